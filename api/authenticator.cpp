@@ -1,0 +1,36 @@
+#include "api/authenticator.hpp"
+
+#include <algorithm>
+
+namespace matricula::api {
+
+namespace {
+constexpr std::size_t token_bytes_max = 4096;
+
+/// The token of a bearer credential; empty when it is none. The scheme's name is case-insensitive.
+std::string_view bearer_token(std::string_view credentials) {
+  constexpr std::string_view scheme = "bearer ";
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  if (credentials.size() <= scheme.size()) return {};
+  if (!std::ranges::equal(credentials.substr(0, scheme.size()), scheme, {}, lower)) return {};
+  credentials.remove_prefix(std::min(credentials.find_first_not_of(' ', scheme.size()), credentials.size()));
+  return credentials;
+}
+}  // namespace
+
+result<std::shared_ptr<const principal>> bearer_authenticator::who_asks(const incoming& from, timestamp now) const {
+  const auto credentials = from.header("Authorization");
+  if (credentials.empty())
+    return fail(errc::unauthenticated, "Send the header `Authorization: Bearer <token>`.");
+  const auto token = bearer_token(credentials);
+  if (token.empty() || token.size() > token_bytes_max)
+    return fail(errc::unauthenticated, "The Authorization header is not `Bearer <token>`.");
+  return tokens_.check(token, now);
+}
+
+result<std::shared_ptr<const principal>> open_authenticator::who_asks(const incoming&, timestamp) const {
+  static const auto local = std::make_shared<const principal>(principal{"local", "default", {"*"}});
+  return local;
+}
+
+}  // namespace matricula::api

@@ -1,0 +1,120 @@
+/// What a resource declares (routes) and what its handlers see (requests, responses): no HTTP library, no socket.
+#pragma once
+#include "foundation/error.hpp"
+#include "foundation/trace.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace matricula::api {
+
+/// Who asks, as the authenticator found out.
+struct principal {
+  std::string name;
+  std::string tenant;
+  std::vector<std::string> scopes;  ///< "ids:issue", "ids:*" (a whole feature) or "*" (everything)
+
+  /// Whether one of `scopes` covers `scope`.
+  [[nodiscard]] bool may(std::string_view scope) const noexcept;
+};
+
+struct header {
+  std::string name;
+  std::string value;
+};
+
+struct response {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<header> headers;
+};
+
+/// Why a request is refused: an error, and a status where the error's code alone does not decide it (0: it does).
+struct refusal {
+  error cause;
+  int status = 0;
+  std::vector<header> headers;
+
+  refusal(error e) : cause(std::move(e)) {}  // NOLINT: implicit, so that a handler returns fail(...) and result errors
+  refusal(int http_status, errc code, std::string message, std::vector<header> more = {})
+      : cause{code, std::move(message), std::nullopt}, status(http_status), headers(std::move(more)) {}
+};
+
+template <class T>
+using outcome = std::expected<T, refusal>;
+
+/// A refusal with a status of its own, as in `return refuse(400, errc::invalid_argument, "...")`.
+[[nodiscard]] inline std::unexpected<refusal> refuse(int status, errc code, std::string message) {
+  return std::unexpected(refusal(status, code, std::move(message)));
+}
+
+/// Names and decoded values, in the order of the request.
+using name_values = std::vector<std::pair<std::string, std::string>>;
+
+/// What the client sent, before any judgement. The server reads it from a socket, tests from strings.
+class incoming {
+public:
+  virtual ~incoming() = default;
+  /// Upper case.
+  [[nodiscard]] virtual std::string_view method() const = 0;
+  /// Path and query as sent, percent-encoded.
+  [[nodiscard]] virtual std::string_view target() const = 0;
+  /// The first header of that name (any case), trimmed; empty when absent.
+  [[nodiscard]] virtual std::string_view header(std::string_view name) const = 0;
+  /// The whole body; read on the first call, so that a refused request costs no memory.
+  /// Refuses with 413 over `bytes_max`, 408 when it comes too slowly, 400 when its framing is broken.
+  [[nodiscard]] virtual outcome<std::string_view> body(std::size_t bytes_max) = 0;
+};
+
+/// What a handler sees. Every view lives until the handler returns.
+struct request {
+  const incoming* raw = nullptr;
+  std::string_view method;
+  std::string_view route;  ///< the template that matched
+  name_values params;      ///< of the path
+  name_values query;
+  std::string_view body;
+  std::string_view idempotency_key;  ///< empty when none was sent
+  std::shared_ptr<const principal> who;
+  trace_context trace;
+  std::chrono::nanoseconds deadline{};  ///< on the clock's monotonic scale; no effect may begin after it
+
+  /// The path parameter `name`. @pre the route's template has it
+  [[nodiscard]] std::string_view param(std::string_view name) const;
+  /// The query parameter `name`, or nothing.
+  [[nodiscard]] std::optional<std::string_view> query_value(std::string_view name) const;
+  [[nodiscard]] std::string_view header(std::string_view name) const { return raw ? raw->header(name) : ""; }
+};
+
+/// What a route does with the header Idempotency-Key. A key is always checked for its form.
+enum class idempotency : std::uint8_t {
+  ignored,   ///< repeating the request changes nothing anyway
+  accepted,  ///< with a key the same answer is given again
+  required,  ///< 400 without a key
+};
+
+/// One route. Templates are segments: literals, `{name}` (one segment) and `{name...}` (one or more segments, last or
+/// followed by one literal): "/v1/ids/{type}/{id}/confirm", "/v1/actors/{path...}/restart".
+struct route {
+  std::string method;
+  std::string path;
+  std::string scope;  ///< empty: open to everyone
+  std::function<outcome<response>(const request&)> handle;
+
+  std::size_t body_bytes_max = 0;  ///< 0: the server's limit
+  std::vector<std::string> content_types = {"application/json"};
+  std::vector<std::string> query = {};  ///< the query parameters that it knows; others are refused
+  api::idempotency idempotency = api::idempotency::ignored;
+  bool under_load = false;  ///< answered even when the bound of requests in flight is reached
+};
+
+}  // namespace matricula::api

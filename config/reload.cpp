@@ -1,0 +1,56 @@
+#include "config/reload.hpp"
+
+#include "config/schema.hpp"
+
+#include <fmt/format.h>
+
+namespace matricula::config {
+namespace {
+
+std::string text_of(const setting& row, const value& v) {
+  return row.secret && v != value{std::string{}} ? "(not shown)" : to_toml(v);
+}
+
+void compare(const setting& row, const settings& before, const settings& after, const std::string& type,
+             reload_plan& plan) {
+  const auto old_value = row.read(before, type), new_value = row.read(after, type);
+  if (old_value == new_value) return;
+  (row.reloadable ? plan.now : plan.restart)
+      .push_back({with_type(row.key, type), text_of(row, old_value), text_of(row, new_value)});
+}
+
+} // namespace
+
+reload_plan diff_reload(const settings& before, const settings& after) {
+  reload_plan plan;
+  for (const auto& row : schema())
+    if (!row.of_type()) compare(row, before, after, {}, plan);
+  for (const auto& [name, type] : before.identifiers.types) {
+    if (!after.identifiers.types.contains(name)) {
+      plan.restart.push_back({fmt::format("identifiers.types.{}", name), "there", ""});
+      continue;
+    }
+    for (const auto& row : schema())
+      if (row.of_type()) compare(row, before, after, name, plan);
+  }
+  for (const auto& [name, type] : after.identifiers.types)
+    if (!before.identifiers.types.contains(name))
+      plan.restart.push_back({fmt::format("identifiers.types.{}", name), "", "there"});
+  return plan;
+}
+
+settings after_reload(const settings& running, const settings& loaded) {
+  auto result = running;
+  for (const auto& row : schema()) {
+    if (!row.reloadable) continue;
+    if (!row.of_type()) {
+      row.write(result, {}, row.read(loaded, {}));
+      continue;
+    }
+    for (const auto& [name, type] : running.identifiers.types)
+      if (loaded.identifiers.types.contains(name)) row.write(result, name, row.read(loaded, name));
+  }
+  return result;
+}
+
+} // namespace matricula::config

@@ -1,0 +1,374 @@
+// The table itself: every setting with its default, range, unit and meaning.
+#include "config/binding.hpp"
+#include "config/schema.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace matricula::config {
+namespace {
+
+constexpr std::int64_t path_bytes_max = 4096;
+constexpr std::int64_t minute_ms = 60'000;
+constexpr std::int64_t hour_ms = 60 * minute_ms;
+constexpr std::int64_t day_s = 86'400;
+
+constexpr std::array<std::string_view, 2> alphabets{"digits", "letters_and_digits"};
+constexpr std::array<std::string_view, 6> profiles{"strict",    "mosip-uin",  "mosip-uin-validator",
+                                                   "mosip-vid", "mosip-prid", "openg2p"};
+constexpr std::array<std::string_view, 3> lifecycles{"uin", "vid", "pool"};
+constexpr std::array<std::string_view, 2> reuses{"random", "never"};
+
+enum class when : std::uint8_t { restart, reload };
+
+setting row(std::string_view key, kind what, binding b, when applies, std::string_view help) {
+  setting s;
+  s.key = key;
+  s.what = what;
+  s.reloadable = applies == when::reload;
+  s.help = help;
+  s.read = b.read;
+  s.write = b.write;
+  return s;
+}
+
+setting integer(std::string_view key, binding b, std::int64_t initial, std::int64_t min, std::int64_t max,
+                std::string_view unit, when applies, std::string_view help) {
+  auto s = row(key, kind::integer, b, applies, help);
+  s.initial = initial;
+  s.min = min;
+  s.max = max;
+  s.unit = unit;
+  return s;
+}
+
+setting text(std::string_view key, binding b, std::string initial, std::int64_t bytes_min, when applies,
+             std::string_view help) {
+  auto s = row(key, kind::text, b, applies, help);
+  s.initial = std::move(initial);
+  s.min = bytes_min;
+  s.max = path_bytes_max;
+  return s;
+}
+
+setting word(std::string_view key, binding b, std::string initial, std::span<const std::string_view> words,
+             when applies, std::string_view help) {
+  auto s = row(key, kind::word, b, applies, help);
+  s.initial = std::move(initial);
+  s.words = words;
+  return s;
+}
+
+setting shaped(std::string_view key, kind what, binding b, std::string initial, when applies, std::string_view help) {
+  auto s = row(key, what, b, applies, help);
+  s.initial = std::move(initial);
+  return s;
+}
+
+setting list(std::string_view key, kind what, binding b, std::int64_t items_max, when applies, std::string_view help) {
+  auto s = row(key, what, b, applies, help);
+  s.initial = std::vector<std::string>{};
+  s.max = items_max;
+  return s;
+}
+
+setting flag(std::string_view key, binding b, bool initial, when applies, std::string_view help) {
+  auto s = row(key, kind::boolean, b, applies, help);
+  s.initial = initial;
+  return s;
+}
+
+/// Without a default: what is not said stays as the rule profile has it.
+setting optional(setting s) {
+  s.initial = value{};
+  return s;
+}
+
+/// Without a default: a new type must say it.
+setting required(setting s) {
+  s.initial = value{};
+  s.required = true;
+  return s;
+}
+
+std::vector<setting> server_rows() {
+  using S = server_settings;
+  constexpr auto in = &settings::server;
+  return {
+      shaped("server.listen", kind::address, bound<in, &S::listen>(), "127.0.0.1:8080", when::restart,
+             "Address and port of the HTTP server. Port 0 takes any free port and logs it. The default is reachable "
+             "from this machine only."),
+      integer("server.threads", bound<in, &S::threads>(), 64, 1, 1024, "threads", when::restart,
+              "Threads that answer requests. A request that waits for the disk holds one; an idle connection holds "
+              "none."),
+      integer("server.requests_in_flight_max", bound<in, &S::requests_in_flight_max>(), 512, 1, 100'000, "requests",
+              when::reload, "Requests accepted and not yet answered. Beyond it the answer is 503 with Retry-After."),
+      integer("server.connections_max", bound<in, &S::connections_max>(), 4096, 1, 100'000, "connections", when::reload,
+              "Open connections, idle ones included. Further ones are closed at once."),
+      integer("server.body_bytes_max", bound<in, &S::body_bytes_max>(), 1'048'576, 1024, 67'108'864, "bytes",
+              when::reload, "Size of a request's body. A larger one is answered 413."),
+      integer("server.header_bytes_max", bound<in, &S::header_bytes_max>(), 16'384, 1024, 262'144, "bytes",
+              when::restart, "Size of a request's line and headers together. Larger ones are answered 431."),
+      integer("server.read_timeout_ms", bound<in, &S::read_timeout_ms>(), 5000, 100, 10 * minute_ms, "milliseconds",
+              when::restart, "How long a started request may pause before its connection is closed."),
+      integer("server.write_timeout_ms", bound<in, &S::write_timeout_ms>(), 5000, 100, 10 * minute_ms, "milliseconds",
+              when::restart, "How long a client may pause while it takes its answer."),
+      integer("server.keep_alive_timeout_ms", bound<in, &S::keep_alive_timeout_ms>(), 60'000, 100, hour_ms,
+              "milliseconds", when::restart, "How long an idle connection is kept."),
+      integer("server.keep_alive_requests_max", bound<in, &S::keep_alive_requests_max>(), 100'000, 1, 2'147'483'647,
+              "requests", when::restart, "Requests on one connection before it is closed."),
+      integer("server.request_deadline_ms", bound<in, &S::request_deadline_ms>(), 5000, 10, 10 * minute_ms,
+              "milliseconds", when::reload,
+              "Time from the arrival of a request to its effect. A request that waited longer has no effect and is "
+              "answered 503."),
+      integer("server.drain_timeout_ms", bound<in, &S::drain_timeout_ms>(), 20'000, 100, 10 * minute_ms, "milliseconds",
+              when::reload,
+              "After SIGTERM, how long to wait for requests in flight. Keep it below the service manager's limit."),
+  };
+}
+
+std::vector<setting> auth_rows() {
+  using S = auth_settings;
+  constexpr auto in = &settings::auth;
+  return {
+      word("auth.mode", bound<in, &S::mode>(), "tokens", words_of<auth_mode>, when::restart,
+           "\"tokens\": every request carries a bearer token, except on open routes. \"none\": nobody is asked; "
+           "allowed only when server.listen is on loopback."),
+      text("auth.tokens_file", bound<in, &S::tokens_file>(), "", 0, when::restart,
+           "File of the hashed tokens, written by `matricula token create` and read again on reload. Empty: the file "
+           "\"tokens\" in storage.data_dir."),
+      list("auth.open_routes", kind::route_list, bound<in, &S::open_routes>(), 256, when::reload,
+           "Routes that need no token, each \"METHOD /path\" with path parameters as in /openapi.yaml, such as "
+           "\"POST /v1/ids/{type}\"."),
+  };
+}
+
+std::vector<setting> storage_rows() {
+  using S = storage_settings;
+  constexpr auto in = &settings::storage;
+  constexpr std::int64_t gib_in_mib = 1024;
+  return {
+      text("storage.data_dir", bound<in, &S::data_dir>(), "/var/lib/matricula", 1, when::restart,
+           "Folder of everything that is kept. One process at a time may use it."),
+      integer("storage.block_cache_mib", bound<in, &S::block_cache_mib>(), 32, 1, 64 * gib_in_mib, "MiB", when::restart,
+              "Memory for blocks read from disk."),
+      integer("storage.write_buffer_mib", bound<in, &S::write_buffer_mib>(), 16, 1, gib_in_mib, "MiB", when::restart,
+              "Memory for rows that are in the log and not yet in a table file."),
+      integer("storage.wal_mib_max", bound<in, &S::wal_mib_max>(), 64, 4, 4 * gib_in_mib, "MiB", when::restart,
+              "Size of the log at which tables are written out. Larger means a longer recovery after a crash."),
+      integer("storage.queue_operations_max", bound<in, &S::queue_operations_max>(), 20'000, 2000, 1'000'000,
+              "operations", when::restart,
+              "Operations waiting for the log. Beyond it writes are refused with 503 and Retry-After."),
+      integer("storage.queue_bytes_max", bound<in, &S::queue_bytes_max>(), 16'777'216, 262'144, 1'073'741'824, "bytes",
+              when::restart, "Bytes waiting for the log. Beyond it writes are refused with 503 and Retry-After."),
+      integer("storage.disk_free_mib_min", bound<in, &S::disk_free_mib_min>(), 256, 1, gib_in_mib * gib_in_mib, "MiB",
+              when::reload, "With less free space than this, writes are refused with 503; reads go on."),
+      integer("storage.ballast_mib", bound<in, &S::ballast_mib>(), 64, 0, 64 * gib_in_mib, "MiB", when::restart,
+              "Size of a file that is given up when the node starts on a full disk, so that recovery can write. 0: "
+              "none."),
+      integer("storage.accept_loss_up_to", bound<in, &S::accept_loss_up_to>(), 0, 0, 9'223'372'036'854'775'807,
+              "group number", when::restart,
+              "After a start was refused because acknowledged writes are missing: the group number from that message, "
+              "to start without them. 0: accept no loss. Set it for one start only."),
+  };
+}
+
+std::vector<setting> runtime_rows() {
+  using S = runtime_settings;
+  constexpr auto in = &settings::runtime;
+  return {
+      integer("runtime.scheduler_threads", bound<in, &S::scheduler_threads>(), 0, 0, 1024, "threads", when::restart,
+              "Threads that run actors. 0: one a processor."),
+      integer("runtime.mailbox_messages_max", bound<in, &S::mailbox_messages_max>(), 4096, 16, 1'000'000, "messages",
+              when::restart, "Messages waiting at one actor. Beyond it requests are refused with 503."),
+      integer("runtime.slot_buffer_messages_max", bound<in, &S::slot_buffer_messages_max>(), 1024, 1, 1'000'000,
+              "messages", when::restart, "Messages kept for an actor while it restarts."),
+      integer("runtime.restart_intensity", bound<in, &S::restart_intensity>(), 3, 0, 1000, "restarts", when::restart,
+              "Failures of a supervisor's children within restart_period_ms that it bears; one more goes to the "
+              "supervisor above. Stops and kills by an operator do not count."),
+      integer("runtime.restart_period_ms", bound<in, &S::restart_period_ms>(), 5000, 100, hour_ms, "milliseconds",
+              when::restart, "The window of restart_intensity."),
+      integer("runtime.backoff_min_ms", bound<in, &S::backoff_min_ms>(), 100, 1, minute_ms, "milliseconds",
+              when::restart, "Wait before the first restart; it doubles with each further failure."),
+      integer("runtime.backoff_max_ms", bound<in, &S::backoff_max_ms>(), 2000, 1, hour_ms, "milliseconds",
+              when::restart, "The longest wait before a restart. Not below backoff_min_ms."),
+      integer("runtime.backoff_reset_after_ms", bound<in, &S::backoff_reset_after_ms>(), 10'000, 1, 24 * hour_ms,
+              "milliseconds", when::restart, "An actor that ran this long starts again at backoff_min_ms."),
+      integer("runtime.stuck_after_ms", bound<in, &S::stuck_after_ms>(), 30'000, 100, hour_ms, "milliseconds",
+              when::restart, "A handler that runs longer is reported as stuck and its actor replaced."),
+      integer("runtime.stop_grace_ms", bound<in, &S::stop_grace_ms>(), 5000, 10, 10 * minute_ms, "milliseconds",
+              when::restart, "How long a child may take to stop before it is killed."),
+  };
+}
+
+std::vector<setting> small_rows() {
+  return {
+      word("log.level", bound<&settings::log, &log_settings::level>(), "info", words_of<log::level>, when::reload,
+           "The least important messages that are written."),
+      word("log.format", bound<&settings::log, &log_settings::format>(), "text", words_of<log::format>, when::restart,
+           "Text for people or one JSON object a line, on standard error."),
+      integer("idempotency.retention_days", bound<&settings::idempotency, &idempotency_settings::retention_days>(), 30,
+              1, 3650, "days", when::reload,
+              "How long the answer to an Idempotency-Key is kept, at least. The answer to an issue is kept for as long "
+              "as its identifier."),
+      integer("dead_letters.per_actor_and_reason_max",
+              bound<&settings::dead_letters, &dead_letter_settings::per_actor_and_reason_max>(), 1000, 1, 100'000,
+              "messages", when::reload, "Dead letters kept of one actor and reason; further ones are only counted."),
+  };
+}
+
+std::vector<setting> identifier_rows() {
+  using S = identifier_settings;
+  constexpr auto in = &settings::identifiers;
+  auto key = shaped("identifiers.key", kind::key_hex, bound<in, &S::key>(), "", when::restart,
+                    "The master key of the permutations as 64 hexadecimal digits. Only from the environment, as "
+                    "MATRICULA_IDENTIFIERS__KEY; never shown.");
+  key.secret = true;
+  return {
+      shaped("identifiers.time_zone", kind::time_zone, bound<in, &S::time_zone>(), "UTC", when::restart,
+             "Time zone of expirer_schedule, a name such as \"Africa/Addis_Ababa\"."),
+      shaped("identifiers.expirer_schedule", kind::cron, bound<in, &S::expirer_schedule>(), "0 23 * * *", when::restart,
+             "When expired VIDs are marked and cooled-off ones released: minute, hour, day of month, month, day of "
+             "week."),
+      word("identifiers.expirer_on_missed", bound<in, &S::expirer_on_missed>(), "catch_up", words_of<missed_run>,
+           when::restart,
+           "What to do at start when a run was due while the node was down: run once, or wait for the "
+           "next."),
+      integer("identifiers.batch_count_max", bound<in, &S::batch_count_max>(), 1000, 1, 1000, "identifiers",
+              when::reload, "The largest `count` of one issue request."),
+      text("identifiers.key_file", bound<in, &S::key_file>(), "", 0, when::restart,
+           "File with the master key as 64 hexadecimal digits. It must not be in storage.data_dir: a backup of the "
+           "data is no backup of the key."),
+      text("identifiers.key_command", bound<in, &S::key_command>(), "", 0, when::restart,
+           "Command that prints the master key as 64 hexadecimal digits; run by /bin/sh at start."),
+      std::move(key),
+  };
+}
+
+std::vector<setting> type_rows() {
+  using S = type_settings;
+  return {
+      flag("identifiers.types.<type>.enabled", bound_in_type<&S::enabled>(), true, when::restart,
+           "Whether the type is served. A disabled type keeps its records."),
+      required(integer("identifiers.types.<type>.length", bound_in_type<&S::length>(), 0, 2, 32, "characters",
+                       when::restart, "Length of an identifier, check digit included. At most 24 with letters.")),
+      word("identifiers.types.<type>.alphabet", bound_in_type<&S::alphabet>(), "digits", alphabets, when::restart,
+           "Digits, or digits and capital letters without look-alikes."),
+      word("identifiers.types.<type>.profile", bound_in_type<&S::profile>(), "strict", profiles, when::restart,
+           "The set of rules that every identifier keeps. \"strict\" is the union of the others."),
+      required(word("identifiers.types.<type>.lifecycle", bound_in_type<&S::lifecycle>(), "", lifecycles, when::restart,
+                    "\"uin\": issued, then confirmed or returned. \"vid\": issued until it expires or is revoked. "
+                    "\"pool\": taken, for good.")),
+      word("identifiers.types.<type>.reuse", bound_in_type<&S::reuse>(), "random", reuses, when::restart,
+           "What becomes of an expired VID after its cool-off: available again in a random place, or retired."),
+      integer("identifiers.types.<type>.cool_off_seconds", bound_in_type<&S::cool_off_seconds>(), 5 * day_s, 0,
+              3650 * day_s, "seconds", when::restart,
+              "From the end of a VID to its reuse or retirement; 432000 are 5 "
+              "days."),
+      integer("identifiers.types.<type>.pool_min", bound_in_type<&S::pool_min>(), 5000, 1, 10'000'000, "identifiers",
+              when::reload, "With fewer available identifiers than this, a refill is ordered."),
+      integer("identifiers.types.<type>.pool_target", bound_in_type<&S::pool_target>(), 20'000, 1, 10'000'000,
+              "identifiers", when::reload, "What a refill fills up to. Not below pool_min."),
+      integer("identifiers.types.<type>.populator_workers", bound_in_type<&S::populator_workers>(), 2, 1, 64, "workers",
+              when::restart, "Workers that share a refill."),
+      integer("identifiers.types.<type>.confirm_lease_seconds", bound_in_type<&S::confirm_lease_seconds>(), day_s, 1,
+              365 * day_s, "seconds", when::reload,
+              "Lifecycle \"uin\": an identifier issued longer ago and not confirmed may be reclaimed."),
+  };
+}
+
+std::vector<setting> rule_rows() {
+  using S = rule_settings;
+  constexpr auto limit = [](std::string_view key, binding b, std::string_view help) {
+    return optional(integer(key, b, 0, 0, 32, "characters; 0 = rule off", when::restart, help));
+  };
+  return {
+      limit("identifiers.types.<type>.rules.sequence_limit", bound_in_rules<&S::sequence_limit>(),
+            "Refuses a run of this many neighbours, up or down, such as 345."),
+      limit("identifiers.types.<type>.rules.repeating_limit", bound_in_rules<&S::repeating_limit>(),
+            "Refuses a character that comes again within this distance."),
+      limit("identifiers.types.<type>.rules.repeating_block_limit", bound_in_rules<&S::repeating_block_limit>(),
+            "Refuses a block of this length that comes again, such as 48 in 4812 48."),
+      limit("identifiers.types.<type>.rules.even_digits_limit", bound_in_rules<&S::even_digits_limit>(),
+            "Refuses this many even digits in a row."),
+      limit("identifiers.types.<type>.rules.digits_limit", bound_in_rules<&S::digits_limit>(),
+            "Refuses an identifier whose first and last groups of this length are the same."),
+      limit("identifiers.types.<type>.rules.reverse_digits_limit", bound_in_rules<&S::reverse_digits_limit>(),
+            "Refuses an identifier whose last group of this length is its first one reversed."),
+      optional(list("identifiers.types.<type>.rules.not_start_with", kind::symbol_list,
+                    bound_in_rules<&S::not_start_with>(), 64, when::restart,
+                    "Beginnings that are refused. An empty list refuses none.")),
+      optional(list("identifiers.types.<type>.rules.restricted_numbers", kind::symbol_list,
+                    bound_in_rules<&S::restricted_numbers>(), 1000, when::restart,
+                    "Sequences refused anywhere. An empty list refuses none.")),
+      optional(flag("identifiers.types.<type>.rules.cyclic_numbers", bound_in_rules<&S::cyclic_numbers>(), false,
+                    when::restart, "Whether the cyclic numbers are refused, such as 142857.")),
+  };
+}
+
+std::vector<setting> all_rows() {
+  std::vector<setting> all;
+  for (auto part :
+       {server_rows, auth_rows, storage_rows, runtime_rows, small_rows, identifier_rows, type_rows, rule_rows})
+    std::ranges::move(part(), std::back_inserter(all));
+  return all;
+}
+
+} // namespace
+
+std::span<const setting> schema() {
+  static const std::vector<setting> rows = all_rows();
+  return rows;
+}
+
+std::span<const section> sections() {
+  static constexpr std::array<section, 10> all{{
+      {"server", "The HTTP server and its limits."},
+      {"auth", "Who may call."},
+      {"storage", "Where and how state is kept."},
+      {"runtime", "The actors and their supervisors."},
+      {"log", "What is written about what happens."},
+      {"idempotency", "Records that make a repeated request safe."},
+      {"dead_letters", "Messages that crashed their actor and were set aside."},
+      {"identifiers", "What holds for all identifier types."},
+      {"identifiers.types.<type>",
+       "One identifier type. A file may change a shipped type, disable it with `enabled = false`, or add types: a new "
+       "type says at least its length and lifecycle. Names are a small letter and then 1 to 63 small letters, digits "
+       "or underscores."},
+      {"identifiers.types.<type>.rules",
+       "What the type does differently from its profile. A rule that is not named here is as the profile has it."},
+  }};
+  return all;
+}
+
+std::span<const shipped_type> shipped_types() {
+  const auto type = [](std::string_view name, std::string_view help, std::int64_t length, const char* profile,
+                       const char* lifecycle, std::int64_t pool_min, std::int64_t pool_target) {
+    return shipped_type{name,
+                        help,
+                        {{"length", length},
+                         {"profile", std::string(profile)},
+                         {"lifecycle", std::string(lifecycle)},
+                         {"pool_min", pool_min},
+                         {"pool_target", pool_target}}};
+  };
+  static const std::vector<shipped_type> all = [&] {
+    std::vector<shipped_type> list{
+        type("uin", "Unique identification numbers.", 10, "mosip-uin", "uin", 20'000, 100'000),
+        type("vid", "Virtual identifiers.", 16, "mosip-vid", "vid", 10'000, 50'000),
+        type("prid", "Pre-registration numbers.", 14, "mosip-prid", "pool", 5000, 20'000),
+        type("social_id", "Unique social identifiers of persons.", 12, "mosip-uin", "uin", 5000, 20'000),
+        type("family_id", "Unique identifiers of families.", 12, "mosip-uin", "uin", 5000, 20'000),
+        type("farmer", "Farmer registry.", 12, "openg2p", "pool", 5000, 20'000),
+        type("household", "Household registry.", 10, "openg2p", "pool", 5000, 20'000),
+        type("tracking_id", "What a person follows a registration by.", 7, "strict", "pool", 5000, 20'000),
+        type("registration_number", "Numbers of registered events.", 12, "strict", "pool", 5000, 20'000),
+    };
+    for (auto& t : list)
+      if (t.name == "tracking_id") t.says.insert(t.says.begin() + 1, {"alphabet", std::string("letters_and_digits")});
+    return list;
+  }();
+  return all;
+}
+
+} // namespace matricula::config

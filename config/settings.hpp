@@ -1,0 +1,158 @@
+/// The settings of a node as plain structs. Names end in their unit; ranges, defaults and meanings stand in schema.cpp
+/// (and, for people, in matricula.toml): a value that came through `load` is inside its range.
+#pragma once
+#include "foundation/log.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace matricula::config {
+
+struct server_settings {
+  std::string listen; ///< "HOST:PORT" or "[IPv6]:PORT"; port 0 = any free one
+  std::uint32_t threads = 0;
+  std::uint32_t requests_in_flight_max = 0;
+  std::uint32_t connections_max = 0;
+  std::uint32_t body_bytes_max = 0;
+  std::uint32_t header_bytes_max = 0;
+  std::uint32_t read_timeout_ms = 0;
+  std::uint32_t write_timeout_ms = 0;
+  std::uint32_t keep_alive_timeout_ms = 0;
+  std::uint32_t keep_alive_requests_max = 0;
+  std::uint32_t request_deadline_ms = 0;
+  std::uint32_t drain_timeout_ms = 0;
+  bool operator==(const server_settings&) const = default;
+};
+
+enum class auth_mode : std::uint8_t { tokens, none };
+
+struct auth_settings {
+  auth_mode mode = auth_mode::tokens;
+  std::string tokens_file;              ///< empty = see `tokens_path`
+  std::vector<std::string> open_routes; ///< "METHOD /path", path parameters as in openapi.yaml
+  bool operator==(const auth_settings&) const = default;
+};
+
+struct storage_settings {
+  std::string data_dir;
+  std::uint32_t block_cache_mib = 0;
+  std::uint32_t write_buffer_mib = 0;
+  std::uint32_t wal_mib_max = 0;
+  std::uint32_t queue_operations_max = 0;
+  std::uint64_t queue_bytes_max = 0;
+  std::uint64_t disk_free_mib_min = 0;
+  std::uint32_t ballast_mib = 0;
+  std::uint64_t accept_loss_up_to = 0; ///< 0 = accept no loss
+  bool operator==(const storage_settings&) const = default;
+};
+
+struct runtime_settings {
+  std::uint32_t scheduler_threads = 0; ///< 0 = one a processor
+  std::uint32_t mailbox_messages_max = 0;
+  std::uint32_t slot_buffer_messages_max = 0;
+  std::uint32_t restart_intensity = 0;
+  std::uint32_t restart_period_ms = 0;
+  std::uint32_t backoff_min_ms = 0;
+  std::uint32_t backoff_max_ms = 0;
+  std::uint32_t backoff_reset_after_ms = 0;
+  std::uint32_t stuck_after_ms = 0;
+  std::uint32_t stop_grace_ms = 0;
+  bool operator==(const runtime_settings&) const = default;
+};
+
+struct log_settings {
+  log::level level = log::level::info;
+  log::format format = log::format::text;
+  bool operator==(const log_settings&) const = default;
+};
+
+struct idempotency_settings {
+  std::uint32_t retention_days = 0;
+  bool operator==(const idempotency_settings&) const = default;
+};
+
+struct dead_letter_settings {
+  std::uint32_t per_actor_and_reason_max = 0;
+  bool operator==(const dead_letter_settings&) const = default;
+};
+
+/// What a type does differently from its rule profile. Nothing = as the profile has it; a limit of 0 = rule off.
+struct rule_settings {
+  std::optional<std::uint32_t> sequence_limit;
+  std::optional<std::uint32_t> repeating_limit;
+  std::optional<std::uint32_t> repeating_block_limit;
+  std::optional<std::uint32_t> even_digits_limit;
+  std::optional<std::uint32_t> digits_limit;
+  std::optional<std::uint32_t> reverse_digits_limit;
+  std::optional<std::vector<std::string>> not_start_with;
+  std::optional<std::vector<std::string>> restricted_numbers;
+  std::optional<bool> cyclic_numbers; ///< whether the nine cyclic numbers are refused
+  bool operator==(const rule_settings&) const = default;
+};
+
+/// One type of identifier. The words (`alphabet`, `profile`, `lifecycle`, `reuse`) are names of the identifier domain.
+struct type_settings {
+  bool enabled = true;
+  std::uint32_t length = 0; ///< characters, check digit included
+  std::string alphabet;     ///< "digits" or "letters_and_digits"
+  std::string profile;      ///< "mosip-uin", ..., "strict"
+  std::string lifecycle;    ///< "uin", "vid" or "pool"
+  std::string reuse;        ///< "random" or "never"
+  std::uint32_t cool_off_seconds = 0;
+  std::uint32_t pool_min = 0;
+  std::uint32_t pool_target = 0;
+  std::uint32_t populator_workers = 0;
+  std::uint32_t confirm_lease_seconds = 0;
+  rule_settings rules;
+  bool operator==(const type_settings&) const = default;
+};
+
+enum class missed_run : std::uint8_t { catch_up, skip };
+
+struct identifier_settings {
+  std::string time_zone;
+  std::string expirer_schedule;
+  missed_run expirer_on_missed = missed_run::catch_up;
+  std::uint32_t batch_count_max = 0;
+  std::string key_file; ///< at most one of these three is not empty
+  std::string key_command;
+  std::string key; ///< secret: 64 hexadecimal digits, from the environment only; never print it
+  std::map<std::string, type_settings, std::less<>> types;
+  bool operator==(const identifier_settings&) const = default;
+};
+
+struct settings {
+  server_settings server;
+  auth_settings auth;
+  storage_settings storage;
+  runtime_settings runtime;
+  log_settings log;
+  idempotency_settings idempotency;
+  dead_letter_settings dead_letters;
+  identifier_settings identifiers;
+  bool operator==(const settings&) const = default;
+};
+
+/// What the node does when nobody says otherwise: the schema's defaults and the shipped types.
+[[nodiscard]] settings defaults();
+
+/// Where the tokens are: `auth.tokens_file`, or the file `tokens` in the data folder when that is empty.
+[[nodiscard]] std::string tokens_path(const settings& s);
+
+/// A "HOST:PORT" in its parts; the brackets of an IPv6 address are removed.
+struct host_and_port {
+  std::string host;
+  std::uint16_t port = 0;
+};
+/// Nothing for an empty host, a port that is not 0 to 65535, or an IPv6 address without brackets.
+[[nodiscard]] std::optional<host_and_port> split_address(std::string_view listen);
+
+/// Whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost.
+[[nodiscard]] bool is_loopback(std::string_view host) noexcept;
+
+} // namespace matricula::config

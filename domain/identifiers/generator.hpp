@@ -1,0 +1,94 @@
+/// The identifiers of one type, in the secret order in which they are handed out.
+///
+/// A counter goes through the keyed permutation and becomes a raw number; its symbols are the body of an identifier,
+/// the check digit is appended, and the rules accept it or not. So every valid identifier has exactly one counter: no
+/// duplicates, no look-up for uniqueness, and the space is exhausted exactly when the counter ends.
+#pragma once
+#include "domain/identifiers/body_codec.hpp"
+#include "domain/identifiers/permutation.hpp"
+#include "domain/identifiers/rules.hpp"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace matricula::identifiers {
+
+/// An identifier without a heap allocation: at most 32 symbols.
+class id_text {
+public:
+  id_text() = default;
+  /// @pre at most 32 bytes.
+  explicit id_text(std::string_view text);
+  [[nodiscard]] std::string_view view() const noexcept { return {symbols_.data(), size_}; }
+  bool operator==(const id_text&) const = default;
+
+private:
+  std::array<char, 32> symbols_{};
+  std::uint8_t size_ = 0;
+};
+
+struct candidate {
+  std::uint64_t counter = 0;
+  id_text id;
+  bool operator==(const candidate&) const = default;
+};
+
+/// The counters `from`, `from + stride`, ... below `to`, until `ids_max` identifiers are found.
+struct walk_order {
+  std::uint64_t from = 0;
+  std::uint64_t to = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t stride = 1; ///< above 0
+  std::size_t ids_max = std::numeric_limits<std::size_t>::max();
+};
+
+/// Immutable; all members may be called from several threads at once.
+class identifier_space {
+public:
+  /// Refuses what `validate` refuses.
+  /// @param key the key of this type alone (permutation_key::derive), never a master key.
+  /// @param type_name bound into the permutation as its tweak.
+  [[nodiscard]] static result<identifier_space> make(id_format format, const permutation_key& key,
+                                                     std::string_view type_name);
+
+  [[nodiscard]] const id_format& format() const noexcept { return format_; }
+
+  /// How many raw numbers there are, valid or not.
+  [[nodiscard]] uint128 domain_size() const noexcept { return permutation_.size(); }
+
+  /// Counters are below this: the domain's size, or 2^64-1 where that is larger. A walk that arrives here has seen all
+  /// identifiers that will ever be issued.
+  [[nodiscard]] std::uint64_t counter_end() const noexcept;
+
+  /// Appends the valid identifiers of the order's counters, in the order of their counters.
+  /// @return the first counter that was not walked: one stride after the last identifier when `ids_max` was reached,
+  /// otherwise at or above the smaller of `to` and counter_end() (never wrapping). All counters of the order below it
+  /// that were not appended break a rule. At least 500,000 10-digit identifiers of mosip-uin a second and core.
+  std::uint64_t walk(const walk_order& order, std::vector<candidate>& out) const;
+
+  /// The identifier of `counter`; nothing when its number breaks a rule or the counter lies outside the domain.
+  [[nodiscard]] std::optional<id_text> id_of(uint128 counter) const;
+
+  /// The counter of `id`; nothing when the identifier breaks a rule. Any bytes may be passed. It may be counter_end()
+  /// or more in a domain above 2^64: such an identifier is valid, but never issued here.
+  [[nodiscard]] std::optional<uint128> counter_of(std::string_view id) const;
+
+  [[nodiscard]] std::vector<rule> failed_rules(std::string_view id) const {
+    return identifiers::failed_rules(format_.rules, format_.written_in, format_.length, id);
+  }
+
+private:
+  identifier_space(id_format format, const permutation_key& key, std::string_view type_name);
+  [[nodiscard]] std::optional<id_text> identifier_of(halves number) const;
+
+  id_format format_;
+  bool check_digit_;
+  body_codec codec_;
+  permutation permutation_;
+};
+
+} // namespace matricula::identifiers

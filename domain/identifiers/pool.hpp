@@ -1,0 +1,137 @@
+/// The decisions of one identifier type: what to hand out, what a step does to an identifier, what is due.
+/// Plain state and functions: no clock, no disk, no thread. Each decision gives the rows to write and has already moved
+/// the counters in memory, so the caller makes sure beforehand that it may write (storage's permit).
+#pragma once
+#include "domain/identifiers/generator.hpp"
+#include "domain/identifiers/pool_policy.hpp"
+#include "domain/identifiers/record.hpp"
+#include "foundation/random.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace matricula::identifiers {
+
+/// What a pool needs to know about its type.
+struct pool_rules {
+  lifecycle of = lifecycle::pool;
+  reuse_policy reuse = reuse_policy::random;
+  milliseconds cool_off{0};     ///< vid: from the end of an assignment to its release
+  std::uint64_t end = 0;        ///< counters there are
+  double valid_share = 1.0;     ///< share of counters that pass the rules, to weigh reuse against fresh ones
+};
+
+/// Rows as the pool's own unsettled writes will leave them.
+class pool_rows {
+public:
+  virtual ~pool_rows() = default;
+  /// The record of a counter that was issued before.
+  [[nodiscard]] virtual result<std::optional<id_record>> record(std::uint64_t counter) = 0;
+  /// The counter at a place of the released list, 0 to released - 1.
+  [[nodiscard]] virtual result<std::uint64_t> released_at(std::uint64_t slot) = 0;
+};
+
+/// What to write, in one batch.
+struct pool_changes {
+  std::vector<std::pair<std::uint64_t, id_record>> records;             ///< by counter
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> released_slots;  ///< slot, counter
+  std::vector<due_row> due_added;
+  std::vector<due_row> due_removed;
+};
+
+struct issue_request {
+  std::uint32_t count = 1;
+  std::optional<timestamp> expires_at;
+  std::string holder;
+  std::string by;
+  std::string idempotency_ref;
+};
+
+/// What an issue answers, in the order of handing out.
+struct issued_ids {
+  std::vector<std::string> ids;
+  std::vector<std::uint32_t> assignments;
+  timestamp issued_at;
+  std::optional<timestamp> expires_at;
+  bool operator==(const issued_ids&) const = default;
+};
+[[nodiscard]] std::string encode(const issued_ids& ids);
+[[nodiscard]] result<issued_ids> decode_issued_ids(std::string_view bytes);
+
+/// Valid identifiers found by walking [from, to).
+struct pool_proposal {
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  std::vector<candidate> found;  ///< ascending counters
+};
+
+class pool {
+public:
+  /// Of one batch, so many may be drawn from the released list: each costs two rows, and a batch has room for 2,000.
+  static constexpr std::uint32_t released_draws_max = 900;
+
+  pool(pool_rules rules, const pool_counters& stored);
+
+  [[nodiscard]] const pool_counters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const pool_rules& rules() const noexcept { return rules_; }
+  [[nodiscard]] pool_level level(std::uint64_t wanted = 0) const noexcept;
+  /// Nothing available, everything walked, nothing cooling.
+  [[nodiscard]] bool exhausted() const noexcept;
+  /// Counters below this are in memory or used: where the next proposal must start.
+  [[nodiscard]] std::uint64_t held_to() const noexcept { return held_to_; }
+
+  /// Takes a proposal that starts where the pool stands; false (and nothing happens) for any other.
+  /// Walked again after a restart, an interval changes no counter.
+  [[nodiscard]] bool accept(pool_proposal proposal);
+
+  struct issue_outcome {
+    issued_ids answer;
+    pool_changes changes;
+  };
+  /// Hands out `request.count` identifiers, all or none. A released one is drawn with the probability
+  /// released / (released + remaining), so that every available identifier is equally likely.
+  /// Errors: refilling, exhausted, invalid_argument (the request can never be met), corrupt, io.
+  [[nodiscard]] result<issue_outcome> issue(const issue_request& request, timestamp now, random_source& random,
+                                            pool_rows& rows);
+
+  struct step_outcome {
+    id_record record;
+    bool changed = false;
+    pool_changes changes;
+  };
+  /// confirm, give_back or revoke. Repeating what is already so changes nothing and is no error.
+  /// @param assignment the assignment meant; a stale one is refused.
+  /// Errors: not_found (never issued), stale_assignment, conflict, corrupt, io.
+  [[nodiscard]] result<step_outcome> step(std::uint64_t counter, id_event event, std::optional<std::uint32_t> assignment,
+                                          std::string_view by, timestamp now, milliseconds purge_after, pool_rows& rows);
+
+  struct due_outcome {
+    pool_changes changes;
+    std::uint64_t expired = 0, released = 0, retired = 0;
+  };
+  /// Expires, releases or retires what the due row names, skipping entries that are no longer so.
+  /// @pre row.kind is expire or release, and row.at <= now
+  [[nodiscard]] result<due_outcome> apply_due(const due_row& row, timestamp now, milliseconds purge_after, pool_rows& rows);
+
+  /// No due row is earlier than `floor` any more. Never moves back.
+  void raise_due_floor(timestamp floor) noexcept {
+    if (floor > counters_.due_floor) counters_.due_floor = floor;
+  }
+
+private:
+  void end_assignment(std::uint64_t counter, id_record& record, id_state to, timestamp ended_at, timestamp now,
+                      std::string_view by, milliseconds purge_after, pool_changes& changes);
+  void purge_later(const id_record& record, timestamp now, milliseconds purge_after, pool_changes& changes);
+  void push_released(std::uint64_t counter, pool_changes& changes);
+
+  pool_rules rules_;
+  pool_counters counters_;
+  std::uint64_t held_to_;
+  std::deque<candidate> fresh_;
+};
+
+}  // namespace matricula::identifiers

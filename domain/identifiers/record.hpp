@@ -1,0 +1,101 @@
+/// What is kept of an identifier that was ever issued, and of its type's pool; their bytes in the store.
+#pragma once
+#include "domain/identifiers/lifecycle.hpp"
+#include "foundation/clock.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace matricula::identifiers {
+
+/// One step in an identifier's life.
+struct history_event {
+  timestamp at;
+  id_state from = id_state::available;
+  id_state to = id_state::available;
+  std::string by;  ///< the principal, or "expirer"
+  bool operator==(const history_event&) const = default;
+};
+
+/// An identifier that was issued at least once. One that never was has no record: it is AVAILABLE.
+struct id_record {
+  /// Events kept; of a longer history the first and the latest ones remain.
+  static constexpr std::size_t history_max = 32;
+
+  std::string id;                       ///< the whole identifier, so that a lost key costs no records
+  id_state state = id_state::available;
+  std::uint32_t assignment = 0;         ///< 1 for the first issue, then counted up
+  std::optional<timestamp> expires_at;  ///< vid: when it ends; none = perpetual
+  std::optional<timestamp> ended_at;    ///< vid: when it ended; its cool-off counts from here
+  std::string holder;                   ///< whoever it was issued to, if the caller said so
+  std::string idempotency_ref;          ///< 16 bytes, or empty: the idempotency record that answers with it
+  std::uint64_t history_dropped = 0;    ///< events no longer kept
+  std::vector<history_event> history;
+
+  /// Moves to `to`, noting it in the history.
+  void advance(timestamp at, id_state to, std::string_view by);
+  /// When the present assignment began; nothing while AVAILABLE for the first time.
+  [[nodiscard]] std::optional<timestamp> issued_at() const noexcept;
+  /// Bytes that it takes in the store, at most.
+  [[nodiscard]] std::size_t size_estimate() const noexcept;
+  bool operator==(const id_record&) const = default;
+};
+
+[[nodiscard]] std::string encode(const id_record& record);
+[[nodiscard]] result<id_record> decode_id_record(std::string_view bytes);
+
+/// The numbers of one type's pool. They change in the same batch as the rows they count.
+struct pool_counters {
+  std::uint64_t issued_to = 0;  ///< every counter below was issued, filtered or granted away
+  std::uint64_t walked_to = 0;  ///< every counter below was looked at by the rules
+  std::uint64_t filtered = 0;   ///< walked and refused by the rules
+  std::uint64_t fresh = 0;      ///< walked, valid, never issued: those in [issued_to, walked_to)
+  std::uint64_t released = 0;   ///< issued before, available again
+  std::uint64_t issued = 0;     ///< ISSUED or TAKEN
+  std::uint64_t assigned = 0;
+  std::uint64_t cooling = 0;    ///< EXPIRED
+  std::uint64_t retired = 0;
+  std::uint64_t granted = 0;    ///< given to another issuer
+  std::uint64_t issues_total = 0;  ///< assignments ever made
+  timestamp due_floor{};        ///< no due row of this type is earlier
+
+  [[nodiscard]] std::uint64_t available() const noexcept { return fresh + released; }
+  /// walked = filtered + available + issued + assigned + cooling + retired + granted
+  [[nodiscard]] bool balanced() const noexcept {
+    return walked_to == filtered + available() + issued + assigned + cooling + retired + granted;
+  }
+  /// Adds `delta` to the number that counts `state`. @pre the number does not fall below 0
+  void count(id_state state, std::int64_t delta) noexcept;
+  bool operator==(const pool_counters&) const = default;
+};
+
+[[nodiscard]] std::string encode(const pool_counters& counters);
+[[nodiscard]] result<pool_counters> decode_pool_counters(std::string_view bytes);
+
+/// Something that must happen to identifiers at a time. Carries all that the action needs.
+enum class due_kind : std::uint8_t { expire = 1, release = 2, purge = 3 };
+
+struct due_entry {
+  std::uint64_t counter = 0;
+  std::uint32_t assignment = 0;
+  bool operator==(const due_entry&) const = default;
+};
+
+/// Its key is its time, kind and first entry (purge: its reference).
+struct due_row {
+  static constexpr std::size_t entries_max = 1'000;
+
+  timestamp at;
+  due_kind kind = due_kind::expire;
+  std::vector<due_entry> entries;  ///< expire, release: 1 to 1,000, ascending counters
+  std::string idempotency_ref;     ///< purge: 16 bytes
+  bool operator==(const due_row&) const = default;
+};
+
+[[nodiscard]] std::string encode_due_value(const due_row& row);
+[[nodiscard]] result<due_row> decode_due_value(timestamp at, due_kind kind, std::string_view bytes);
+
+}  // namespace matricula::identifiers

@@ -1,0 +1,106 @@
+#include "foundation/clock.hpp"
+
+#include <fmt/format.h>
+
+namespace matricula {
+
+timestamp system_clock::wall() const {
+  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+std::chrono::nanoseconds system_clock::monotonic() const { return std::chrono::steady_clock::now().time_since_epoch(); }
+
+namespace {
+std::int64_t wall_minus_monotonic_ms(const clock& source) {
+  return source.wall().time_since_epoch().count() -
+         std::chrono::duration_cast<milliseconds>(source.monotonic()).count();
+}
+}  // namespace
+
+decision_clock::decision_clock(const clock& source, timestamp last_durable)
+    : source_(source), last_ms_(last_durable.time_since_epoch().count()), offset_ms_(wall_minus_monotonic_ms(source)) {
+  if (last_durable != timestamp{} && source.wall() > last_durable + restart_jump_max) suspect_ = true;
+}
+
+timestamp decision_clock::now() {
+  const auto wall = source_.wall().time_since_epoch().count();
+  const auto offset = wall - std::chrono::duration_cast<milliseconds>(source_.monotonic()).count();
+  if (offset - offset_ms_.load(std::memory_order_relaxed) > milliseconds(jump_max).count())
+    suspect_.store(true, std::memory_order_relaxed);
+  auto last = last_ms_.load(std::memory_order_relaxed);
+  while (wall > last && !last_ms_.compare_exchange_weak(last, wall, std::memory_order_relaxed)) {}
+  return timestamp{milliseconds{std::max(wall, last)}};
+}
+
+void decision_clock::trust() {
+  offset_ms_.store(wall_minus_monotonic_ms(source_), std::memory_order_relaxed);
+  suspect_.store(false, std::memory_order_relaxed);
+}
+
+std::string to_rfc3339(timestamp t) {
+  const auto day = std::chrono::floor<std::chrono::days>(t);
+  const std::chrono::year_month_day ymd{day};
+  const std::chrono::hh_mm_ss time{t - day};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(ymd.year()),
+                     static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()), time.hours().count(),
+                     time.minutes().count(), time.seconds().count(), time.subseconds().count());
+}
+
+result<timestamp> parse_rfc3339(std::string_view text) {
+  const auto bad = [&] {
+    return fail(errc::invalid_argument, fmt::format("'{}' is not a time like 2030-01-31T23:59:59.000Z",
+                                                    text.substr(0, 40)));
+  };
+  std::size_t at = 0;
+  const auto digits = [&](int count) -> int {
+    int value = 0;
+    for (int i = 0; i < count; ++i, ++at) {
+      if (at >= text.size() || text[at] < '0' || text[at] > '9') return -1;
+      value = value * 10 + (text[at] - '0');
+    }
+    return value;
+  };
+  const auto literal = [&](char c) { return at < text.size() && text[at] == c ? (++at, true) : false; };
+
+  const int year = digits(4);
+  if (year < 1970 || !literal('-')) return bad();
+  const int month = digits(2);
+  if (month < 1 || !literal('-')) return bad();
+  const int day = digits(2);
+  if (day < 1 || !literal('T')) return bad();
+  const int hour = digits(2);
+  if (hour < 0 || hour > 23 || !literal(':')) return bad();
+  const int minute = digits(2);
+  if (minute < 0 || minute > 59 || !literal(':')) return bad();
+  const int second = digits(2);
+  if (second < 0 || second > 59) return bad();
+  int millis = 0;
+  if (literal('.')) {
+    int seen = 0, scale = 100;
+    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, ++seen) {
+      millis += (text[at] - '0') * scale;
+      scale /= 10;
+    }
+    if (seen < 1 || seen > 9) return bad();
+  }
+  int offset_minutes = 0;
+  if (!literal('Z')) {
+    const bool negative = at < text.size() && text[at] == '-';
+    if (!literal('+') && !literal('-')) return bad();
+    const int oh = digits(2);
+    if (oh < 0 || oh > 23 || !literal(':')) return bad();
+    const int om = digits(2);
+    if (om < 0 || om > 59) return bad();
+    offset_minutes = (oh * 60 + om) * (negative ? -1 : 1);
+  }
+  if (at != text.size()) return bad();
+  const std::chrono::year_month_day ymd{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
+                                        std::chrono::day{static_cast<unsigned>(day)}};
+  if (!ymd.ok()) return bad();
+  const timestamp t = std::chrono::sys_days{ymd} + std::chrono::hours{hour} +
+                      std::chrono::minutes{minute - offset_minutes} + std::chrono::seconds{second} +
+                      milliseconds{millis};
+  if (t < timestamp{}) return bad();
+  return t;
+}
+
+}  // namespace matricula

@@ -1,0 +1,63 @@
+/// Time from outside: a wall clock for people, a monotonic one for intervals. Simulated in tests.
+#pragma once
+#include "foundation/error.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace matricula {
+
+using std::chrono::milliseconds;
+/// Wall time, UTC, milliseconds since 1970.
+using timestamp = std::chrono::sys_time<milliseconds>;
+
+class clock {
+public:
+  virtual ~clock() = default;
+  [[nodiscard]] virtual timestamp wall() const = 0;
+  /// Never steps back; its zero means nothing.
+  [[nodiscard]] virtual std::chrono::nanoseconds monotonic() const = 0;
+};
+
+class system_clock final : public clock {
+public:
+  [[nodiscard]] timestamp wall() const override;
+  [[nodiscard]] std::chrono::nanoseconds monotonic() const override;
+};
+
+/// The time that decisions use: never before the last durable one, and watchful of jumps.
+/// A wall clock that runs ahead of the monotonic one by more than `jump_max`, or that is more than `restart_jump_max`
+/// past the last durable time when the process starts, makes the clock suspect: callers hold irreversible due work.
+/// Thread safe.
+class decision_clock {
+public:
+  static constexpr std::chrono::hours jump_max{1};
+  static constexpr std::chrono::days restart_jump_max{7};
+
+  /// @param last_durable the time of the last durable write, or the epoch for a new store.
+  decision_clock(const clock& source, timestamp last_durable);
+
+  /// Wall time, but never earlier than any time returned or noted before.
+  [[nodiscard]] timestamp now();
+  /// True after a forward jump, until `trust` is called.
+  [[nodiscard]] bool suspect() const noexcept { return suspect_.load(std::memory_order_relaxed); }
+  /// An operator says that the present wall time is right.
+  void trust();
+
+private:
+  const clock& source_;
+  std::atomic<std::int64_t> last_ms_;
+  std::atomic<std::int64_t> offset_ms_;  ///< wall minus monotonic when last trusted
+  std::atomic<bool> suspect_{false};
+};
+
+/// RFC 3339 in UTC with milliseconds: 2026-11-22T05:06:07.089Z.
+[[nodiscard]] std::string to_rfc3339(timestamp t);
+/// Strict: date, 'T', time, optional fraction of 1 to 9 digits (cut to milliseconds), 'Z' or an offset. No leap seconds,
+/// no February 30. Years 1970 to 9999.
+[[nodiscard]] result<timestamp> parse_rfc3339(std::string_view text);
+
+}  // namespace matricula

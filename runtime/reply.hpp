@@ -1,0 +1,102 @@
+/// The way back from an actor to a plain thread: a cell that is filled once, and a gate on which many threads wait.
+/// Waking each of 64 waiting threads by itself costs more than the write they wait for; so all cells of a gate share one
+/// futex word, and whoever fills cells opens the gate once for all of them.
+#pragma once
+#include "foundation/error.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace matricula::runtime {
+
+/// Shared by all cells of one server. Lives as long as any cell.
+class reply_gate {
+public:
+  /// Wakes every waiting thread; each looks whether its own cell is filled.
+  void open() noexcept;
+  /// Between the two calls, `open` on this thread is put off and done once at the end: one wake-up for a whole group.
+  static void begin_group() noexcept;
+  static void end_group() noexcept;
+
+private:
+  template <class T>
+  friend class reply_cell;
+  /// Blocks until the epoch is no longer `seen` or `timeout` has passed.
+  void wait(std::uint32_t seen, std::chrono::nanoseconds timeout) noexcept;
+  std::atomic<std::uint32_t> epoch_{0};
+};
+
+/// Filled once by an actor or a commit's completion, read by one waiting thread.
+template <class T>
+class reply_cell {
+public:
+  explicit reply_cell(std::shared_ptr<reply_gate> gate) : gate_(std::move(gate)) {}
+
+  /// The first delivery counts; later ones are ignored.
+  void deliver(result<T> value) noexcept {
+    auto expected = state::empty;
+    if (!state_.compare_exchange_strong(expected, state::filling, std::memory_order_acq_rel)) return;
+    value_.emplace(std::move(value));
+    state_.store(state::full, std::memory_order_release);
+    if (gate_) gate_->open();
+  }
+  [[nodiscard]] bool ready() const noexcept { return state_.load(std::memory_order_acquire) == state::full; }
+  /// @pre ready()
+  [[nodiscard]] const result<T>& value() const noexcept { return *value_; }
+
+  /// The value, or nothing when `timeout` passes first. @pre the cell has a gate.
+  [[nodiscard]] const result<T>* wait_for(std::chrono::nanoseconds timeout) noexcept {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+      const auto seen = gate_->epoch_.load(std::memory_order_acquire);
+      if (ready()) return &*value_;
+      const auto left = deadline - std::chrono::steady_clock::now();
+      if (left <= std::chrono::nanoseconds{0}) return nullptr;
+      gate_->wait(seen, left);
+    }
+  }
+
+private:
+  enum class state : std::uint8_t { empty, filling, full };
+  std::shared_ptr<reply_gate> gate_;
+  std::atomic<state> state_{state::empty};
+  std::optional<result<T>> value_;
+};
+
+/// The giver's end, carried in messages and completions. When the last copy goes without an answer (its actor crashed on
+/// the message, or a mailbox was full), the waiting thread gets errc::unavailable at once instead of a timeout.
+template <class T>
+class reply_to {
+public:
+  reply_to() = default;
+  explicit reply_to(std::shared_ptr<reply_cell<T>> cell) : guard_(std::make_shared<guard>(std::move(cell))) {}
+  void deliver(result<T> value) const noexcept {
+    if (guard_) guard_->cell->deliver(std::move(value));
+  }
+  [[nodiscard]] explicit operator bool() const noexcept { return guard_ != nullptr; }
+
+private:
+  struct guard {
+    explicit guard(std::shared_ptr<reply_cell<T>> c) : cell(std::move(c)) {}
+    guard(const guard&) = delete;
+    guard& operator=(const guard&) = delete;
+    ~guard() {
+      cell->deliver(fail(errc::unavailable, "The actor could not answer. Try again.", std::chrono::seconds(1)));
+    }
+    std::shared_ptr<reply_cell<T>> cell;
+  };
+  std::shared_ptr<guard> guard_;
+};
+
+/// Replies are never sent over the wire or kept in dead letters: the rest of the message is.
+template <class Inspector, class T>
+typename Inspector::result_type inspect(Inspector& f, reply_to<T>&) {
+  return f();
+}
+
+}  // namespace matricula::runtime

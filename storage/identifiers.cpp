@@ -1,0 +1,279 @@
+#include "storage/identifiers.hpp"
+
+#include "foundation/bytes.hpp"
+#include "foundation/digest.hpp"
+#include "storage/keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace matricula::storage {
+
+using namespace identifiers;
+
+namespace {
+
+constexpr char types_prefix[] = "type/";
+constexpr std::uint8_t type_setup_version = 1;
+
+std::uint64_t to_ms(timestamp t) { return static_cast<std::uint64_t>(t.time_since_epoch().count()); }
+timestamp from_ms(std::uint64_t ms) { return timestamp{milliseconds{static_cast<std::int64_t>(ms)}}; }
+
+byte_writer key_of(const id_partition& part) {
+  byte_writer key;
+  key.reserve(24);
+  key.u8(part.shard.value).big16(part.number);
+  return key;
+}
+
+struct due_key_parts {
+  timestamp at;
+  due_kind kind = due_kind::expire;
+};
+std::optional<due_key_parts> parse_due_key(std::string_view key) {
+  byte_reader in{key};
+  (void)in.u8();
+  (void)in.big16();
+  const auto at = in.big64();
+  const auto kind = in.u8();
+  const bool purge = kind == static_cast<std::uint8_t>(due_kind::purge);
+  (void)in.raw(purge ? 16 : 12);
+  if (!in.done() || kind < 1 || kind > 3) return std::nullopt;
+  return due_key_parts{from_ms(at), static_cast<due_kind>(kind)};
+}
+
+std::string json_string(std::string_view s) {
+  std::string out = "\"";
+  for (const char c : s) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    else
+      out.push_back(c);
+  }
+  out.push_back('"');
+  return out;
+}
+
+std::string describe(const id_record& r) {
+  std::string out = fmt::format(R"({{"id":{},"state":"{}","assignment":{})", json_string(r.id), to_string(r.state), r.assignment);
+  if (r.expires_at) out += fmt::format(R"(,"expires_at":"{}")", to_rfc3339(*r.expires_at));
+  if (r.ended_at) out += fmt::format(R"(,"ended_at":"{}")", to_rfc3339(*r.ended_at));
+  if (!r.holder.empty()) out += fmt::format(R"(,"holder":{})", json_string(r.holder));
+  if (!r.idempotency_ref.empty()) out += fmt::format(R"(,"idempotency_ref":"{}")", to_hex(r.idempotency_ref));
+  out += R"(,"history":[)";
+  for (std::size_t i = 0; i < r.history.size(); ++i) {
+    const auto& e = r.history[i];
+    out += fmt::format(R"({}{{"at":"{}","from":"{}","to":"{}","by":{}}})", i ? "," : "", to_rfc3339(e.at), to_string(e.from),
+                       to_string(e.to), json_string(e.by));
+  }
+  return out + "]}";
+}
+
+}  // namespace
+
+column id_partition::records() const noexcept {
+  switch (of) {
+    case lifecycle::uin: return column::uins;
+    case lifecycle::vid: return column::vids;
+    case lifecycle::pool: return column::pool_ids;
+  }
+  return column::pool_ids;
+}
+
+std::string id_partition::record_key(std::uint64_t counter) const { return std::move(key_of(*this).big64(counter)).str(); }
+std::string id_partition::pool_key() const { return std::move(key_of(*this)).str(); }
+std::string id_partition::released_key(std::uint64_t slot) const { return std::move(key_of(*this).big64(slot)).str(); }
+
+std::string id_partition::due_key(const due_row& row) const {
+  auto key = key_of(*this);
+  key.big64(to_ms(row.at)).u8(static_cast<std::uint8_t>(row.kind));
+  if (row.kind == due_kind::purge) {
+    require(row.idempotency_ref.size() == 16, "an idempotency reference has 16 bytes");
+    key.raw(row.idempotency_ref);
+  } else {
+    require(!row.entries.empty(), "a due row names somebody");
+    key.big64(row.entries.front().counter).big32(row.entries.front().assignment);
+  }
+  return std::move(key).str();
+}
+
+std::string id_partition::due_lower(timestamp from) const { return std::move(key_of(*this).big64(to_ms(from))).str(); }
+
+shard_id id_shard(std::string_view type_name, std::uint32_t issuer) {
+  return shard_of(fmt::format("ids/{}/{}", type_name, issuer));
+}
+
+void put(batch& into, const id_partition& part, const pool_changes& changes, const pool_counters& counters) {
+  for (const auto& [counter, record] : changes.records) into.put(part.records(), part.record_key(counter), encode(record));
+  for (const auto& [slot, counter] : changes.released_slots) {
+    byte_writer value;
+    value.varint(counter);
+    into.put(column::released, part.released_key(slot), value.str());
+  }
+  for (const auto& row : changes.due_removed) into.erase(column::due, part.due_key(row));
+  for (const auto& row : changes.due_added) into.put(column::due, part.due_key(row), encode_due_value(row));
+  into.put(column::pools, part.pool_key(), encode(counters));
+}
+
+result<std::optional<id_record>> find_record(const view& v, const id_partition& part, std::uint64_t counter) {
+  auto bytes = v.get(part.records(), part.record_key(counter));
+  if (!bytes) return std::unexpected(bytes.error());
+  if (!*bytes) return std::optional<id_record>{};
+  auto record = decode_id_record(**bytes);
+  if (!record) return std::unexpected(record.error());
+  return std::optional(std::move(*record));
+}
+
+result<pool_counters> find_pool(const view& v, const id_partition& part) {
+  auto bytes = v.get(column::pools, part.pool_key());
+  if (!bytes) return std::unexpected(bytes.error());
+  if (!*bytes) return pool_counters{};
+  return decode_pool_counters(**bytes);
+}
+
+result<std::vector<due_row>> find_due(const view& v, const id_partition& part, timestamp from, timestamp to,
+                                      std::size_t limit) {
+  std::vector<due_row> rows;
+  std::optional<error> bad;
+  const auto walked = v.walk(column::due, part.due_lower(from), part.due_lower(to + milliseconds{1}),
+                             [&](std::string_view key, std::string_view value) {
+                               const auto parts = parse_due_key(key);
+                               auto row = parts ? decode_due_value(parts->at, parts->kind, value)
+                                                : result<due_row>(fail(errc::corrupt, "due row: malformed key"));
+                               if (!row) return bad = row.error(), false;
+                               rows.push_back(std::move(*row));
+                               return rows.size() < limit;
+                             });
+  if (bad) return std::unexpected(*bad);
+  if (!walked) return std::unexpected(walked.error());
+  return rows;
+}
+
+result<void> walk_records(const view& v, const id_partition& part, std::uint64_t from,
+                          const std::function<bool(std::uint64_t, const id_record&)>& visit) {
+  std::optional<error> bad;
+  const auto walked = v.walk(part.records(), part.record_key(from), after_prefix(part.pool_key()),
+                             [&](std::string_view key, std::string_view value) {
+                               byte_reader in{key};
+                               (void)in.raw(3);
+                               const auto counter = in.big64();
+                               auto record = in.done() ? decode_id_record(value)
+                                                       : result<id_record>(fail(errc::corrupt, "identifier: malformed key"));
+                               if (!record) return bad = record.error(), false;
+                               return visit(counter, *record);
+                             });
+  if (bad) return std::unexpected(*bad);
+  return walked;
+}
+
+result<std::vector<type_setup>> find_types(const view& v) {
+  std::vector<type_setup> out;
+  std::optional<error> bad;
+  const auto prefix = std::string(1, '\0') + types_prefix;
+  const auto walked = v.walk(column::meta, prefix, after_prefix(prefix), [&](std::string_view key, std::string_view value) {
+    byte_reader in{value};
+    type_setup setup;
+    setup.name = key.substr(prefix.size());
+    const auto version = in.u8();
+    setup.number = in.big16();
+    const auto of = in.u8();
+    setup.of = static_cast<lifecycle>(of);
+    setup.space = in.text();
+    setup.key_fingerprint = in.text();
+    if (version != type_setup_version || of > 2 || !in.done())
+      return bad = error{errc::corrupt, "identifier type: unknown version, cut short or too long", {}}, false;
+    out.push_back(std::move(setup));
+    return true;
+  });
+  if (bad) return std::unexpected(*bad);
+  if (!walked) return std::unexpected(walked.error());
+  return out;
+}
+
+void put(batch& into, const type_setup& setup) {
+  byte_writer value;
+  value.u8(type_setup_version).big16(setup.number).u8(static_cast<std::uint8_t>(setup.of)).text(setup.space).text(setup.key_fingerprint);
+  into.put(column::meta, std::string(1, '\0') + types_prefix + setup.name, value.str());
+}
+
+result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored, std::span<id_type> types) {
+  std::vector<type_setup> added;
+  std::uint16_t next = 1;
+  for (const auto& s : stored) next = std::max<std::uint16_t>(next, static_cast<std::uint16_t>(s.number + 1));
+  for (auto& type : types) {
+    type_setup wanted{type.name, 0, type.rules.of, describe_space(type), type.key_fingerprint};
+    const auto known = std::ranges::find(stored, type.name, &type_setup::name);
+    if (known == stored.end()) {
+      wanted.number = type.number = next++;
+      added.push_back(std::move(wanted));
+      continue;
+    }
+    type.number = wanted.number = known->number;
+    if (known->key_fingerprint != wanted.key_fingerprint)
+      return fail(errc::invalid_argument,
+                  fmt::format("identifier type '{}': the key has fingerprint {}, but its identifiers were made with {}. Start "
+                              "with the key that belongs to this data folder; another one would issue identifiers twice.",
+                              type.name, wanted.key_fingerprint, known->key_fingerprint));
+    if (known->of != wanted.of)
+      return fail(errc::invalid_argument,
+                  fmt::format("identifier type '{}': its lifecycle is {}, not {}. It cannot change; configure a new type.",
+                              type.name, to_string(known->of), to_string(wanted.of)));
+    if (known->space != wanted.space)
+      return fail(errc::invalid_argument,
+                  fmt::format("identifier type '{}': its length, alphabet and rules cannot change once it was started. Stored: "
+                              "{}. Configured: {}. Put the old ones back, or configure a new type.",
+                              type.name, known->space, wanted.space));
+  }
+  return added;
+}
+
+result<std::string> describe_id_row(column where, std::string_view key, std::string_view value) {
+  byte_reader in{key};
+  const auto shard = in.u8();
+  const auto number = in.big16();
+  const auto head = fmt::format(R"({{"shard":{},"type":{})", shard, number);
+  switch (where) {
+    case column::uins:
+    case column::vids:
+    case column::pool_ids: {
+      const auto counter = in.big64();
+      auto record = decode_id_record(value);
+      if (!in.done()) return fail(errc::corrupt, "identifier: malformed key");
+      if (!record) return std::unexpected(record.error());
+      return fmt::format(R"({},"counter":{},"record":{}}})", head, counter, describe(*record));
+    }
+    case column::pools: {
+      auto c = decode_pool_counters(value);
+      if (!in.done()) return fail(errc::corrupt, "pool: malformed key");
+      if (!c) return std::unexpected(c.error());
+      return fmt::format(
+          R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}"}})",
+          head, c->issued_to, c->walked_to, c->filtered, c->fresh, c->released, c->issued, c->assigned, c->cooling, c->retired,
+          c->granted, c->issues_total, to_rfc3339(c->due_floor));
+    }
+    case column::released: {
+      const auto slot = in.big64();
+      byte_reader v{value};
+      const auto counter = v.varint();
+      if (!in.done() || !v.done()) return fail(errc::corrupt, "released list: malformed row");
+      return fmt::format(R"({},"slot":{},"counter":{}}})", head, slot, counter);
+    }
+    case column::due: {
+      const auto parts = parse_due_key(key);
+      if (!parts) return fail(errc::corrupt, "due row: malformed key");
+      auto row = decode_due_value(parts->at, parts->kind, value);
+      if (!row) return std::unexpected(row.error());
+      static constexpr const char* kinds[] = {"", "expire", "release", "purge"};
+      std::string entries;
+      for (const auto& e : row->entries)
+        entries += fmt::format(R"({}{{"counter":{},"assignment":{}}})", entries.empty() ? "" : ",", e.counter, e.assignment);
+      return fmt::format(R"({},"at":"{}","kind":"{}","entries":[{}],"idempotency_ref":"{}"}})", head, to_rfc3339(row->at),
+                         kinds[static_cast<int>(row->kind)], entries, to_hex(row->idempotency_ref));
+    }
+    default: return fail(errc::invalid_argument, "not a column of identifiers");
+  }
+}
+
+}  // namespace matricula::storage

@@ -1,0 +1,66 @@
+#include "storage/partition.hpp"
+
+#include "foundation/bytes.hpp"
+
+namespace matricula::storage {
+
+partition::partition(commit_log& log, const tenure& held) : log_(log), tenure_(held) {}
+
+result<std::optional<std::string>> partition::get(column where, std::string_view key) {
+  forget_settled();
+  if (!overlay_.empty()) {
+    std::string name;
+    name.reserve(key.size() + 2);
+    name.push_back(static_cast<char>(where));
+    name.push_back(static_cast<char>(key.size()));
+    name.append(key);
+    if (const auto i = overlay_.find(name); i != overlay_.end()) {
+      if (!i->second.value) return std::optional<std::string>{};
+      return std::optional<std::string>(*i->second.value);
+    }
+  }
+  const auto now = log_.read(tenure_.shard);
+  if (!now) return std::unexpected(now.error());
+  return (*now)->get(where, key);
+}
+
+void partition::write(permit room, batch what, completion<verdict> settled) {
+  forget_settled();
+  const auto ticket = ++written_;
+  unsettled_batch kept{ticket, std::make_unique<const std::string>(what.encoded()), {}};
+  kept.keys.reserve(what.operations());
+  const auto base = std::string_view(*kept.bytes);
+  const auto note = [&](std::string_view key, std::optional<std::string_view> value) {
+    // In the encoding a key follows its column byte and its length, one byte for our short keys: that is its name here.
+    require(key.size() < 128, "keys are shorter than 128 bytes");
+    const auto name = base.substr(static_cast<std::size_t>(key.data() - base.data()) - 2, key.size() + 2);
+    kept.keys.push_back(name);
+    // Erase first: an older entry's name points into a batch that may be forgotten before this one.
+    overlay_.erase(name);
+    overlay_.emplace(name, pending_value{ticket, value});
+  };
+  const bool well_formed = batch::decode(
+      base, [&](column, std::string_view k, std::string_view v) { note(k, v); },
+      [&](column, std::string_view k) { note(k, std::nullopt); });
+  require(well_formed, "a batch decodes");
+  unsettled_.push_back(std::move(kept));
+  log_.append(std::move(room), std::move(what),
+              [block = shared_, done = std::move(settled)](verdict v, position) mutable noexcept {
+                if (v != verdict::durable) block->broken.store(true, std::memory_order_release);
+                block->settled.fetch_add(1, std::memory_order_release);
+                done(v);
+              });
+}
+
+void partition::forget_settled() {
+  const auto settled = shared_->settled.load(std::memory_order_acquire);
+  while (!unsettled_.empty() && unsettled_.front().ticket <= settled) {
+    for (const auto& key : unsettled_.front().keys) {
+      const auto i = overlay_.find(key);
+      if (i != overlay_.end() && i->second.ticket == unsettled_.front().ticket) overlay_.erase(i);
+    }
+    unsettled_.pop_front();
+  }
+}
+
+}  // namespace matricula::storage
