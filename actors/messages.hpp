@@ -6,21 +6,33 @@
 #include "runtime/reply.hpp"
 #include "runtime/trace_inspect.hpp"
 
-#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/meta/load_callback.hpp>
 #include <caf/meta/type_name.hpp>
+#include <caf/sec.hpp>
 #include <caf/type_id.hpp>
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+namespace matricula::identifiers {
+template <class I>
+typename I::result_type inspect(I& f, candidate& x) {
+  std::string text(x.id.view());
+  return f(caf::meta::type_name("candidate"), x.counter, text, caf::meta::load_callback([&]() -> caf::error {
+             if (text.size() > 32) return caf::sec::invalid_argument;
+             x.id = id_text(text);
+             return caf::none;
+           }));
+}
+}  // namespace matricula::identifiers
+
 namespace matricula::actors {
 
 /// What every request carries: who asks, until when the answer is of use, and how to follow it.
 struct request_context {
-  std::string principal;
+  std::string principal;         ///< 1 to 64 bytes; kept in the history
   std::int64_t deadline_ns = 0;  ///< on the monotonic clock; 0 = none
-  trace_context trace;
 };
 
 struct issue_answer {
@@ -30,6 +42,7 @@ struct issue_answer {
 
 /// api -> pool: hand out identifiers. The reply leaves when they are durable.
 struct issue_ids {
+  trace_context trace;
   request_context context;
   std::uint32_t count = 1;
   std::int64_t expires_at_ms = 0;
@@ -41,6 +54,7 @@ struct issue_ids {
 
 /// api -> pool: confirm, return or revoke one identifier.
 struct change_id {
+  trace_context trace;
   request_context context;
   std::uint64_t counter = 0;
   std::uint8_t event = 0;        ///< identifiers::id_event
@@ -80,6 +94,12 @@ struct propose {
   std::vector<identifiers::candidate> found;
 };
 
+/// populator -> pool -> checker: everything that the order asked for was proposed, or all is walked. By way of the pool,
+/// so that the level has taken in the last proposal when the checker looks.
+struct refill_done {
+  std::uint64_t order = 0;
+};
+
 struct expiry_answer {
   std::uint64_t expired = 0;
   std::uint64_t released = 0;
@@ -89,12 +109,14 @@ struct expiry_answer {
 
 /// scheduler or api -> expirer: do what is due. Replayable: doing it twice is doing it once.
 struct run_expirer {
+  static constexpr bool replayable = true;
   trace_context trace;
   runtime::reply_to<expiry_answer> reply;
 };
 
 /// expirer -> pool: apply these due rows. Replayable.
 struct apply_due {
+  static constexpr bool replayable = true;
   std::uint64_t run = 0;
   std::int64_t up_to_ms = 0;           ///< the expirer's idea of now
   std::int64_t at_ms = 0;              ///< the row's time
@@ -103,10 +125,10 @@ struct apply_due {
   std::int64_t floor_ms = 0;           ///< every earlier row has been seen to
 };
 
-/// pool -> expirer: that row is durably done, or why not (errc; 255 = done).
+/// pool -> expirer: that row is durably done, or not.
 struct due_applied {
   std::uint64_t run = 0;
-  std::uint8_t failed = 255;
+  bool durable = false;
   expiry_answer done;
 };
 
@@ -115,26 +137,38 @@ struct tick {
   std::uint64_t generation = 0;
 };
 
-/// commit log -> an actor: its tenure, or token 0 when it was refused.
+/// expirer -> itself: has the run come any further since?
+struct lease_check {
+  std::uint64_t run = 0;
+  std::uint64_t progress = 0;
+};
+
+/// commit log -> the incarnation that asked: its tenure, or token 0 when it was refused.
 struct tenure_granted {
+  std::uint64_t generation = 0;
   std::uint8_t shard = 0;
   std::uint64_t partition = 0;
   std::uint64_t token = 0;
 };
 
+inline std::size_t approximate_size(const issue_ids& m) { return sizeof(m) + m.holder.size(); }
+inline std::size_t approximate_size(const walked& m) { return sizeof(m) + m.found.size() * sizeof(identifiers::candidate); }
+inline std::size_t approximate_size(const propose& m) { return sizeof(m) + m.found.size() * sizeof(identifiers::candidate); }
+inline std::size_t approximate_size(const apply_due& m) { return sizeof(m) + m.value.size(); }
+
 // -- how they are serialised: for dead letters, and for other nodes ----------------------------------------------------
 
 template <class I>
 typename I::result_type inspect(I& f, request_context& x) {
-  return f(caf::meta::type_name("request_context"), x.principal, x.deadline_ns, x.trace);
+  return f(caf::meta::type_name("request_context"), x.principal, x.deadline_ns);
 }
 template <class I>
 typename I::result_type inspect(I& f, issue_ids& x) {
-  return f(caf::meta::type_name("issue_ids"), x.context, x.count, x.expires_at_ms, x.holder, x.idempotency_ref, x.fingerprint, x.reply);
+  return f(caf::meta::type_name("issue_ids"), x.trace, x.context, x.count, x.expires_at_ms, x.holder, x.idempotency_ref, x.fingerprint, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, change_id& x) {
-  return f(caf::meta::type_name("change_id"), x.context, x.counter, x.event, x.assignment, x.reply);
+  return f(caf::meta::type_name("change_id"), x.trace, x.context, x.counter, x.event, x.assignment, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, level_changed&) {
@@ -143,6 +177,10 @@ typename I::result_type inspect(I& f, level_changed&) {
 template <class I>
 typename I::result_type inspect(I& f, refill& x) {
   return f(caf::meta::type_name("refill"), x.order, x.from, x.count);
+}
+template <class I>
+typename I::result_type inspect(I& f, refill_done& x) {
+  return f(caf::meta::type_name("refill_done"), x.order);
 }
 template <class I>
 typename I::result_type inspect(I& f, walk& x) {
@@ -170,15 +208,36 @@ typename I::result_type inspect(I& f, apply_due& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, due_applied& x) {
-  return f(caf::meta::type_name("due_applied"), x.run, x.failed, x.done);
+  return f(caf::meta::type_name("due_applied"), x.run, x.durable, x.done);
 }
 template <class I>
 typename I::result_type inspect(I& f, tick& x) {
   return f(caf::meta::type_name("tick"), x.generation);
 }
 template <class I>
+typename I::result_type inspect(I& f, lease_check& x) {
+  return f(caf::meta::type_name("lease_check"), x.run, x.progress);
+}
+template <class I>
 typename I::result_type inspect(I& f, tenure_granted& x) {
-  return f(caf::meta::type_name("tenure_granted"), x.shard, x.partition, x.token);
+  return f(caf::meta::type_name("tenure_granted"), x.generation, x.shard, x.partition, x.token);
 }
 
 }  // namespace matricula::actors
+
+CAF_BEGIN_TYPE_ID_BLOCK(matricula, caf::first_custom_type_id)
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::issue_ids))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::change_id))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::level_changed))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill_done))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::walk))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::walked))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::propose))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::run_expirer))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::apply_due))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::due_applied))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::tick))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::lease_check))
+  CAF_ADD_TYPE_ID(matricula, (matricula::actors::tenure_granted))
+CAF_END_TYPE_ID_BLOCK(matricula)

@@ -18,10 +18,10 @@ namespace matricula::api {
 
 /// What may change while the server runs.
 struct request_limits {
-  std::chrono::milliseconds deadline{10'000};   ///< for one request; X-Request-Timeout-Ms lowers it
-  std::size_t body_bytes_max = std::size_t{1} << 20;  ///< where a route names none
-  std::size_t in_flight_max = 512;              ///< requests at once; above: 503
-  bool access_log = true;                       ///< one line at level info for each request
+  std::chrono::milliseconds deadline{10'000};        ///< for one request; X-Request-Timeout-Ms lowers it
+  std::size_t body_bytes_max = std::size_t{1} << 20; ///< where a route names none
+  std::size_t in_flight_max = 512;                   ///< requests at once; above: 503
+  bool access_log = true;                            ///< one line at level info for each request
 };
 
 struct application_options {
@@ -67,7 +67,7 @@ private:
   std::vector<std::string> open_routes_;
   router router_;
   std::deque<endpoint> endpoints_;
-  std::unique_ptr<endpoint> unmatched_;  ///< counts what no route took
+  std::unique_ptr<endpoint> unmatched_; ///< counts what no route took
   prometheus::Gauge& in_flight_gauge_;
 
   std::atomic<std::size_t> in_flight_{0};
@@ -77,4 +77,4 @@ private:
   std::atomic<bool> access_log_;
 };
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -16,12 +16,11 @@ std::string_view bearer_token(std::string_view credentials) {
   credentials.remove_prefix(std::min(credentials.find_first_not_of(' ', scheme.size()), credentials.size()));
   return credentials;
 }
-}  // namespace
+} // namespace
 
 result<std::shared_ptr<const principal>> bearer_authenticator::who_asks(const incoming& from, timestamp now) const {
   const auto credentials = from.header("Authorization");
-  if (credentials.empty())
-    return fail(errc::unauthenticated, "Send the header `Authorization: Bearer <token>`.");
+  if (credentials.empty()) return fail(errc::unauthenticated, "Send the header `Authorization: Bearer <token>`.");
   const auto token = bearer_token(credentials);
   if (token.empty() || token.size() > token_bytes_max)
     return fail(errc::unauthenticated, "The Authorization header is not `Bearer <token>`.");
@@ -33,4 +32,4 @@ result<std::shared_ptr<const principal>> open_authenticator::who_asks(const inco
   return local;
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

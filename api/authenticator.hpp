@@ -11,7 +11,8 @@ class authenticator {
 public:
   virtual ~authenticator() = default;
   /// Errors: unauthenticated. Thread safe.
-  [[nodiscard]] virtual result<std::shared_ptr<const principal>> who_asks(const incoming& from, timestamp now) const = 0;
+  [[nodiscard]] virtual result<std::shared_ptr<const principal>> who_asks(const incoming& from,
+                                                                          timestamp now) const = 0;
 };
 
 /// `Authorization: Bearer <token>` (RFC 6750), against the token store.
@@ -30,4 +31,4 @@ public:
   [[nodiscard]] result<std::shared_ptr<const principal>> who_asks(const incoming& from, timestamp now) const override;
 };
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -9,7 +9,7 @@ namespace matricula::api::json {
 namespace {
 namespace dom = simdjson::dom;
 
-constexpr std::size_t text_bytes_max = std::size_t{256} << 20;  // the parser's; bodies are bounded long before
+constexpr std::size_t text_bytes_max = std::size_t{256} << 20; // the parser's; bodies are bounded long before
 
 /// Names are compared pair by pair in small objects and sorted in large ones.
 const std::string* repeated_name(const value::object& members) {
@@ -23,47 +23,59 @@ const std::string* repeated_name(const value::object& members) {
 
 outcome<value> copy(const dom::element& from) {
   switch (from.type()) {
-    case dom::element_type::NULL_VALUE: return value{null{}};
-    case dom::element_type::BOOL: return value{bool(from)};
-    case dom::element_type::INT64: return value{std::int64_t(from)};
-    case dom::element_type::UINT64: return value{std::uint64_t(from)};
-    case dom::element_type::DOUBLE: return value{double(from)};
-    case dom::element_type::STRING: return value{std::string(std::string_view(from))};
-    case dom::element_type::ARRAY: {
-      value::array items;
-      for (const auto item : dom::array(from)) {
-        auto copied = copy(item);
-        if (!copied) return copied;
-        items.push_back(std::move(*copied));
-      }
-      return value{std::move(items)};
+  case dom::element_type::NULL_VALUE:
+    return value{null{}};
+  case dom::element_type::BOOL:
+    return value{bool(from)};
+  case dom::element_type::INT64:
+    return value{std::int64_t(from)};
+  case dom::element_type::UINT64:
+    return value{std::uint64_t(from)};
+  case dom::element_type::DOUBLE:
+    return value{double(from)};
+  case dom::element_type::STRING:
+    return value{std::string(std::string_view(from))};
+  case dom::element_type::ARRAY: {
+    value::array items;
+    for (const auto item : dom::array(from)) {
+      auto copied = copy(item);
+      if (!copied) return copied;
+      items.push_back(std::move(*copied));
     }
-    case dom::element_type::OBJECT: {
-      value::object members;
-      for (const auto [name, held] : dom::object(from)) {
-        auto copied = copy(held);
-        if (!copied) return copied;
-        members.push_back({std::string(name), std::move(*copied)});
-      }
-      if (const auto* twice = repeated_name(members))
-        return refuse(400, errc::invalid_argument, "The JSON has the name '" + *twice + "' twice in one object.");
-      return value{std::move(members)};
+    return value{std::move(items)};
+  }
+  case dom::element_type::OBJECT: {
+    value::object members;
+    for (const auto [name, held] : dom::object(from)) {
+      auto copied = copy(held);
+      if (!copied) return copied;
+      members.push_back({std::string(name), std::move(*copied)});
     }
+    if (const auto* twice = repeated_name(members))
+      return refuse(400, errc::invalid_argument, "The JSON has the name '" + *twice + "' twice in one object.");
+    return value{std::move(members)};
+  }
   }
   return refuse(400, errc::invalid_argument, "The body is not JSON.");
 }
 
 std::string why_not(simdjson::error_code code) {
   switch (code) {
-    case simdjson::UTF8_ERROR: return "The body is not UTF-8.";
-    case simdjson::DEPTH_ERROR: return "The JSON is nested more than " + std::to_string(depth_max) + " levels deep.";
-    case simdjson::NUMBER_ERROR: return "The JSON has a number that is malformed or needs more than 64 bits.";
-    case simdjson::STRING_ERROR: return "The JSON has a string with a bad escape.";
-    case simdjson::EMPTY: return "A JSON body is required.";
-    default: return "The body is not JSON.";
+  case simdjson::UTF8_ERROR:
+    return "The body is not UTF-8.";
+  case simdjson::DEPTH_ERROR:
+    return "The JSON is nested more than " + std::to_string(depth_max) + " levels deep.";
+  case simdjson::NUMBER_ERROR:
+    return "The JSON has a number that is malformed or needs more than 64 bits.";
+  case simdjson::STRING_ERROR:
+    return "The JSON has a string with a bad escape.";
+  case simdjson::EMPTY:
+    return "A JSON body is required.";
+  default:
+    return "The body is not JSON.";
   }
 }
-}  // namespace
+} // namespace
 
 outcome<value> parse(std::string_view text) {
   // One parser a thread: it keeps its buffers. The depth is allocated once, with the parser's first text.
@@ -176,10 +188,10 @@ std::optional<refusal> fields::wrong() {
     std::string allowed;
     for (const auto name : asked_) allowed.append(allowed.empty() ? "" : ", ").append(name);
     return refusal(422, errc::invalid_argument,
-                   "The field '" + path_ + m.name + "' is not known here. Known: " +
-                       (allowed.empty() ? "none" : allowed) + ".");
+                   "The field '" + path_ + m.name +
+                       "' is not known here. Known: " + (allowed.empty() ? "none" : allowed) + ".");
   }
   return std::nullopt;
 }
 
-}  // namespace matricula::api::json
+} // namespace matricula::api::json

@@ -24,7 +24,7 @@ struct null {
 /// A parsed value. Whole numbers are std::int64_t when they fit, else std::uint64_t.
 struct value {
   using array = std::vector<value>;
-  using object = std::vector<member>;  ///< in the order of the text
+  using object = std::vector<member>; ///< in the order of the text
   std::variant<null, bool, std::int64_t, std::uint64_t, double, std::string, array, object> data;
 
   template <class T>
@@ -61,7 +61,7 @@ public:
   struct whole_range {
     std::int64_t least = std::numeric_limits<std::int64_t>::min();
     std::int64_t most = std::numeric_limits<std::int64_t>::max();
-    std::optional<std::int64_t> fallback = std::nullopt;  ///< none: the field is required
+    std::optional<std::int64_t> fallback = std::nullopt; ///< none: the field is required
   };
   struct text_range {
     std::size_t bytes_min = 1;
@@ -89,7 +89,7 @@ private:
   std::optional<value> owned_;
   const value::object* members_ = nullptr;
   std::string path_;
-  std::vector<std::string_view> asked_;  ///< literals of the callers
+  std::vector<std::string_view> asked_; ///< literals of the callers
 };
 
-}  // namespace matricula::api::json
+} // namespace matricula::api::json

@@ -31,7 +31,7 @@ std::size_t sequence_length(std::string_view text) noexcept {
 }
 
 bool is_plain(char c) noexcept { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
-}  // namespace
+} // namespace
 
 bool is_utf8(std::string_view text) noexcept {
   while (!text.empty()) {
@@ -79,4 +79,4 @@ writer& writer::value(double number) {
   return raw({text.data(), static_cast<std::size_t>(end - text.data())});
 }
 
-}  // namespace matricula::api::json
+} // namespace matricula::api::json

@@ -92,4 +92,4 @@ private:
   bool comma_ = false;
 };
 
-}  // namespace matricula::api::json
+} // namespace matricula::api::json

@@ -10,28 +10,50 @@ namespace {
 /// For a person; the code in words.
 std::string_view title_of(errc code) noexcept {
   switch (code) {
-    case errc::invalid_argument: return "The request breaks a rule";
-    case errc::not_found: return "Not found";
-    case errc::conflict: return "The present state does not allow it";
-    case errc::stale_assignment: return "An older assignment was named";
-    case errc::assignment_ended: return "The assignment has ended";
-    case errc::exhausted: return "The identifier space is used up";
-    case errc::refilling: return "The pool is being refilled";
-    case errc::overloaded: return "Too much work at once";
-    case errc::deadline_exceeded: return "The deadline passed before any effect";
-    case errc::storage_full: return "Too little disk space to write";
-    case errc::outcome_unknown: return "The outcome of the write is unknown";
-    case errc::fenced: return "Another writer has taken over";
-    case errc::corrupt: return "Stored data is damaged";
-    case errc::io: return "The operating system refused";
-    case errc::unauthenticated: return "Credentials are missing or not valid";
-    case errc::forbidden: return "The credentials do not cover this";
-    case errc::payload_too_large: return "Too large";
-    case errc::unsupported: return "Not served";
-    case errc::idempotency_mismatch: return "The idempotency key was used for another request";
-    case errc::idempotency_running: return "The first request with this key is still running";
-    case errc::unavailable: return "Temporarily not available";
-    case errc::internal: return "Internal error";
+  case errc::invalid_argument:
+    return "The request breaks a rule";
+  case errc::not_found:
+    return "Not found";
+  case errc::conflict:
+    return "The present state does not allow it";
+  case errc::stale_assignment:
+    return "An older assignment was named";
+  case errc::assignment_ended:
+    return "The assignment has ended";
+  case errc::exhausted:
+    return "The identifier space is used up";
+  case errc::refilling:
+    return "The pool is being refilled";
+  case errc::overloaded:
+    return "Too much work at once";
+  case errc::deadline_exceeded:
+    return "The deadline passed before any effect";
+  case errc::storage_full:
+    return "Too little disk space to write";
+  case errc::outcome_unknown:
+    return "The outcome of the write is unknown";
+  case errc::fenced:
+    return "Another writer has taken over";
+  case errc::corrupt:
+    return "Stored data is damaged";
+  case errc::io:
+    return "The operating system refused";
+  case errc::unauthenticated:
+    return "Credentials are missing or not valid";
+  case errc::forbidden:
+    return "The credentials do not cover this";
+  case errc::payload_too_large:
+    return "Too large";
+  case errc::unsupported:
+    return "Not served";
+  case errc::idempotency_mismatch:
+    return "The idempotency key was used for another request";
+  case errc::idempotency_running:
+    return "The first request with this key is still running";
+  case errc::unavailable:
+    return "Temporarily not available";
+  case errc::internal:
+    return "Internal error";
   }
   return "Internal error";
 }
@@ -42,65 +64,103 @@ std::string_view detail_of(const refusal& why, int status) noexcept {
     return "The write failed midway. Repeat the request with the same Idempotency-Key: that is safe.";
   return why.cause.message;
 }
-}  // namespace
+} // namespace
 
 int status_of(errc code) noexcept {
   switch (code) {
-    case errc::invalid_argument:
-    case errc::idempotency_mismatch: return 422;
-    case errc::unauthenticated: return 401;
-    case errc::forbidden: return 403;
-    case errc::not_found: return 404;
-    case errc::conflict:
-    case errc::stale_assignment:
-    case errc::idempotency_running: return 409;
-    case errc::assignment_ended:
-    case errc::exhausted: return 410;
-    case errc::payload_too_large: return 413;
-    case errc::unsupported: return 415;
-    case errc::refilling:
-    case errc::overloaded:
-    case errc::storage_full:
-    case errc::outcome_unknown:
-    case errc::fenced:
-    case errc::unavailable: return 503;
-    case errc::deadline_exceeded: return 504;
-    case errc::corrupt:
-    case errc::io:
-    case errc::internal: return 500;
+  case errc::invalid_argument:
+  case errc::idempotency_mismatch:
+    return 422;
+  case errc::unauthenticated:
+    return 401;
+  case errc::forbidden:
+    return 403;
+  case errc::not_found:
+    return 404;
+  case errc::conflict:
+  case errc::stale_assignment:
+  case errc::idempotency_running:
+    return 409;
+  case errc::assignment_ended:
+  case errc::exhausted:
+    return 410;
+  case errc::payload_too_large:
+    return 413;
+  case errc::unsupported:
+    return 415;
+  case errc::refilling:
+  case errc::overloaded:
+  case errc::storage_full:
+  case errc::outcome_unknown:
+  case errc::fenced:
+  case errc::unavailable:
+    return 503;
+  case errc::deadline_exceeded:
+    return 504;
+  case errc::corrupt:
+  case errc::io:
+  case errc::internal:
+    return 500;
   }
   return 500;
 }
 
 std::string_view reason_of(int status) noexcept {
   switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 410: return "Gone";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 417: return "Expectation Failed";
-    case 422: return "Unprocessable Content";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Unknown";
+  case 200:
+    return "OK";
+  case 201:
+    return "Created";
+  case 202:
+    return "Accepted";
+  case 204:
+    return "No Content";
+  case 304:
+    return "Not Modified";
+  case 400:
+    return "Bad Request";
+  case 401:
+    return "Unauthorized";
+  case 403:
+    return "Forbidden";
+  case 404:
+    return "Not Found";
+  case 405:
+    return "Method Not Allowed";
+  case 408:
+    return "Request Timeout";
+  case 409:
+    return "Conflict";
+  case 410:
+    return "Gone";
+  case 411:
+    return "Length Required";
+  case 413:
+    return "Content Too Large";
+  case 414:
+    return "URI Too Long";
+  case 415:
+    return "Unsupported Media Type";
+  case 417:
+    return "Expectation Failed";
+  case 422:
+    return "Unprocessable Content";
+  case 429:
+    return "Too Many Requests";
+  case 431:
+    return "Request Header Fields Too Large";
+  case 500:
+    return "Internal Server Error";
+  case 501:
+    return "Not Implemented";
+  case 503:
+    return "Service Unavailable";
+  case 504:
+    return "Gateway Timeout";
+  case 505:
+    return "HTTP Version Not Supported";
+  default:
+    return "Unknown";
   }
 }
 
@@ -127,4 +187,4 @@ response problem(const refusal& why, std::string_view request_id) {
   return answer;
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

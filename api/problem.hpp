@@ -16,4 +16,4 @@ namespace matricula::api {
 /// the log.
 [[nodiscard]] response problem(const refusal& why, std::string_view request_id);
 
-}  // namespace matricula::api
+} // namespace matricula::api

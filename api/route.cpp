@@ -23,4 +23,4 @@ std::optional<std::string_view> request::query_value(std::string_view name) cons
   return found->second;
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -20,7 +20,7 @@ namespace matricula::api {
 struct principal {
   std::string name;
   std::string tenant;
-  std::vector<std::string> scopes;  ///< "ids:issue", "ids:*" (a whole feature) or "*" (everything)
+  std::vector<std::string> scopes; ///< "ids:issue", "ids:*" (a whole feature) or "*" (everything)
 
   /// Whether one of `scopes` covers `scope`.
   [[nodiscard]] bool may(std::string_view scope) const noexcept;
@@ -33,9 +33,9 @@ struct header {
 
 struct response {
   int status = 200;
-  std::string body;
+  std::string body = {};
   std::string content_type = "application/json";
-  std::vector<header> headers;
+  std::vector<header> headers = {};
 };
 
 /// Why a request is refused: an error, and a status where the error's code alone does not decide it (0: it does).
@@ -44,7 +44,7 @@ struct refusal {
   int status = 0;
   std::vector<header> headers;
 
-  refusal(error e) : cause(std::move(e)) {}  // NOLINT: implicit, so that a handler returns fail(...) and result errors
+  refusal(error e) : cause(std::move(e)) {} // NOLINT: implicit, so that a handler returns fail(...) and result errors
   refusal(int http_status, errc code, std::string message, std::vector<header> more = {})
       : cause{code, std::move(message), std::nullopt}, status(http_status), headers(std::move(more)) {}
 };
@@ -79,14 +79,14 @@ public:
 struct request {
   const incoming* raw = nullptr;
   std::string_view method;
-  std::string_view route;  ///< the template that matched
-  name_values params;      ///< of the path
+  std::string_view route; ///< the template that matched
+  name_values params;     ///< of the path
   name_values query;
   std::string_view body;
-  std::string_view idempotency_key;  ///< empty when none was sent
+  std::string_view idempotency_key; ///< empty when none was sent
   std::shared_ptr<const principal> who;
   trace_context trace;
-  std::chrono::nanoseconds deadline{};  ///< on the clock's monotonic scale; no effect may begin after it
+  std::chrono::nanoseconds deadline{}; ///< on the clock's monotonic scale; no effect may begin after it
 
   /// The path parameter `name`. @pre the route's template has it
   [[nodiscard]] std::string_view param(std::string_view name) const;
@@ -97,9 +97,9 @@ struct request {
 
 /// What a route does with the header Idempotency-Key. A key is always checked for its form.
 enum class idempotency : std::uint8_t {
-  ignored,   ///< repeating the request changes nothing anyway
-  accepted,  ///< with a key the same answer is given again
-  required,  ///< 400 without a key
+  ignored,  ///< repeating the request changes nothing anyway
+  accepted, ///< with a key the same answer is given again
+  required, ///< 400 without a key
 };
 
 /// One route. Templates are segments: literals, `{name}` (one segment) and `{name...}` (one or more segments, last or
@@ -107,14 +107,14 @@ enum class idempotency : std::uint8_t {
 struct route {
   std::string method;
   std::string path;
-  std::string scope;  ///< empty: open to everyone
+  std::string scope; ///< empty: open to everyone
   std::function<outcome<response>(const request&)> handle;
 
-  std::size_t body_bytes_max = 0;  ///< 0: the server's limit
+  std::size_t body_bytes_max = 0; ///< 0: the server's limit
   std::vector<std::string> content_types = {"application/json"};
-  std::vector<std::string> query = {};  ///< the query parameters that it knows; others are refused
+  std::vector<std::string> query = {}; ///< the query parameters that it knows; others are refused
   api::idempotency idempotency = api::idempotency::ignored;
-  bool under_load = false;  ///< answered even when the bound of requests in flight is reached
+  bool under_load = false; ///< answered even when the bound of requests in flight is reached
 };
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -33,17 +33,17 @@ result<template_segment> parse_segment(std::string_view text) {
     return fail(errc::invalid_argument, "bad parameter " + std::string(text));
   return template_segment{rest ? template_segment::kind::rest : template_segment::kind::one, name};
 }
-}  // namespace
+} // namespace
 
 struct router::node {
   struct target {
     std::string method;
     std::size_t index;
-    std::vector<std::string> names;  ///< of the parameters, in order
+    std::vector<std::string> names; ///< of the parameters, in order
   };
   std::unordered_map<std::string, std::unique_ptr<node>, text_hash, std::equal_to<>> literals;
   std::unique_ptr<node> one;
-  std::unique_ptr<node> rest;  ///< its literals are what may follow
+  std::unique_ptr<node> rest; ///< its literals are what may follow
   std::vector<target> targets;
 };
 
@@ -77,7 +77,7 @@ result<void> router::add(std::string_view method, std::string_view path, std::si
   if (!segments) return fail(errc::invalid_argument, "bad template " + std::string(path));
   std::vector<std::string> names;
   node* at = root_.get();
-  std::size_t after_rest = 0;  // segments from the rest parameter on, that one included
+  std::size_t after_rest = 0; // segments from the rest parameter on, that one included
   for (const auto text : *segments) {
     const auto segment = parse_segment(text);
     if (!segment) return std::unexpected(segment.error());
@@ -85,9 +85,9 @@ result<void> router::add(std::string_view method, std::string_view path, std::si
     if (after_rest > 0 && (!literal || ++after_rest > 2))
       return fail(errc::invalid_argument, "only one literal may follow the rest parameter of " + std::string(path));
     if (segment->what == template_segment::kind::rest) after_rest = 1;
-    auto& next = literal                                           ? at->literals[std::string(text)]
+    auto& next = literal                                        ? at->literals[std::string(text)]
                  : segment->what == template_segment::kind::one ? at->one
-                                                                   : at->rest;
+                                                                : at->rest;
     if (!next) next = std::make_unique<node>();
     at = next.get();
     if (!literal) {
@@ -162,4 +162,4 @@ outcome<router::match> router::find(std::string_view method, std::string_view pa
   return result;
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -23,7 +23,7 @@ public:
 
   struct match {
     std::size_t index = 0;
-    name_values params;  ///< decoded
+    name_values params; ///< decoded
   };
   /// A literal wins over `{name}`, that over `{name...}`; the next best is tried when the best does not have the
   /// method. HEAD is served by GET. Refuses with 404, with 405 and Allow, and with 400 for a bad escape.
@@ -36,4 +36,4 @@ private:
   std::unique_ptr<node> root_;
 };
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -19,7 +19,7 @@ std::optional<unsigned> hex_digit(char c) noexcept {
 }
 
 bool is_plain(char c) noexcept { return c > 0x20 && c < 0x7f && c != '%' && c != '+'; }
-}  // namespace
+} // namespace
 
 outcome<std::string> percent_decode(std::string_view text, bool plus_is_space) {
   if (std::ranges::all_of(text, is_plain)) return std::string(text);
@@ -77,11 +77,10 @@ outcome<name_values> parse_query(std::string_view query) {
     if (name->empty()) return refuse(400, errc::invalid_argument, "A query parameter has no name.");
     if (std::ranges::find(values, *name, &name_values::value_type::first) != values.end())
       return refuse(400, errc::invalid_argument, "The query parameter '" + *name + "' is given twice.");
-    if (values.size() == parameters_max)
-      return refuse(400, errc::invalid_argument, "More than 32 query parameters.");
+    if (values.size() == parameters_max) return refuse(400, errc::invalid_argument, "More than 32 query parameters.");
     values.emplace_back(std::move(*name), std::move(*value));
   }
   return values;
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -19,4 +19,4 @@ namespace matricula::api {
 /// `a=1&b=2`. Refuses what percent_decode refuses, an empty name, a name given twice and more than 32 parameters.
 [[nodiscard]] outcome<name_values> parse_query(std::string_view query);
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -3,15 +3,14 @@
 #include "foundation/digest.hpp"
 #include "foundation/random.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <unordered_map>
 
 namespace matricula::api {
@@ -103,7 +102,7 @@ result<void> replace(const std::filesystem::path& file, const std::vector<token_
   std::string text(comment);
   for (const auto& token : tokens) text += to_line(token);
   const auto fresh = std::filesystem::path(file.string() + ".new");
-  ::unlink(fresh.c_str());  // left by a process that died; the lock says that nobody is writing it
+  ::unlink(fresh.c_str()); // left by a process that died; the lock says that nobody is writing it
   {
     const descriptor out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!out || !write_all(out.get(), text) || ::fsync(out.get()) != 0) return io_error(file, "written");
@@ -115,7 +114,8 @@ result<void> replace(const std::filesystem::path& file, const std::vector<token_
   return {};
 }
 
-/// Held while the file is read, changed and replaced. The lock has a file of its own, since the tokens file is replaced.
+/// Held while the file is read, changed and replaced. The lock has a file of its own, since the tokens file is
+/// replaced.
 result<std::unique_ptr<descriptor>> lock(const std::filesystem::path& file) {
   const auto path = file.string() + ".lock";
   auto fd = std::make_unique<descriptor>(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -151,18 +151,18 @@ result<void> check_request(const token_request& wanted, timestamp now) {
     return fail(errc::invalid_argument, "The token would have expired already; name a later time.");
   return {};
 }
-}  // namespace
+} // namespace
 
 result<std::vector<token_record>> load_tokens(const std::filesystem::path& file) {
   const descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!in && errno == ENOENT)
     return fail(errc::not_found, "There is no tokens file " + file.string() + ". `matricula token create` makes it.");
   if (!in) return io_error(file, "opened");
-  struct stat about {};
+  struct stat about{};
   if (::fstat(in.get(), &about) != 0) return io_error(file, "read");
   if ((about.st_mode & 077) != 0)
-    return fail(errc::forbidden, "Others may read the tokens file " + file.string() + ". Run: chmod 600 " +
-                                     file.string());
+    return fail(errc::forbidden,
+                "Others may read the tokens file " + file.string() + ". Run: chmod 600 " + file.string());
   std::string text;
   std::array<char, 16384> buffer;
   for (;;) {
@@ -171,7 +171,8 @@ result<std::vector<token_record>> load_tokens(const std::filesystem::path& file)
     if (n < 0) return io_error(file, "read");
     if (n == 0) break;
     text.append(buffer.data(), static_cast<std::size_t>(n));
-    if (text.size() > file_bytes_max) return fail(errc::corrupt, "The tokens file " + file.string() + " is over 16 MiB.");
+    if (text.size() > file_bytes_max)
+      return fail(errc::corrupt, "The tokens file " + file.string() + " is over 16 MiB.");
   }
   std::vector<token_record> tokens;
   std::size_t number = 0;
@@ -180,7 +181,8 @@ result<std::vector<token_record>> load_tokens(const std::filesystem::path& file)
     if (line.empty() || line.starts_with('#')) continue;
     auto token = from_line(line);
     if (!token)
-      return fail(errc::corrupt, "The tokens file " + file.string() + " has a malformed line " + std::to_string(number) +
+      return fail(errc::corrupt, "The tokens file " + file.string() + " has a malformed line " +
+                                     std::to_string(number) +
                                      "; a line is: name tenant scopes sha256 created expires.");
     tokens.push_back(std::move(*token));
   }
@@ -242,7 +244,7 @@ result<std::shared_ptr<const principal>> unless_expired(const std::shared_ptr<co
   if (expires && now >= *expires) return fail(errc::unauthenticated, "The token is unknown or has expired.");
   return who;
 }
-}  // namespace
+} // namespace
 
 token_store::token_store(std::filesystem::path file)
     : file_(std::move(file)), table_(std::make_shared<table>()), generation_(next_generation()) {}
@@ -282,4 +284,4 @@ result<std::shared_ptr<const principal>> token_store::check(std::string_view tok
   return unless_expired(slot.who, slot.expires, now);
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

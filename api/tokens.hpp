@@ -18,16 +18,16 @@ namespace matricula::api {
 
 struct token_record {
   principal who;
-  std::string hash;  ///< 32 raw bytes
+  std::string hash; ///< 32 raw bytes
   timestamp created;
   std::optional<timestamp> expires;
 };
 
 struct token_request {
-  std::string name;                        ///< 1 to 64 of [A-Za-z0-9._-], unique in the file
-  std::string tenant = "default";          ///< the same alphabet
-  std::vector<std::string> scopes;         ///< at least one, each of [a-z0-9:_-] and '*'
-  std::optional<timestamp> expires = {};  ///< later than now
+  std::string name;                      ///< 1 to 64 of [A-Za-z0-9._-], unique in the file
+  std::string tenant = "default";        ///< the same alphabet
+  std::vector<std::string> scopes;       ///< at least one, each of [a-z0-9:_-] and '*'
+  std::optional<timestamp> expires = {}; ///< later than now
 };
 
 /// Adds a token to `file`, which is made (mode 0600) when absent, and returns its text: the only time that it is seen.
@@ -60,9 +60,9 @@ public:
 private:
   struct table;
   std::filesystem::path file_;
-  mutable std::mutex guard_;  ///< of table_
+  mutable std::mutex guard_; ///< of table_
   std::shared_ptr<const table> table_;
   std::atomic<std::uint64_t> generation_;
 };
 
-}  // namespace matricula::api
+} // namespace matricula::api

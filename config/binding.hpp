@@ -2,6 +2,7 @@
 #pragma once
 #include "config/settings.hpp"
 #include "config/value.hpp"
+#include "foundation/error.hpp"
 
 #include <array>
 #include <concepts>

@@ -8,7 +8,7 @@
 namespace matricula::config {
 namespace {
 
-/// 31 letters and digits without look-alikes: more than 24 of them overflow the 128 bits of the permutation.
+/// Longer ones do not fit the 128 bits of the permutation.
 constexpr std::uint32_t letters_length_max = 24;
 
 void check_access(const loaded& now, problem_list& problems) {

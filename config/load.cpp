@@ -69,8 +69,9 @@ public:
   void read_sets(const std::vector<std::string>& sets) {
     for (const auto& set : sets) {
       const auto equals = set.find('=');
-      if (equals == std::string::npos) {
-        problems_.add({source::command_line, shown(set), 0, 0}, {}, "found no '='; allowed: section.key=value");
+      if (equals == std::string::npos || equals == 0) {
+        problems_.add({source::command_line, shown(set), 0, 0}, {},
+                      fmt::format("found no {}; allowed: section.key=value", equals == 0 ? "key" : "'='"));
         continue;
       }
       const auto key = set.substr(0, equals);

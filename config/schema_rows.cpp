@@ -286,7 +286,7 @@ std::vector<setting> rule_rows() {
       limit("identifiers.types.<type>.rules.sequence_limit", bound_in_rules<&S::sequence_limit>(),
             "Refuses a run of this many neighbours, up or down, such as 345."),
       limit("identifiers.types.<type>.rules.repeating_limit", bound_in_rules<&S::repeating_limit>(),
-            "Refuses a character that comes again within this distance."),
+            "Refuses a character that comes again too near: within this distance, or as the profile counts it."),
       limit("identifiers.types.<type>.rules.repeating_block_limit", bound_in_rules<&S::repeating_block_limit>(),
             "Refuses a block of this length that comes again, such as 48 in 4812 48."),
       limit("identifiers.types.<type>.rules.even_digits_limit", bound_in_rules<&S::even_digits_limit>(),

@@ -4,6 +4,8 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <optional>
+#include <tuple>
 
 namespace matricula::config {
 namespace {
@@ -145,7 +147,8 @@ std::string describe(const value& v) {
     std::string operator()(const std::string& s) const { return "the text " + shown(s); }
     std::string operator()(const std::vector<std::string>& list) const {
       if (list.empty()) return "an empty list";
-      return fmt::format("a list of {} texts, the first {}", list.size(), shown(list.front()));
+      return fmt::format("a list of {} text{}, the first {}", list.size(), list.size() == 1 ? "" : "s",
+                         shown(list.front()));
     }
   };
   return std::visit(writer{}, v);
@@ -168,7 +171,8 @@ std::expected<std::vector<toml_entry>, problem> parse_toml(std::string_view text
   try {
     std::vector<toml_entry> out;
     flatten(toml::parse(text), {}, out);
-    std::ranges::stable_sort(out, {}, &toml_entry::line);
+    // A table and what is in it may begin at the same place ([a.b] makes a and a.b): the shorter key first.
+    std::ranges::sort(out, {}, [](const toml_entry& e) { return std::tie(e.line, e.column, e.key); });
     return out;
   } catch (const toml::parse_error& e) {
     return std::unexpected(at_place(name, {e.source().begin.line, e.source().begin.column},

@@ -76,8 +76,11 @@ template <class Text>
 void append_value(std::string& out, const field& f, Text&& text) {
   std::visit(
       [&](const auto& v) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::string_view>)
+        using kind = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<kind, std::string_view>)
           text(out, v);
+        else if constexpr (std::is_same_v<kind, double>)
+          fmt::format_to(std::back_inserter(out), "{:.6g}", v);
         else
           fmt::format_to(std::back_inserter(out), "{}", v);
       },

@@ -23,7 +23,7 @@ std::string_view to_string(actor_state state) noexcept {
 std::size_t handler_times::bucket_of(nanoseconds taken) noexcept {
   const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(taken.count(), 0));
   if (ns < (1ULL << first_octave)) return 0;
-  const int octave = std::bit_width(ns) - 1;
+  const auto octave = static_cast<int>(std::bit_width(ns)) - 1;
   const auto quarter = (ns >> (octave - 2)) & 3;
   return std::min<std::size_t>(1 + static_cast<std::size_t>(octave - first_octave) * 4 + quarter, buckets - 1);
 }

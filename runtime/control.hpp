@@ -1,6 +1,7 @@
 /// The runtime's own messages between registry, supervisors and actors. They are never bounded, buffered, handed over or
 /// counted as user messages. Not for use outside of runtime.
 #pragma once
+#include "runtime/actor_command.hpp"
 #include "runtime/reply.hpp"
 
 #include <caf/allowed_unsafe_message_type.hpp>
@@ -11,14 +12,6 @@
 #include <variant>
 
 namespace matricula::runtime {
-
-/// What an operator may ask of an actor, by its path.
-enum class actor_command : std::uint8_t {
-  restart,  ///< end it now and start it again; what waits is kept
-  stop,     ///< let it finish what waits, then keep it stopped; its address refuses
-  kill,     ///< end it now as a crash would; its restart policy decides
-  start,    ///< after a stop, or when its policy did not restart it
-};
 
 /// Answered with `describe()`.
 struct inspect_order {

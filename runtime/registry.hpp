@@ -2,6 +2,7 @@
 /// Reading it asks no actor anything; only `inspect` does, one actor, within a bound.
 #pragma once
 #include "foundation/clock.hpp"
+#include "runtime/actor_command.hpp"
 #include "runtime/actor_stats.hpp"
 #include "runtime/rates.hpp"
 #include "runtime/reply.hpp"
@@ -18,7 +19,6 @@
 
 namespace matricula::runtime {
 
-enum class actor_command : std::uint8_t;
 class slot_ref;
 
 /// One actor as it is now.
@@ -64,6 +64,8 @@ public:
                                       const caf::actor_addr& supervisor);
   /// The root answers `inspect` itself, having no slot.
   void set_address(const std::string& path, const caf::actor_addr& actor);
+  /// The slot that `path` was enrolled with, so that an address outlives even its supervisor; empty when there is none.
+  [[nodiscard]] slot_ref slot_of(std::string_view path) const;
   void withdraw(const std::string& path);
   /// Lets go of every address. Call it before the actor system is destroyed.
   void clear();
@@ -84,8 +86,8 @@ public:
   /// `reply` gets the actor's own state as JSON, or unavailable when nobody lives there.
   void inspect(std::string_view path, reply_to<std::string> reply) const;
   /// The same for a plain thread. deadline_exceeded after `timeout` (at most one second).
-  [[nodiscard]] result<std::string> inspect(std::string_view path, milliseconds timeout) const;
-  [[nodiscard]] result<std::uint64_t> command(std::string_view path, actor_command what, milliseconds timeout) const;
+  [[nodiscard]] result<std::string> inspect_and_wait(std::string_view path, milliseconds timeout) const;
+  [[nodiscard]] result<std::uint64_t> command_and_wait(std::string_view path, actor_command what, milliseconds timeout) const;
 
 private:
   struct node;

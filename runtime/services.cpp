@@ -4,7 +4,7 @@
 
 namespace matricula::runtime {
 
-void services::raise(const alarm& what) const {
+void services::raise(const operator_alarm& what) const {
   log::warning("runtime.alarm", what.message, {{"kind", what.kind}, {"actor", what.path}});
   if (on_alarm) on_alarm(what);
 }

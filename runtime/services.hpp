@@ -14,7 +14,7 @@ class registry;
 class dead_letter_sink;
 
 /// Something that an operator should look at.
-struct alarm {
+struct operator_alarm {
   std::string_view kind;  ///< stable: "poisonous_type", "stuck_actor", "child_does_not_stop", "escalated"
   std::string path;       ///< of the actor
   std::string message;    ///< a sentence without message content
@@ -27,12 +27,12 @@ struct services {
   dead_letter_sink* dead_letters = nullptr; ///< may be missing: then poison is only counted
   /// A source for each supervisor's jitter. Required.
   std::function<std::unique_ptr<random_source>()> make_random;
-  std::function<void(const alarm&)> on_alarm;  ///< besides the log; may be missing
+  std::function<void(const operator_alarm&)> on_alarm;  ///< besides the log; may be missing
   /// The node cannot go on: the root gave up, or an actor neither works nor ends. Ends the process in production.
   std::function<void(std::string_view why)> on_fatal;
 
   /// Logs and passes on.
-  void raise(const alarm& what) const;
+  void raise(const operator_alarm& what) const;
   void fatal(std::string_view why) const;
 };
 

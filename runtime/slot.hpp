@@ -35,7 +35,7 @@ public:
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* unit) override;
   const char* name() const override { return "matricula.slot"; }
 
-  /// From now on incarnation `generation` may bind; until it does, messages wait.
+  /// From now on messages wait, and incarnation `generation` may bind (0: none yet).
   void open(std::uint64_t generation, std::shared_ptr<actor_stats> stats);
   /// The incarnation itself, once its start succeeded: it gets what waits, in order, before anything newer.
   /// Ignored when another generation is expected or the slot refuses.
@@ -89,7 +89,7 @@ private:
 
   const slot_limits limits_;
   mutable std::mutex mutex_;
-  mode mode_ = mode::refusing;
+  mode mode_ = mode::buffering;  ///< whoever has the address may use it before the first start
   std::uint64_t generation_ = 0;
   supervised_actor* child_ = nullptr;
   caf::strong_actor_ptr child_owner_;

@@ -37,6 +37,8 @@ struct child_spec {
   slot_ref slot;  ///< made by the supervisor when empty; give one when others need the address before the start
   slot_limits slot_bounds{};  ///< for a slot that the supervisor makes
   std::int64_t mailbox_messages_max = mailbox_messages_max_default;
+  std::optional<milliseconds> stop_grace;  ///< the supervisor's own when empty
+  std::optional<milliseconds> kill_grace;
 };
 
 /// A child of class `Actor`, whose constructor takes (actor_config&, child_context, args...). The arguments are copied
@@ -115,7 +117,7 @@ private:
     bool escalated;
   };
 
-  void enroll(child& c);
+  void adopt();
   [[nodiscard]] bool start(std::size_t index);
   void on_control(const control& order);
   void on_down(const caf::down_msg& down);
@@ -143,7 +145,7 @@ private:
   std::optional<ending> ending_;
 };
 
-/// A supervisor as a child of another.
+/// A supervisor as a child of another. It is given as long to stop as its children together.
 [[nodiscard]] child_spec subtree(std::string id, supervisor_options options, std::vector<child_spec> children);
 
 /// Starts the root, path "root". When it gives up, `shared->on_fatal` is called after every child has ended. Stop it with

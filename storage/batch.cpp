@@ -8,10 +8,11 @@ void begin_operation(std::string& data, char kind, column where, std::string_vie
   head.u8(static_cast<std::uint8_t>(kind)).u8(static_cast<std::uint8_t>(where)).text(key);
   data.append(head.str());
 }
-}  // namespace
+} // namespace
 
 void batch::put(column where, std::string_view key, std::string_view value) {
-  require(!key.empty() && static_cast<std::uint8_t>(key.front()) == shard_.value, "a key starts with its batch's shard");
+  require(!key.empty() && static_cast<std::uint8_t>(key.front()) == shard_.value,
+          "a key starts with its batch's shard");
   begin_operation(data_, 1, where, key);
   byte_writer length;
   length.varint(value.size());
@@ -20,9 +21,10 @@ void batch::put(column where, std::string_view key, std::string_view value) {
 }
 
 void batch::erase(column where, std::string_view key) {
-  require(!key.empty() && static_cast<std::uint8_t>(key.front()) == shard_.value, "a key starts with its batch's shard");
+  require(!key.empty() && static_cast<std::uint8_t>(key.front()) == shard_.value,
+          "a key starts with its batch's shard");
   begin_operation(data_, 2, where, key);
   ++operations_;
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -50,6 +50,6 @@ private:
   std::string data_;
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage
 
 #include "storage/batch.ipp"

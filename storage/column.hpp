@@ -7,22 +7,23 @@
 namespace matricula::storage {
 
 enum class column : std::uint8_t {
-  meta,          ///< format version, running number, key fingerprints (RocksDB's "default")
-  pools,         ///< one row per identifier type: its counters
-  uins,          ///< identifiers of lifecycle uin, keyed by counter
-  vids,          ///< identifiers of lifecycle vid, keyed by counter
-  pool_ids,      ///< identifiers of lifecycle pool, keyed by counter
-  released,      ///< identifiers back in the pool, a dense list per type
-  due,           ///< what must happen at a time: expiry, release, purge
-  idempotency,   ///< what a key was answered with
-  dead_letters,  ///< messages that crashed their actor
-  schedules,     ///< when each schedule last ran
-  audit,         ///< who did what to the running node
+  meta,         ///< format version, running number, key fingerprints (RocksDB's "default")
+  pools,        ///< one row per identifier type: its counters
+  uins,         ///< identifiers of lifecycle uin, keyed by counter
+  vids,         ///< identifiers of lifecycle vid, keyed by counter
+  pool_ids,     ///< identifiers of lifecycle pool, keyed by counter
+  released,     ///< identifiers back in the pool, a dense list per type
+  due,          ///< what must happen at a time: expiry, release, purge
+  idempotency,  ///< what a key was answered with
+  dead_letters, ///< messages that crashed their actor
+  schedules,    ///< when each schedule last ran
+  audit,        ///< who did what to the running node
 };
 inline constexpr std::size_t column_count = 11;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
-    "default", "pools", "uins", "vids", "pool_ids", "released", "due", "idempotency", "dead_letters", "schedules", "audit"};
+    "default", "pools",       "uins",         "vids",      "pool_ids", "released",
+    "due",     "idempotency", "dead_letters", "schedules", "audit"};
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

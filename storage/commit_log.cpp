@@ -20,4 +20,4 @@ permit::~permit() {
   if (log_) log_->give_back(tenure_, bytes_);
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -21,14 +21,14 @@ struct position {
 /// The right to write one partition of one shard, until somebody else acquires it: the fencing token.
 struct tenure {
   shard_id shard;
-  std::uint64_t partition = 0;  ///< hash of the partition's name
+  std::uint64_t partition = 0; ///< hash of the partition's name
   std::uint64_t token = 0;
 };
 
 enum class verdict : std::uint8_t {
-  durable,  ///< on stable storage and applied: a later read sees it
-  fenced,   ///< a later tenure exists; nothing was written
-  unknown,  ///< the engine failed midway; it may or may not survive. Never execute again; the process is about to end
+  durable, ///< on stable storage and applied: a later read sees it
+  fenced,  ///< a later tenure exists; nothing was written
+  unknown, ///< the engine failed midway; it may or may not survive. Never execute again; the process is about to end
 };
 
 template <class... T>
@@ -88,4 +88,4 @@ private:
   friend class permit;
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

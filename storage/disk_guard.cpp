@@ -6,11 +6,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
-
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/statvfs.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace matricula::storage {
@@ -18,14 +17,14 @@ namespace matricula::storage {
 namespace {
 
 result<std::uint64_t> ask_file_system(const std::string& directory) {
-  struct statvfs s {};
+  struct statvfs s{};
   if (::statvfs(directory.c_str(), &s) != 0)
     return fail(errc::io, fmt::format("cannot ask for the free space of {}: {}", directory,
                                       std::system_category().message(errno)));
   return static_cast<std::uint64_t>(s.f_bavail) * s.f_frsize;
 }
 
-}  // namespace
+} // namespace
 
 disk_guard::disk_guard(disk_guard_options options) : options_(std::move(options)) {
   if (!options_.free_bytes) options_.free_bytes = ask_file_system;
@@ -46,7 +45,7 @@ void disk_guard::measure() {
   const auto free = options_.free_bytes(options_.directory);
   if (!free) {
     log::warning("store.free_space_unknown", free.error().message);
-    return;  // keeps the last answer
+    return; // keeps the last answer
   }
   free_ = *free;
   const auto bound = options_.min_free_bytes;
@@ -68,7 +67,7 @@ void disk_guard::check() {
 void disk_guard::take_ballast() {
   const auto path = ballast_path();
   const int fd = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-  if (fd < 0) return;  // the directory may not be there yet; the next check tries again
+  if (fd < 0) return; // the directory may not be there yet; the next check tries again
   const int failed = ::posix_fallocate(fd, 0, static_cast<off_t>(options_.ballast_bytes));
   (void)::close(fd);
   if (failed != 0) {
@@ -78,4 +77,4 @@ void disk_guard::take_ballast() {
   ballast_ = true;
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -11,8 +11,8 @@ namespace matricula::storage {
 
 struct disk_guard_options {
   std::string directory;
-  std::uint64_t min_free_bytes = std::uint64_t{256} << 20;  ///< below it writes are refused
-  std::uint64_t ballast_bytes = std::uint64_t{64} << 20;    ///< 0 = no ballast
+  std::uint64_t min_free_bytes = std::uint64_t{256} << 20; ///< below it writes are refused
+  std::uint64_t ballast_bytes = std::uint64_t{64} << 20;   ///< 0 = no ballast
   /// Free bytes for the directory; the file system's answer by default.
   std::function<result<std::uint64_t>(const std::string& directory)> free_bytes;
 };
@@ -45,4 +45,4 @@ private:
   std::atomic<std::uint64_t> free_{0};
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -3,19 +3,20 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <fcntl.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace matricula::storage {
 
 namespace {
 
 std::unexpected<error> refused(std::string_view what, const std::filesystem::path& path, int code) {
-  return fail(code == ENOSPC ? errc::storage_full : code == ENOENT ? errc::not_found : errc::io,
+  return fail(code == ENOSPC   ? errc::storage_full
+              : code == ENOENT ? errc::not_found
+                               : errc::io,
               fmt::format("cannot {} {}: {}", what, path.string(), std::system_category().message(code)));
 }
 
@@ -30,7 +31,7 @@ struct descriptor {
   }
 };
 
-}  // namespace
+} // namespace
 
 std::filesystem::path durable_file::temporary() const { return path_.string() + ".partial"; }
 
@@ -67,8 +68,7 @@ result<void> durable_file::publish() {
   return sync_directory(path_.parent_path());
 }
 
-result<void> read_file(const std::filesystem::path& path,
-                       const std::function<result<void>(std::string_view)>& piece) {
+result<void> read_file(const std::filesystem::path& path, const std::function<result<void>(std::string_view)>& piece) {
   const descriptor in{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (in.fd < 0) return refused("open", path, errno);
   std::vector<char> buffer(std::size_t{1} << 20);
@@ -104,8 +104,9 @@ result<void> make_empty_directory(const std::filesystem::path& directory) {
   if (std::filesystem::create_directory(directory, code)) return {};
   if (code) return refused("make the directory", directory, code.value());
   if (!std::filesystem::is_empty(directory, code))
-    return fail(errc::conflict, fmt::format("{} is not an empty directory: name an empty or a new one", directory.string()));
+    return fail(errc::conflict,
+                fmt::format("{} is not an empty directory: name an empty or a new one", directory.string()));
   return {};
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

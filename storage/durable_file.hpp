@@ -42,4 +42,4 @@ private:
 /// Makes `directory` (its parent must exist), or finds it empty. Errors: conflict (not empty), io.
 [[nodiscard]] result<void> make_empty_directory(const std::filesystem::path& directory);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

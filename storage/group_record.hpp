@@ -3,9 +3,9 @@
 #include "foundation/clock.hpp"
 #include "foundation/error.hpp"
 #include "storage/column.hpp"
+#include "storage/digest_stream.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -13,8 +13,8 @@ namespace matricula::storage {
 
 struct group_record {
   static constexpr std::size_t chain_bytes = 32;
-  std::uint64_t number = 0;  ///< 0 = nothing was ever written; numbers never repeat, gaps mean an accepted loss
-  timestamp at{};            ///< never before the group before it
+  std::uint64_t number = 0; ///< 0 = nothing was ever written; numbers never repeat, gaps mean an accepted loss
+  timestamp at{};           ///< never before the group before it
   std::string chain = std::string(chain_bytes, '\0');
   bool operator==(const group_record&) const = default;
 };
@@ -26,25 +26,25 @@ struct group_record {
 /// Rows of the node itself live in column `meta` under this first byte, which is no shard's: they are neither exported
 /// with a shard nor written by a batch.
 inline constexpr char node_prefix = '\xff';
-inline constexpr std::string_view format_key{"\xff" "format"};
-inline constexpr std::string_view node_id_key{"\xff" "node_id"};
-inline constexpr std::string_view incarnation_key{"\xff" "incarnation"};
-inline constexpr std::string_view group_key{"\xff" "group"};
+inline constexpr std::string_view format_key{"\xff"
+                                             "format"};
+inline constexpr std::string_view node_id_key{"\xff"
+                                              "node_id"};
+inline constexpr std::string_view incarnation_key{"\xff"
+                                                  "incarnation"};
+inline constexpr std::string_view group_key{"\xff"
+                                            "group"};
 
 /// Computes the chain of the next group: SHA-256 over the previous chain, the number, the time and the operations.
 class chain_hash {
 public:
   chain_hash(std::string_view previous, std::uint64_t number, timestamp at);
-  ~chain_hash();
-  chain_hash(const chain_hash&) = delete;
-  chain_hash& operator=(const chain_hash&) = delete;
   /// @param operations as `batch::encoded` gives them; how they are cut into calls makes no difference.
-  void add(std::string_view operations);
-  [[nodiscard]] std::string finish();
+  void add(std::string_view operations) { digest_.add(operations); }
+  [[nodiscard]] std::string finish() { return digest_.finish(); }
 
 private:
-  struct context;
-  std::unique_ptr<context> context_;
+  digest_stream digest_;
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

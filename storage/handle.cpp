@@ -9,18 +9,26 @@
 namespace matricula::storage {
 
 namespace {
-/// Dead databases stay reachable, so that a leak checker knows that nobody forgot them.
-void keep_for_ever(rocksdb::DB* db) {
+
+/// What a dead database consists of. It stays reachable, so that a leak checker knows that nobody forgot it.
+struct remains {
+  rocksdb::DB* db;
+  std::array<rocksdb::ColumnFamilyHandle*, column_count> columns;
+  rocksdb::FileLock* lock;
+};
+
+void keep_for_ever(const remains& r) {
   static std::mutex mutex;
-  static auto* const kept = new std::vector<rocksdb::DB*>;
+  static auto* const kept = new std::vector<remains>;
   const std::lock_guard guard{mutex};
-  kept->push_back(db);
+  kept->push_back(r);
 }
-}  // namespace
+
+} // namespace
 
 handle::~handle() {
   if (dead()) {
-    keep_for_ever(db_);
+    keep_for_ever({db_, columns_, lock_});
     return;
   }
   if (db_) {
@@ -32,4 +40,4 @@ handle::~handle() {
   if (lock_) (void)env_.UnlockFile(lock_);
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

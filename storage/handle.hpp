@@ -10,7 +10,7 @@ class ColumnFamilyHandle;
 class DB;
 class Env;
 class FileLock;
-}  // namespace rocksdb
+} // namespace rocksdb
 
 namespace matricula::storage {
 
@@ -44,4 +44,4 @@ private:
   std::atomic<bool> dead_{false};
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

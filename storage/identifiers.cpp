@@ -57,7 +57,8 @@ std::string json_string(std::string_view s) {
 }
 
 std::string describe(const id_record& r) {
-  std::string out = fmt::format(R"({{"id":{},"state":"{}","assignment":{})", json_string(r.id), to_string(r.state), r.assignment);
+  std::string out =
+      fmt::format(R"({{"id":{},"state":"{}","assignment":{})", json_string(r.id), to_string(r.state), r.assignment);
   if (r.expires_at) out += fmt::format(R"(,"expires_at":"{}")", to_rfc3339(*r.expires_at));
   if (r.ended_at) out += fmt::format(R"(,"ended_at":"{}")", to_rfc3339(*r.ended_at));
   if (!r.holder.empty()) out += fmt::format(R"(,"holder":{})", json_string(r.holder));
@@ -65,24 +66,29 @@ std::string describe(const id_record& r) {
   out += R"(,"history":[)";
   for (std::size_t i = 0; i < r.history.size(); ++i) {
     const auto& e = r.history[i];
-    out += fmt::format(R"({}{{"at":"{}","from":"{}","to":"{}","by":{}}})", i ? "," : "", to_rfc3339(e.at), to_string(e.from),
-                       to_string(e.to), json_string(e.by));
+    out += fmt::format(R"({}{{"at":"{}","from":"{}","to":"{}","by":{}}})", i ? "," : "", to_rfc3339(e.at),
+                       to_string(e.from), to_string(e.to), json_string(e.by));
   }
   return out + "]}";
 }
 
-}  // namespace
+} // namespace
 
 column id_partition::records() const noexcept {
   switch (of) {
-    case lifecycle::uin: return column::uins;
-    case lifecycle::vid: return column::vids;
-    case lifecycle::pool: return column::pool_ids;
+  case lifecycle::uin:
+    return column::uins;
+  case lifecycle::vid:
+    return column::vids;
+  case lifecycle::pool:
+    return column::pool_ids;
   }
   return column::pool_ids;
 }
 
-std::string id_partition::record_key(std::uint64_t counter) const { return std::move(key_of(*this).big64(counter)).str(); }
+std::string id_partition::record_key(std::uint64_t counter) const {
+  return std::move(key_of(*this).big64(counter)).str();
+}
 std::string id_partition::pool_key() const { return std::move(key_of(*this)).str(); }
 std::string id_partition::released_key(std::uint64_t slot) const { return std::move(key_of(*this).big64(slot)).str(); }
 
@@ -106,7 +112,8 @@ shard_id id_shard(std::string_view type_name, std::uint32_t issuer) {
 }
 
 void put(batch& into, const id_partition& part, const pool_changes& changes, const pool_counters& counters) {
-  for (const auto& [counter, record] : changes.records) into.put(part.records(), part.record_key(counter), encode(record));
+  for (const auto& [counter, record] : changes.records)
+    into.put(part.records(), part.record_key(counter), encode(record));
   for (const auto& [slot, counter] : changes.released_slots) {
     byte_writer value;
     value.varint(counter);
@@ -159,8 +166,9 @@ result<void> walk_records(const view& v, const id_partition& part, std::uint64_t
                                byte_reader in{key};
                                (void)in.raw(3);
                                const auto counter = in.big64();
-                               auto record = in.done() ? decode_id_record(value)
-                                                       : result<id_record>(fail(errc::corrupt, "identifier: malformed key"));
+                               auto record = in.done()
+                                                 ? decode_id_record(value)
+                                                 : result<id_record>(fail(errc::corrupt, "identifier: malformed key"));
                                if (!record) return bad = record.error(), false;
                                return visit(counter, *record);
                              });
@@ -172,21 +180,22 @@ result<std::vector<type_setup>> find_types(const view& v) {
   std::vector<type_setup> out;
   std::optional<error> bad;
   const auto prefix = std::string(1, '\0') + types_prefix;
-  const auto walked = v.walk(column::meta, prefix, after_prefix(prefix), [&](std::string_view key, std::string_view value) {
-    byte_reader in{value};
-    type_setup setup;
-    setup.name = key.substr(prefix.size());
-    const auto version = in.u8();
-    setup.number = in.big16();
-    const auto of = in.u8();
-    setup.of = static_cast<lifecycle>(of);
-    setup.space = in.text();
-    setup.key_fingerprint = in.text();
-    if (version != type_setup_version || of > 2 || !in.done())
-      return bad = error{errc::corrupt, "identifier type: unknown version, cut short or too long", {}}, false;
-    out.push_back(std::move(setup));
-    return true;
-  });
+  const auto walked =
+      v.walk(column::meta, prefix, after_prefix(prefix), [&](std::string_view key, std::string_view value) {
+        byte_reader in{value};
+        type_setup setup;
+        setup.name = key.substr(prefix.size());
+        const auto version = in.u8();
+        setup.number = in.big16();
+        const auto of = in.u8();
+        setup.of = static_cast<lifecycle>(of);
+        setup.space = in.text();
+        setup.key_fingerprint = in.text();
+        if (version != type_setup_version || of > 2 || !in.done())
+          return bad = error{errc::corrupt, "identifier type: unknown version, cut short or too long", {}}, false;
+        out.push_back(std::move(setup));
+        return true;
+      });
   if (bad) return std::unexpected(*bad);
   if (!walked) return std::unexpected(walked.error());
   return out;
@@ -194,7 +203,11 @@ result<std::vector<type_setup>> find_types(const view& v) {
 
 void put(batch& into, const type_setup& setup) {
   byte_writer value;
-  value.u8(type_setup_version).big16(setup.number).u8(static_cast<std::uint8_t>(setup.of)).text(setup.space).text(setup.key_fingerprint);
+  value.u8(type_setup_version)
+      .big16(setup.number)
+      .u8(static_cast<std::uint8_t>(setup.of))
+      .text(setup.space)
+      .text(setup.key_fingerprint);
   into.put(column::meta, std::string(1, '\0') + types_prefix + setup.name, value.str());
 }
 
@@ -212,19 +225,22 @@ result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
     }
     type.number = wanted.number = known->number;
     if (known->key_fingerprint != wanted.key_fingerprint)
-      return fail(errc::invalid_argument,
-                  fmt::format("identifier type '{}': the key has fingerprint {}, but its identifiers were made with {}. Start "
-                              "with the key that belongs to this data folder; another one would issue identifiers twice.",
-                              type.name, wanted.key_fingerprint, known->key_fingerprint));
+      return fail(
+          errc::invalid_argument,
+          fmt::format("identifier type '{}': the key has fingerprint {}, but its identifiers were made with {}. Start "
+                      "with the key that belongs to this data folder; another one would issue identifiers twice.",
+                      type.name, wanted.key_fingerprint, known->key_fingerprint));
     if (known->of != wanted.of)
-      return fail(errc::invalid_argument,
-                  fmt::format("identifier type '{}': its lifecycle is {}, not {}. It cannot change; configure a new type.",
-                              type.name, to_string(known->of), to_string(wanted.of)));
+      return fail(
+          errc::invalid_argument,
+          fmt::format("identifier type '{}': its lifecycle is {}, not {}. It cannot change; configure a new type.",
+                      type.name, to_string(known->of), to_string(wanted.of)));
     if (known->space != wanted.space)
-      return fail(errc::invalid_argument,
-                  fmt::format("identifier type '{}': its length, alphabet and rules cannot change once it was started. Stored: "
-                              "{}. Configured: {}. Put the old ones back, or configure a new type.",
-                              type.name, known->space, wanted.space));
+      return fail(
+          errc::invalid_argument,
+          fmt::format("identifier type '{}': its length, alphabet and rules cannot change once it was started. Stored: "
+                      "{}. Configured: {}. Put the old ones back, or configure a new type.",
+                      type.name, known->space, wanted.space));
   }
   return added;
 }
@@ -235,45 +251,47 @@ result<std::string> describe_id_row(column where, std::string_view key, std::str
   const auto number = in.big16();
   const auto head = fmt::format(R"({{"shard":{},"type":{})", shard, number);
   switch (where) {
-    case column::uins:
-    case column::vids:
-    case column::pool_ids: {
-      const auto counter = in.big64();
-      auto record = decode_id_record(value);
-      if (!in.done()) return fail(errc::corrupt, "identifier: malformed key");
-      if (!record) return std::unexpected(record.error());
-      return fmt::format(R"({},"counter":{},"record":{}}})", head, counter, describe(*record));
-    }
-    case column::pools: {
-      auto c = decode_pool_counters(value);
-      if (!in.done()) return fail(errc::corrupt, "pool: malformed key");
-      if (!c) return std::unexpected(c.error());
-      return fmt::format(
-          R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}"}})",
-          head, c->issued_to, c->walked_to, c->filtered, c->fresh, c->released, c->issued, c->assigned, c->cooling, c->retired,
-          c->granted, c->issues_total, to_rfc3339(c->due_floor));
-    }
-    case column::released: {
-      const auto slot = in.big64();
-      byte_reader v{value};
-      const auto counter = v.varint();
-      if (!in.done() || !v.done()) return fail(errc::corrupt, "released list: malformed row");
-      return fmt::format(R"({},"slot":{},"counter":{}}})", head, slot, counter);
-    }
-    case column::due: {
-      const auto parts = parse_due_key(key);
-      if (!parts) return fail(errc::corrupt, "due row: malformed key");
-      auto row = decode_due_value(parts->at, parts->kind, value);
-      if (!row) return std::unexpected(row.error());
-      static constexpr const char* kinds[] = {"", "expire", "release", "purge"};
-      std::string entries;
-      for (const auto& e : row->entries)
-        entries += fmt::format(R"({}{{"counter":{},"assignment":{}}})", entries.empty() ? "" : ",", e.counter, e.assignment);
-      return fmt::format(R"({},"at":"{}","kind":"{}","entries":[{}],"idempotency_ref":"{}"}})", head, to_rfc3339(row->at),
-                         kinds[static_cast<int>(row->kind)], entries, to_hex(row->idempotency_ref));
-    }
-    default: return fail(errc::invalid_argument, "not a column of identifiers");
+  case column::uins:
+  case column::vids:
+  case column::pool_ids: {
+    const auto counter = in.big64();
+    auto record = decode_id_record(value);
+    if (!in.done()) return fail(errc::corrupt, "identifier: malformed key");
+    if (!record) return std::unexpected(record.error());
+    return fmt::format(R"({},"counter":{},"record":{}}})", head, counter, describe(*record));
+  }
+  case column::pools: {
+    auto c = decode_pool_counters(value);
+    if (!in.done()) return fail(errc::corrupt, "pool: malformed key");
+    if (!c) return std::unexpected(c.error());
+    return fmt::format(
+        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}"}})",
+        head, c->issued_to, c->walked_to, c->filtered, c->fresh, c->released, c->issued, c->assigned, c->cooling,
+        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor));
+  }
+  case column::released: {
+    const auto slot = in.big64();
+    byte_reader v{value};
+    const auto counter = v.varint();
+    if (!in.done() || !v.done()) return fail(errc::corrupt, "released list: malformed row");
+    return fmt::format(R"({},"slot":{},"counter":{}}})", head, slot, counter);
+  }
+  case column::due: {
+    const auto parts = parse_due_key(key);
+    if (!parts) return fail(errc::corrupt, "due row: malformed key");
+    auto row = decode_due_value(parts->at, parts->kind, value);
+    if (!row) return std::unexpected(row.error());
+    static constexpr const char* kinds[] = {"", "expire", "release", "purge"};
+    std::string entries;
+    for (const auto& e : row->entries)
+      entries +=
+          fmt::format(R"({}{{"counter":{},"assignment":{}}})", entries.empty() ? "" : ",", e.counter, e.assignment);
+    return fmt::format(R"({},"at":"{}","kind":"{}","entries":[{}],"idempotency_ref":"{}"}})", head, to_rfc3339(row->at),
+                       kinds[static_cast<int>(row->kind)], entries, to_hex(row->idempotency_ref));
+  }
+  default:
+    return fail(errc::invalid_argument, "not a column of identifiers");
   }
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

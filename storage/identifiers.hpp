@@ -16,7 +16,7 @@ namespace matricula::storage {
 /// Where one type's rows are.
 struct id_partition {
   shard_id shard;
-  std::uint16_t number = 0;  ///< of the type
+  std::uint16_t number = 0; ///< of the type
   identifiers::lifecycle of = identifiers::lifecycle::pool;
 
   [[nodiscard]] column records() const noexcept;
@@ -40,8 +40,8 @@ void put(batch& into, const id_partition& part, const identifiers::pool_changes&
 [[nodiscard]] result<identifiers::pool_counters> find_pool(const view& v, const id_partition& part);
 
 /// Due rows with from <= at <= to in time order, at most `limit`.
-[[nodiscard]] result<std::vector<identifiers::due_row>> find_due(const view& v, const id_partition& part, timestamp from,
-                                                                 timestamp to, std::size_t limit);
+[[nodiscard]] result<std::vector<identifiers::due_row>> find_due(const view& v, const id_partition& part,
+                                                                 timestamp from, timestamp to, std::size_t limit);
 
 /// Records in counter order from `from` on until `visit` returns false.
 [[nodiscard]] result<void> walk_records(const view& v, const id_partition& part, std::uint64_t from,
@@ -52,12 +52,12 @@ struct type_setup {
   std::string name;
   std::uint16_t number = 0;
   identifiers::lifecycle of = identifiers::lifecycle::pool;
-  std::string space;            ///< length, alphabet and rules in words
-  std::string key_fingerprint;  ///< hexadecimal
+  std::string space;           ///< length, alphabet and rules in words
+  std::string key_fingerprint; ///< hexadecimal
   bool operator==(const type_setup&) const = default;
 };
 [[nodiscard]] result<std::vector<type_setup>> find_types(const view& v);
-void put(batch& into, const type_setup& setup);  ///< @pre the batch is of shard 0
+void put(batch& into, const type_setup& setup); ///< @pre the batch is of shard 0
 
 /// Gives each type its number: the stored one, or the next free one. Returns the setups that must be written before the
 /// types are used. Errors: invalid_argument when a type's lifecycle, space or key differs from how it first started;
@@ -68,4 +68,4 @@ void put(batch& into, const type_setup& setup);  ///< @pre the batch is of shard
 /// For tools: the parts of a key and the value in readable JSON. Errors: corrupt.
 [[nodiscard]] result<std::string> describe_id_row(column where, std::string_view key, std::string_view value);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

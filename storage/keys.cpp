@@ -65,4 +65,4 @@ std::string after_prefix(std::string_view prefix) {
   return out;
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -63,4 +63,4 @@ private:
 /// none.
 [[nodiscard]] std::string after_prefix(std::string_view prefix);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

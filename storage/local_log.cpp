@@ -18,7 +18,7 @@ namespace matricula::storage {
 
 namespace {
 
-constexpr unsigned place_bits = 20;  // a group holds fewer batches than this counts
+constexpr unsigned place_bits = 20; // a group holds fewer batches than this counts
 constexpr milliseconds full_retry_after{5'000};
 
 position place(std::uint64_t group, std::uint64_t index) noexcept { return {group << place_bits | index}; }
@@ -26,7 +26,7 @@ position place(std::uint64_t group, std::uint64_t index) noexcept { return {grou
 struct item {
   batch what;
   tenure held;
-  std::size_t room;  ///< reserved bytes
+  std::size_t room; ///< reserved bytes
   bool fenced;
   completion<verdict, position> settled;
 };
@@ -37,8 +37,8 @@ struct grant {
 };
 
 struct partition_state {
-  std::uint64_t token = 0;    ///< the only one that may write
-  std::size_t in_flight = 0;  ///< appends that are not settled
+  std::uint64_t token = 0;   ///< the only one that may write
+  std::size_t in_flight = 0; ///< appends that are not settled
   std::vector<grant> waiting;
 };
 
@@ -46,7 +46,7 @@ std::string failed_message() {
   return "the store failed and is about to be recovered by a restart; try again after it";
 }
 
-}  // namespace
+} // namespace
 
 struct local_log::impl {
   store& target;
@@ -68,8 +68,7 @@ struct local_log::impl {
   std::vector<grant> ready;
   std::map<std::pair<shard_id, std::uint64_t>, partition_state> partitions;
 
-  impl(store& to, local_log_options o)
-      : target(to), options(std::move(o)), next_token(to.incarnation() << 32) {}
+  impl(store& to, local_log_options o) : target(to), options(std::move(o)), next_token(to.incarnation() << 32) {}
 
   void wake_driver() {
     if (driver_waits) wake.notify_one();
@@ -84,8 +83,7 @@ struct local_log::impl {
   result<group_info> commit(const std::vector<item>& group);
 };
 
-local_log::local_log(store& to, local_log_options options)
-    : impl_(std::make_unique<impl>(to, std::move(options))) {
+local_log::local_log(store& to, local_log_options options) : impl_(std::make_unique<impl>(to, std::move(options))) {
   require(impl_->options.now != nullptr, "a commit log is told the time");
   require(to.incarnation() > 0, "a commit log needs a store that is open for writing");
 }
@@ -101,7 +99,7 @@ void local_log::acquire(shard_id shard, std::string_view partition, completion<r
   const auto hash = hash64(partition);
   const std::lock_guard guard{impl_->mutex};
   auto& p = impl_->partitions[{shard, hash}];
-  p.token = ++impl_->next_token;  // from here on the predecessor's appends are fenced
+  p.token = ++impl_->next_token; // from here on the predecessor's appends are fenced
   grant g{{shard, hash, p.token}, std::move(granted)};
   (p.in_flight == 0 ? impl_->ready : p.waiting).push_back(std::move(g));
   impl_->wake_driver();
@@ -113,7 +111,8 @@ result<permit> local_log::reserve(const tenure& held, std::size_t bytes) noexcep
     return fail(errc::invalid_argument, fmt::format("a batch holds at most {} bytes", batch::bytes_max));
   if (i.options.guard && i.options.guard->full()) {
     ++i.stats.refused_full;
-    return fail(errc::storage_full, "the disk is nearly full: reading goes on, writing needs free space", full_retry_after);
+    return fail(errc::storage_full, "the disk is nearly full: reading goes on, writing needs free space",
+                full_retry_after);
   }
   const std::lock_guard guard{i.mutex};
   if (i.failed || i.stopping) return fail(errc::unavailable, i.failed ? failed_message() : "the node is stopping");
@@ -355,4 +354,4 @@ bool local_log::write_group(std::size_t batches_max) {
   return busy;
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

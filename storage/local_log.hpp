@@ -21,15 +21,15 @@ struct group_info {
   std::size_t batches = 0;
   std::size_t operations = 0;
   std::size_t bytes = 0;
-  std::chrono::nanoseconds sync_time{};  ///< write and sync; 0 without `local_log_options::monotonic`
+  std::chrono::nanoseconds sync_time{}; ///< write and sync; 0 without `local_log_options::monotonic`
 };
 
 struct local_log_options {
-  std::size_t queue_bytes_max = std::size_t{16} << 20;  ///< reserved and queued
-  std::size_t queue_batches_max = 20'000;               ///< reserved and queued
-  std::size_t group_bytes_max = std::size_t{4} << 20;   ///< a group ends with the batch that reaches it
-  std::size_t group_operations_max = 50'000;            ///< likewise
-  milliseconds retry_after{100};                        ///< told to whom a bound refuses
+  std::size_t queue_bytes_max = std::size_t{16} << 20; ///< reserved and queued
+  std::size_t queue_batches_max = 20'000;              ///< reserved and queued
+  std::size_t group_bytes_max = std::size_t{4} << 20;  ///< a group ends with the batch that reaches it
+  std::size_t group_operations_max = 50'000;           ///< likewise
+  milliseconds retry_after{100};                       ///< told to whom a bound refuses
   std::uint32_t groups_between_disk_checks = 16;
 
   std::function<timestamp()> now;                      ///< the wall time of a group; required
@@ -39,12 +39,12 @@ struct local_log_options {
   std::function<void(const group_info&)> wrote;        ///< once per durable group, after its completions
   /// Called once, after the completions, when a write or sync failed. Production ends the process.
   std::function<void(std::string)> fatal;
-  disk_guard* guard = nullptr;  ///< refuses reservations when the disk is full; must outlive the log
+  disk_guard* guard = nullptr; ///< refuses reservations when the disk is full; must outlive the log
 };
 
 /// Counters since the start; read at any time.
 struct log_stats {
-  std::atomic<std::uint64_t> groups{0};  ///< each is one sync of the write-ahead log
+  std::atomic<std::uint64_t> groups{0}; ///< each is one sync of the write-ahead log
   std::atomic<std::uint64_t> batches{0};
   std::atomic<std::uint64_t> operations{0};
   std::atomic<std::uint64_t> bytes{0};
@@ -53,8 +53,8 @@ struct log_stats {
   std::atomic<std::uint64_t> unknown{0};
   std::atomic<std::uint64_t> refused_overloaded{0};
   std::atomic<std::uint64_t> refused_full{0};
-  std::atomic<std::uint64_t> queue_batches{0};  ///< now waiting, not counting the group being written
-  std::atomic<std::uint64_t> queue_bytes{0};    ///< now reserved, queued or being written
+  std::atomic<std::uint64_t> queue_batches{0}; ///< now waiting, not counting the group being written
+  std::atomic<std::uint64_t> queue_bytes{0};   ///< now reserved, queued or being written
 };
 
 /// Thread safe, but only one thread at a time drives it. Must outlive its permits.
@@ -99,4 +99,4 @@ private:
   std::unique_ptr<impl> impl_;
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -8,20 +8,26 @@ namespace {
 constexpr milliseconds idle_tick{1'000};
 }
 
-log_writer::log_writer(local_log& driven) : log_(driven), thread_([this] {
-  (void)::pthread_setname_np(::pthread_self(), "log-writer");
-  for (;;) {
-    switch (log_.wait_for_work(idle_tick)) {
-      case local_log::work::ready: (void)log_.write_group(); break;
-      case local_log::work::none: log_.check_disk(); break;
-      case local_log::work::stopped: return;
-    }
-  }
-}) {}
+log_writer::log_writer(local_log& driven)
+    : log_(driven), thread_([this] {
+        (void)::pthread_setname_np(::pthread_self(), "log-writer");
+        for (;;) {
+          switch (log_.wait_for_work(idle_tick)) {
+          case local_log::work::ready:
+            (void)log_.write_group();
+            break;
+          case local_log::work::none:
+            log_.check_disk();
+            break;
+          case local_log::work::stopped:
+            return;
+          }
+        }
+      }) {}
 
 log_writer::~log_writer() {
   log_.stop();
   thread_.join();
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -20,4 +20,4 @@ private:
   std::thread thread_;
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

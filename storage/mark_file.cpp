@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view magic = "MTRMARK1";
 constexpr std::size_t check_bytes = 16;
 constexpr std::size_t record_bytes = magic.size() + 8 + group_record::chain_bytes + check_bytes;
-constexpr std::size_t slot_bytes = 512;  // a sector: the slots do not tear together
+constexpr std::size_t slot_bytes = 512; // a sector: the slots do not tear together
 constexpr std::size_t slots = 2;
 
 std::string path_of(const std::string& directory) { return directory + "/" + std::string(mark_file::name); }
@@ -38,7 +38,7 @@ std::optional<mark> decode(std::string_view bytes) {
   return m;
 }
 
-}  // namespace
+} // namespace
 
 struct mark_file::file {
   std::unique_ptr<rocksdb::RandomRWFile> handle;
@@ -95,4 +95,4 @@ result<void> mark_file::sync() {
   return {};
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -16,7 +16,7 @@ namespace matricula::storage {
 
 struct mark {
   std::uint64_t number = 0;
-  std::string chain;  ///< of that group
+  std::string chain; ///< of that group
   bool operator==(const mark&) const = default;
 };
 
@@ -42,4 +42,4 @@ private:
   std::unique_ptr<file> file_;
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

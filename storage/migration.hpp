@@ -14,8 +14,8 @@ namespace matricula::storage {
 inline constexpr std::uint32_t current_format = 1;
 
 struct migration {
-  std::uint32_t to = 0;  ///< the format afterwards; the step begins at `to` - 1
-  std::string name;      ///< for the log
+  std::uint32_t to = 0; ///< the format afterwards; the step begins at `to` - 1
+  std::string name;     ///< for the log
   /// Rewrites what must change. May be cut off anywhere and is then run again from its start: it must bear that.
   std::function<result<void>(const view& before, const std::function<result<void>(const batch&)>& write)> run;
 };
@@ -23,4 +23,4 @@ struct migration {
 /// Every step up to `current_format`, in order. Format 1 is the first: there are none yet.
 [[nodiscard]] inline std::vector<migration> shipped_migrations() { return {}; }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -2,6 +2,7 @@
 
 #include "foundation/bytes.hpp"
 #include "foundation/log.hpp"
+#include "storage/chain_check.hpp"
 #include "storage/rocks_error.hpp"
 #include "storage/rocks_options.hpp"
 
@@ -34,8 +35,10 @@ result<std::optional<std::string>> row(rocksdb::DB& db, rocksdb::ColumnFamilyHan
 
 /// Opens read only with the columns named; the caller owns what comes back.
 result<std::unique_ptr<rocksdb::DB>> open_read_only(const store_options& o, std::size_t columns,
-                                                    std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
+                                                    std::vector<rocksdb::ColumnFamilyHandle*>& handles,
+                                                    chain_check* watching = nullptr) {
   auto options = database_options(o);
+  if (watching) options.wal_filter = &watching->filter();
   const auto column = column_options(o);
   std::vector<rocksdb::ColumnFamilyDescriptor> wanted;
   for (std::size_t i = 0; i < columns; ++i) wanted.emplace_back(std::string(column_names[i]), column);
@@ -45,7 +48,7 @@ result<std::unique_ptr<rocksdb::DB>> open_read_only(const store_options& o, std:
   return std::unique_ptr<rocksdb::DB>(db);
 }
 
-}  // namespace
+} // namespace
 
 result<rocksdb::FileLock*> lock_directory(rocksdb::Env& env, const store_options& o) {
   if (o.directory.empty()) return fail(errc::invalid_argument, "the store needs a directory");
@@ -69,8 +72,8 @@ result<bool> is_new(rocksdb::Env& env, const std::string& directory) {
     return std::unexpected(to_error(s, fmt::format("cannot list {}", directory)));
   const auto of_a_store = [](const std::string& n) { return n.ends_with(".sst") || n.ends_with(".log"); };
   if (const auto found = std::ranges::find_if(names, of_a_store); found != names.end())
-    return fail(errc::corrupt, fmt::format("{} holds pieces of a store ({}) but its file CURRENT is missing. {}.", directory,
-                                           *found, keep_and_restore));
+    return fail(errc::corrupt, fmt::format("{} holds pieces of a store ({}) but its file CURRENT is missing. {}.",
+                                           directory, *found, keep_and_restore));
   return true;
 }
 
@@ -97,23 +100,46 @@ result<self_description> describe(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* 
     byte_reader in{**format};
     d.format = static_cast<std::uint32_t>(in.varint());
     if (!in.done()) return fail(errc::corrupt, "the row with the store's format does not decode");
-  } else if (d.last.number > 0) {
-    return fail(errc::corrupt, "the row with the store's format is missing");
   }
   return d;
 }
 
-result<self_description> look(const store_options& o) {
-  // The node's rows are all in the first column: the others are not even replayed, which keeps the look cheap.
+namespace {
+
+/// One look at the node's rows, which are all in the first column: the others are not even replayed.
+result<self_description> look_with(const store_options& o, chain_check& watching) {
   auto small = o;
   small.block_cache_bytes = std::size_t{1} << 20;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  auto db = open_read_only(small, 1, handles);
+  auto db = open_read_only(small, 1, handles, &watching);
   if (!db) return std::unexpected(db.error());
   auto d = describe(**db, handles.front());
   (void)(*db)->DestroyColumnFamilyHandle(handles.front());
   return d;
 }
+
+} // namespace
+
+result<self_description> look(const store_options& o) {
+  chain_check none;
+  auto flushed = look_with(o, none);
+  if (!flushed) return flushed;
+  chain_check chain{flushed->last};
+  auto found = look_with(o, chain);
+  if (found) {
+    found->groups_chained = chain.compared();
+    found->broken_chain = chain.problem();
+  }
+  return found;
+}
+
+namespace {
+result<void> whole(const self_description& found, const store_options& o) {
+  if (found.last.number == 0 || found.format) return {};
+  return fail(errc::corrupt,
+              fmt::format("the row with the format of the store in {} is missing. {}.", o.directory, keep_and_restore));
+}
+} // namespace
 
 result<void> accept(const self_description& found, const std::optional<mark>& m, const store_options& o) {
   if (found.format && *found.format > o.format)
@@ -124,23 +150,33 @@ result<void> accept(const self_description& found, const std::optional<mark>& m,
     if (found.last.number > 0)
       log::warning("store.no_mark", "the mark file is missing or empty: a lost write would not be noticed this time",
                    {{"group", found.last.number}});
-    return {};
+    if (!found.broken_chain.empty())
+      return fail(errc::corrupt, fmt::format("the write-ahead log of the store in {} has a gap: {}. {}.", o.directory,
+                                             found.broken_chain, keep_and_restore));
+    return whole(found, o);
   }
   const auto have = found.last.number;
   if (have == m->number && found.last.chain != m->chain)
     return fail(errc::corrupt, fmt::format("the chain hash of group {} in {} is not what was written. {}.", have,
                                            o.directory, keep_and_restore));
-  if (have >= m->number) return {};
+  if (have >= m->number && found.broken_chain.empty()) return whole(found, o);
   if (o.accept_loss_up_to == m->number) {
     log::error("store.loss_accepted", "acknowledged writes are missing and an operator accepted their loss",
-               {{"first_group", have + 1}, {"last_group", m->number}});
+               {{"recovered_group", have}, {"answered_group", m->number}, {"broken_chain", found.broken_chain}});
     return {};
   }
-  return fail(errc::corrupt,
-              fmt::format("acknowledged writes are missing from the store in {}: it ends with group {}, but group {} was "
-                          "answered ({} groups, {} to {}). Its write-ahead log is damaged or incomplete. {}, or start "
-                          "once with accept_loss_up_to={} to go on without those writes.",
-                          o.directory, have, m->number, m->number - have, have + 1, m->number, keep_and_restore, m->number));
+  const auto ways = fmt::format("{}, or start once with accept_loss_up_to={} to go on without what is missing.",
+                                keep_and_restore, m->number);
+  if (have >= m->number)
+    return fail(errc::corrupt,
+                fmt::format("acknowledged writes are missing from the store in {}: {}. A write-ahead log "
+                            "is missing or was cut off. {}",
+                            o.directory, found.broken_chain, ways));
+  return fail(
+      errc::corrupt,
+      fmt::format("acknowledged writes are missing from the store in {}: it ends with group {}, but group {} was "
+                  "answered ({} groups, {} to {}). Its write-ahead log is damaged or incomplete. {}",
+                  o.directory, have, m->number, m->number - have, have + 1, m->number, ways));
 }
 
 result<void> open_database(const store_options& o, handle& into) {
@@ -160,7 +196,11 @@ result<void> open_database(const store_options& o, handle& into) {
   std::array<rocksdb::ColumnFamilyHandle*, column_count> columns{};
   std::ranges::copy(handles, columns.begin());
   into.opened(db, columns);
+  for (std::size_t c = 0; c < column_count; ++c)
+    if (columns[c]->GetID() != c)
+      return fail(errc::corrupt, fmt::format("column {} of the store in {} has number {} instead of {}. {}.",
+                                             column_names[c], o.directory, columns[c]->GetID(), c, keep_and_restore));
   return {};
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -15,24 +15,26 @@ inline constexpr std::string_view restoring_name = "RESTORING";
 
 /// What the store says about itself.
 struct self_description {
-  std::optional<std::uint32_t> format;  ///< nothing in a new store
+  std::optional<std::uint32_t> format; ///< nothing in a new store
   group_record last;
   std::string node_id;
   std::uint64_t incarnation = 0;
+  std::uint64_t groups_chained = 0; ///< groups in the write-ahead log that follow from the one before
+  std::string broken_chain;         ///< which one does not, as a sentence
 };
 
 /// Takes the directory's lock, making the directory when missing. Errors: conflict (in use), io.
 [[nodiscard]] result<rocksdb::FileLock*> lock_directory(rocksdb::Env& env, const store_options& o);
 /// Whether the directory holds no store yet. Errors: corrupt when it holds pieces of one.
 [[nodiscard]] result<bool> is_new(rocksdb::Env& env, const std::string& directory);
-/// Replays the write-ahead log in memory and reads the node's rows; writes nothing. Errors: corrupt, io.
+/// Replays the write-ahead log in memory, follows its chain and reads the node's rows; writes nothing.
+/// Errors: corrupt, io.
 [[nodiscard]] result<self_description> look(const store_options& o);
-/// Errors: unsupported (newer format), corrupt (acknowledged groups are missing, or the chain differs).
-[[nodiscard]] result<void> accept(const self_description& found, const std::optional<mark>& at_most_lost,
-                                  const store_options& o);
+/// Errors: unsupported (newer format), corrupt (acknowledged groups are missing, or the chain is broken).
+[[nodiscard]] result<void> accept(const self_description& found, const std::optional<mark>& m, const store_options& o);
 /// Opens all columns into `into`. Errors: corrupt, io.
 [[nodiscard]] result<void> open_database(const store_options& o, handle& into);
 /// The node's rows of an open database. Errors: corrupt, io.
 [[nodiscard]] result<self_description> describe(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* meta);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -47,9 +47,30 @@ void partition::write(permit room, batch what, completion<verdict> settled) {
   log_.append(std::move(room), std::move(what),
               [block = shared_, done = std::move(settled)](verdict v, position) mutable noexcept {
                 if (v != verdict::durable) block->broken.store(true, std::memory_order_release);
-                block->settled.fetch_add(1, std::memory_order_release);
+                const auto settled_now = block->settled.fetch_add(1, std::memory_order_release) + 1;
                 done(v);
+                for (;;) {
+                  completion<verdict> next;
+                  {
+                    const std::lock_guard guard(block->mutex);
+                    if (block->waiting.empty() || block->waiting.front().first > settled_now) return;
+                    next = std::move(block->waiting.front().second);
+                    block->waiting.pop_front();
+                  }
+                  next(v);
+                }
               });
+}
+
+void partition::after_settled(completion<verdict> then) {
+  {
+    const std::lock_guard guard(shared_->mutex);
+    if (shared_->settled.load(std::memory_order_acquire) < written_) {
+      shared_->waiting.emplace_back(written_, std::move(then));
+      return;
+    }
+  }
+  then(trustworthy() ? verdict::durable : verdict::unknown);
 }
 
 void partition::forget_settled() {
@@ -63,4 +84,4 @@ void partition::forget_settled() {
   }
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

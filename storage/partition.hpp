@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace matricula::storage {
@@ -31,8 +33,17 @@ public:
   /// Writes. `settled` runs on the commit log's thread, after this partition has noted the verdict.
   void write(permit room, batch what, completion<verdict> settled);
 
+  /// Calls `then` when everything written so far has settled: at once when it has. Whatever depends on an effect leaves
+  /// through here. Runs on the caller's or the commit log's thread.
+  void after_settled(completion<verdict> then);
+
   /// False once a write was fenced or its outcome is unknown: memory may be ahead of the store. Load again.
   [[nodiscard]] bool trustworthy() const noexcept { return !shared_->broken.load(std::memory_order_acquire); }
+  /// Stands for the last write; `settled` tells whether it and every earlier one has.
+  [[nodiscard]] std::uint64_t last_ticket() const noexcept { return written_; }
+  [[nodiscard]] bool settled(std::uint64_t ticket) const noexcept {
+    return shared_->settled.load(std::memory_order_acquire) >= ticket;
+  }
   [[nodiscard]] std::uint64_t unsettled() const noexcept {
     return written_ - shared_->settled.load(std::memory_order_acquire);
   }
@@ -41,6 +52,8 @@ private:
   struct shared_block {
     std::atomic<std::uint64_t> settled{0};
     std::atomic<bool> broken{false};
+    std::mutex mutex;
+    std::deque<std::pair<std::uint64_t, completion<verdict>>> waiting; ///< by ticket
   };
   /// A batch that has not settled; the views in `overlay_` point into its bytes.
   struct unsettled_batch {
@@ -50,7 +63,7 @@ private:
   };
   struct pending_value {
     std::uint64_t ticket;
-    std::optional<std::string_view> value;  ///< nothing = erased
+    std::optional<std::string_view> value; ///< nothing = erased
   };
   void forget_settled();
 
@@ -59,7 +72,7 @@ private:
   std::shared_ptr<shared_block> shared_ = std::make_shared<shared_block>();
   std::uint64_t written_ = 0;
   std::deque<unsettled_batch> unsettled_;
-  std::unordered_map<std::string_view, pending_value> overlay_;  ///< by column byte and key
+  std::unordered_map<std::string_view, pending_value> overlay_; ///< by column byte and key
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

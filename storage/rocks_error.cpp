@@ -6,12 +6,12 @@
 namespace matricula::storage {
 
 error to_error(const rocksdb::Status& status, std::string_view what) {
-  const auto code = status.IsCorruption()  ? errc::corrupt
-                    : status.IsNoSpace()   ? errc::storage_full
-                    : status.IsBusy()      ? errc::overloaded
+  const auto code = status.IsCorruption()   ? errc::corrupt
+                    : status.IsNoSpace()    ? errc::storage_full
+                    : status.IsBusy()       ? errc::overloaded
                     : status.IsIncomplete() ? errc::overloaded
-                                           : errc::io;
+                                            : errc::io;
   return {code, fmt::format("{}: {}", what, status.ToString()), std::nullopt};
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

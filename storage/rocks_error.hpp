@@ -13,4 +13,4 @@ namespace matricula::storage {
 /// "`what`: <what RocksDB says>". @pre `status` is not OK
 [[nodiscard]] error to_error(const rocksdb::Status& status, std::string_view what);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

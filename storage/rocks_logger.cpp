@@ -16,7 +16,7 @@ class rocks_logger final : public rocksdb::Logger {
 public:
   rocks_logger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
   using Logger::Logv;
-  void Logv(const char*, va_list) override {}  // header lines and lines without a level
+  void Logv(const char*, va_list) override {} // header lines and lines without a level
   void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
     if (level < rocksdb::InfoLogLevel::WARN_LEVEL || level == rocksdb::InfoLogLevel::HEADER_LEVEL) return;
     std::array<char, 512> line{};
@@ -30,8 +30,8 @@ public:
   }
 };
 
-}  // namespace
+} // namespace
 
 std::shared_ptr<rocksdb::Logger> make_rocks_logger() { return std::make_shared<rocks_logger>(); }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -12,4 +12,4 @@ namespace matricula::storage {
 /// that its logger works, even on a full disk.
 [[nodiscard]] std::shared_ptr<rocksdb::Logger> make_rocks_logger();
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -21,7 +21,7 @@ public:
   }
 };
 
-}  // namespace
+} // namespace
 
 rocksdb::DBOptions database_options(const store_options& o) {
   rocksdb::DBOptions db;
@@ -34,19 +34,19 @@ rocksdb::DBOptions database_options(const store_options& o) {
 
   db.paranoid_checks = true;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  db.track_and_verify_wals_in_manifest = true;
   // All columns are flushed together: the tables alone are then always one moment of the store, and no column is ahead
   // of the log.
   db.atomic_flush = true;
-  // Starting is quick, and a start that is refused later has rewritten nothing.
-  db.avoid_flush_during_recovery = true;
+  // What was recovered is written again, into tables: a log whose sync failed or never ran reads well from the page
+  // cache and is still not on the disk, and syncing it again would not help.
+  db.avoid_flush_during_recovery = false;
 
   db.db_write_buffer_size = o.write_buffer_bytes;
   db.max_total_wal_size = o.wal_bytes_max;
   db.max_open_files = o.open_files_max;
   db.max_background_jobs = 2;
   db.bytes_per_sync = 1 << 20;
-  db.allow_concurrent_memtable_write = false;  // there is one writer
+  db.allow_concurrent_memtable_write = false; // there is one writer
   db.enable_write_thread_adaptive_yield = false;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
@@ -82,4 +82,4 @@ rocksdb::ColumnFamilyOptions column_options(const store_options& o) {
   return c;
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

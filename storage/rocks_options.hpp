@@ -6,11 +6,11 @@ namespace rocksdb {
 struct ColumnFamilyOptions;
 struct DBOptions;
 struct WriteOptions;
-}  // namespace rocksdb
+} // namespace rocksdb
 
 namespace matricula::storage {
 
 [[nodiscard]] rocksdb::DBOptions database_options(const store_options& o);
 [[nodiscard]] rocksdb::ColumnFamilyOptions column_options(const store_options& o);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

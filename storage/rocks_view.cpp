@@ -2,9 +2,8 @@
 
 #include "storage/rocks_error.hpp"
 
-#include <rocksdb/db.h>
-
 #include <fmt/format.h>
+#include <rocksdb/db.h>
 
 namespace matricula::storage {
 
@@ -78,7 +77,7 @@ public:
   snapshot_view& operator=(const snapshot_view&) = delete;
 };
 
-}  // namespace
+} // namespace
 
 std::shared_ptr<const view> make_snapshot(std::shared_ptr<handle> h) {
   return std::make_shared<snapshot_view>(std::move(h));
@@ -87,4 +86,4 @@ std::shared_ptr<const view> make_latest(std::shared_ptr<handle> h) {
   return std::make_shared<rocks_view>(std::move(h));
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -12,4 +12,4 @@ namespace matricula::storage {
 /// Always the present: each call may see more than the one before. Costs nothing.
 [[nodiscard]] std::shared_ptr<const view> make_latest(std::shared_ptr<handle> h);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -23,4 +23,4 @@ namespace matricula::storage {
 /// The marker of an unfinished import, in column `meta`.
 [[nodiscard]] std::string import_marker_key(shard_id shard);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

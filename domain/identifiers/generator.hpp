@@ -67,7 +67,9 @@ public:
   /// Appends the valid identifiers of the order's counters, in the order of their counters.
   /// @return the first counter that was not walked: one stride after the last identifier when `ids_max` was reached,
   /// otherwise at or above the smaller of `to` and counter_end() (never wrapping). All counters of the order below it
-  /// that were not appended break a rule. At least 500,000 10-digit identifiers of mosip-uin a second and core.
+  /// that were not appended break a rule.
+  /// About 65 ns a counter; one in 14 gives an identifier for 10 digits of mosip-uin, one in 88 for 16 of mosip-vid,
+  /// but one in millions for 32 digits of strict: bound such walks with `to`.
   std::uint64_t walk(const walk_order& order, std::vector<candidate>& out) const;
 
   /// The identifier of `counter`; nothing when its number breaks a rule or the counter lies outside the domain.

@@ -40,13 +40,13 @@ std::uint64_t scale(const block& bits, std::uint64_t modulus) noexcept {
   return static_cast<std::uint64_t>((static_cast<uint128>(bits.high) * modulus + carry) >> 64);
 }
 
-std::uint64_t add(std::uint64_t x, std::uint64_t y, std::uint64_t modulus) noexcept {
+// Objects, not functions: a template that takes one of these gets it inlined.
+constexpr auto add = [](std::uint64_t x, std::uint64_t y, std::uint64_t modulus) noexcept {
   return x >= modulus - y ? x - (modulus - y) : x + y;
-}
-
-std::uint64_t subtract(std::uint64_t x, std::uint64_t y, std::uint64_t modulus) noexcept {
+};
+constexpr auto subtract = [](std::uint64_t x, std::uint64_t y, std::uint64_t modulus) noexcept {
   return x >= y ? x - y : x + (modulus - y);
-}
+};
 
 } // namespace
 
@@ -69,8 +69,7 @@ public:
     void encrypt(std::span<block> blocks) {
       auto* bytes = reinterpret_cast<unsigned char*>(blocks.data());
       int written = 0;
-      const auto ok =
-          EVP_EncryptUpdate(context_.get(), bytes, &written, bytes, static_cast<int>(blocks.size_bytes()));
+      const auto ok = EVP_EncryptUpdate(context_.get(), bytes, &written, bytes, static_cast<int>(blocks.size_bytes()));
       require(ok == 1 && static_cast<std::size_t>(written) == blocks.size_bytes(), "AES-256 failed");
     }
 
@@ -136,7 +135,8 @@ std::string permutation_key::fingerprint() const {
 permutation::permutation(const permutation_key& key, std::string_view tweak, halves sizes) : sizes_(sizes) {
   require(sizes.high > 0 && sizes.low > 0, "a permutation needs at least one number");
   // All parameters go into the AES key, so that the round blocks need to hold only the round and a half.
-  const auto bound = byte_writer().text("matricula-permutation").text(tweak).big64(sizes.high).big64(sizes.low).u8(rounds);
+  const auto bound =
+      byte_writer().text("matricula-permutation").text(tweak).big64(sizes.high).big64(sizes.low).u8(rounds);
   auto aes_key = hmac_sha256(key.bytes(), bound.str());
   cipher_ = std::make_unique<const cipher>(std::span<const std::uint8_t, 32>(aes_key));
   OPENSSL_cleanse(aes_key.data(), aes_key.size());

@@ -8,8 +8,8 @@
 namespace matricula::identifiers {
 namespace {
 
-constexpr std::array<std::string_view, 6> names{"mosip-uin",  "mosip-uin-validator", "mosip-vid",
-                                                "mosip-prid", "openg2p",             "strict"};
+constexpr std::array<std::string_view, 6> names{
+    "mosip-uin", "mosip-uin-validator", "mosip-vid", "mosip-prid", "openg2p", "strict"};
 
 rule_set mosip_vid() {
   rule_set rules;
@@ -84,9 +84,9 @@ result<void> check_limits(const rule_set& rules) {
   };
   for (const auto& r : ranges)
     if (r.value != 0 && (r.value < r.low || r.value > r.high))
-      return fail(errc::invalid_argument, std::string(r.name) + " is " + std::to_string(r.value) + ", but must be 0 (off) or " +
-                                              std::to_string(r.low) + " to " + std::to_string(r.high) + ": " +
-                                              std::string(r.why));
+      return fail(errc::invalid_argument, std::string(r.name) + " is " + std::to_string(r.value) +
+                                              ", but must be 0 (off) or " + std::to_string(r.low) + " to " +
+                                              std::to_string(r.high) + ": " + std::string(r.why));
   return {};
 }
 
@@ -154,8 +154,9 @@ result<void> validate(const rule_set& rules, alphabet written_in, std::size_t le
   if (first_symbols(rules, written_in).empty())
     return fail(errc::invalid_argument, "not_start_with forbids every first symbol; leave at least one");
   if (!leaves_an_identifier({written_in, length, rules}))
-    return fail(errc::invalid_argument, "no identifier of " + std::to_string(length) +
-                                            " symbols was found that obeys all rules; loosen a rule or change the length");
+    return fail(errc::invalid_argument,
+                "no identifier of " + std::to_string(length) +
+                    " symbols was found that obeys all rules; loosen a rule or change the length");
   return {};
 }
 

@@ -8,8 +8,8 @@ namespace matricula::identifiers {
 namespace {
 
 /// The periods of 1/7, 1/17, 1/19, 1/23 and 1/29. The next one, of 1/47, has 46 digits: longer than any identifier.
-constexpr std::array<std::string_view, 5> cyclic_numbers{
-    "142857", "0588235294117647", "052631578947368421", "0434782608695652173913", "0344827586206896551724137931"};
+constexpr std::array<std::string_view, 5> cyclic_numbers{"142857", "0588235294117647", "052631578947368421",
+                                                         "0434782608695652173913", "0344827586206896551724137931"};
 
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
@@ -46,9 +46,12 @@ bool repeats_in_a_row(std::string_view id, unsigned limit) noexcept {
 
 bool repeats(const rule_set& rules, std::string_view id) noexcept {
   switch (rules.repeating) {
-  case repeating_kind::within_limit: return repeats_within(id, rules.repeating_limit);
-  case repeating_kind::below_limit: return repeats_within(id, rules.repeating_limit - 1);
-  case repeating_kind::in_a_row: return repeats_in_a_row(id, rules.repeating_limit);
+  case repeating_kind::within_limit:
+    return repeats_within(id, rules.repeating_limit);
+  case repeating_kind::below_limit:
+    return repeats_within(id, rules.repeating_limit - 1);
+  case repeating_kind::in_a_row:
+    return repeats_in_a_row(id, rules.repeating_limit);
   }
   return false;
 }
@@ -91,9 +94,12 @@ bool breaks(const rule_set& rules, rule r, std::string_view id) noexcept {
   switch (r) {
   case rule::first_digit:
     return std::ranges::any_of(rules.not_start_with, [id](const auto& prefix) { return id.starts_with(prefix); });
-  case rule::sequence: return rules.sequence_limit > 0 && has_run(id, rules.sequence_limit, rules.sequence_wraps);
-  case rule::repeating: return rules.repeating_limit > 0 && repeats(rules, id);
-  case rule::repeating_block: return rules.repeating_block_limit > 0 && repeats_block(id, rules.repeating_block_limit);
+  case rule::sequence:
+    return rules.sequence_limit > 0 && has_run(id, rules.sequence_limit, rules.sequence_wraps);
+  case rule::repeating:
+    return rules.repeating_limit > 0 && repeats(rules, id);
+  case rule::repeating_block:
+    return rules.repeating_block_limit > 0 && repeats_block(id, rules.repeating_block_limit);
   case rule::even_digits:
     return rules.conjugative_even_digits_limit > 0 &&
            has_even_run(id, rules.conjugative_even_digits_limit, rules.zero_counts_as_even);
@@ -102,11 +108,15 @@ bool breaks(const rule_set& rules, rule r, std::string_view id) noexcept {
   case rule::mirrored_groups:
     return groups_apply(rules, id.size(), rules.reverse_digits_limit) &&
            has_mirrored_groups(id, rules.reverse_digits_limit);
-  case rule::restricted_number: return contains_any(id, rules.restricted_numbers);
-  case rule::cyclic_number: return rules.cyclic_numbers && contains_any(id, cyclic_numbers);
-  case rule::check_digit: return rules.check_digit && !has_valid_check_digit(id);
+  case rule::restricted_number:
+    return contains_any(id, rules.restricted_numbers);
+  case rule::cyclic_number:
+    return rules.cyclic_numbers && contains_any(id, cyclic_numbers);
+  case rule::check_digit:
+    return rules.check_digit && !has_valid_check_digit(id);
   case rule::length:
-  case rule::alphabet: break;
+  case rule::alphabet:
+    break;
   }
   return false;
 }
@@ -117,27 +127,38 @@ constexpr std::array part_rules{rule::repeating,       rule::sequence,          
 /// Rules that only the whole identifier can break.
 constexpr std::array whole_rules{rule::first_digit, rule::equal_groups, rule::mirrored_groups};
 /// All but length and alphabet, in the order in which they are reported.
-constexpr std::array reported_rules{rule::first_digit,       rule::sequence,      rule::repeating,
-                                    rule::repeating_block,   rule::even_digits,   rule::equal_groups,
-                                    rule::mirrored_groups,   rule::restricted_number, rule::cyclic_number,
-                                    rule::check_digit};
+constexpr std::array reported_rules{
+    rule::first_digit,  rule::sequence,        rule::repeating,         rule::repeating_block, rule::even_digits,
+    rule::equal_groups, rule::mirrored_groups, rule::restricted_number, rule::cyclic_number,   rule::check_digit};
 
 } // namespace
 
 std::string_view to_string(rule r) noexcept {
   switch (r) {
-  case rule::length: return "length";
-  case rule::alphabet: return "alphabet";
-  case rule::first_digit: return "first_digit";
-  case rule::sequence: return "sequence";
-  case rule::repeating: return "repeating";
-  case rule::repeating_block: return "repeating_block";
-  case rule::even_digits: return "even_digits";
-  case rule::equal_groups: return "equal_groups";
-  case rule::mirrored_groups: return "mirrored_groups";
-  case rule::restricted_number: return "restricted_number";
-  case rule::cyclic_number: return "cyclic_number";
-  case rule::check_digit: return "check_digit";
+  case rule::length:
+    return "length";
+  case rule::alphabet:
+    return "alphabet";
+  case rule::first_digit:
+    return "first_digit";
+  case rule::sequence:
+    return "sequence";
+  case rule::repeating:
+    return "repeating";
+  case rule::repeating_block:
+    return "repeating_block";
+  case rule::even_digits:
+    return "even_digits";
+  case rule::equal_groups:
+    return "equal_groups";
+  case rule::mirrored_groups:
+    return "mirrored_groups";
+  case rule::restricted_number:
+    return "restricted_number";
+  case rule::cyclic_number:
+    return "cyclic_number";
+  case rule::check_digit:
+    return "check_digit";
   }
   return "unknown";
 }
@@ -174,8 +195,7 @@ std::vector<rule> failed_rules(const rule_set& rules, alphabet written_in, std::
 }
 
 bool accepts(const rule_set& rules, std::string_view id) noexcept {
-  return accepts_part(rules, id) &&
-         std::ranges::none_of(whole_rules, [&](rule r) { return breaks(rules, r, id); });
+  return accepts_part(rules, id) && std::ranges::none_of(whole_rules, [&](rule r) { return breaks(rules, r, id); });
 }
 
 bool accepts_part(const rule_set& rules, std::string_view part) noexcept {

@@ -49,15 +49,15 @@ struct rule_set {
   bool sequence_wraps = false;             ///< 9 is followed by 0, both ways: 890 and 109 are runs
   unsigned repeating_limit = 0;
   repeating_kind repeating = repeating_kind::within_limit;
-  unsigned repeating_block_limit = 0; ///< a block of this many symbols that comes again later without overlap
+  unsigned repeating_block_limit = 0;         ///< a block of this many symbols that comes again later without overlap
   unsigned conjugative_even_digits_limit = 0; ///< this many even digits in a row
   bool zero_counts_as_even = false;
-  unsigned digits_limit = 0;                    ///< the first n symbols equal the last n
-  unsigned reverse_digits_limit = 0;            ///< the first n symbols equal the last n read backwards
-  bool groups_may_overlap = false;              ///< group rules hold above length n; otherwise from length 2n on
-  std::vector<std::string> restricted_numbers;  ///< may stand nowhere in the identifier
-  bool cyclic_numbers = false;                  ///< the period of 1/7, 1/17, 1/19, 1/23 or 1/29 may stand nowhere in it
-  bool check_digit = false;                     ///< the last digit is Verhoeff's; digits only
+  unsigned digits_limit = 0;                   ///< the first n symbols equal the last n
+  unsigned reverse_digits_limit = 0;           ///< the first n symbols equal the last n read backwards
+  bool groups_may_overlap = false;             ///< group rules hold above length n; otherwise from length 2n on
+  std::vector<std::string> restricted_numbers; ///< may stand nowhere in the identifier
+  bool cyclic_numbers = false;                 ///< the period of 1/7, 1/17, 1/19, 1/23 or 1/29 may stand nowhere in it
+  bool check_digit = false;                    ///< the last digit is Verhoeff's; digits only
   bool operator==(const rule_set&) const = default;
 };
 

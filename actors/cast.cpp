@@ -1,0 +1,41 @@
+#include "actors/cast.hpp"
+
+#include "actors/identifiers/checker_actor.hpp"
+#include "actors/identifiers/expirer_actor.hpp"
+#include "actors/identifiers/pool_actor.hpp"
+#include "actors/identifiers/populator_actor.hpp"
+#include "runtime/message_types.hpp"
+
+#include <fmt/format.h>
+
+namespace matricula::actors {
+
+void declare_messages(caf::actor_system_config& config) { runtime::declare_messages<caf::id_block::matricula>(config); }
+
+void make_addresses(type_context& cx, caf::actor_system& system, const runtime::slot_limits& slots) {
+  for (auto* slot : {&cx.pool, &cx.checker, &cx.populator, &cx.expirer}) *slot = runtime::slot_ref::make(system, slots);
+  for (std::uint32_t i = 0; i < cx.type.populator_workers; ++i) cx.walkers.push_back(runtime::slot_ref::make(system, slots));
+}
+
+runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const type_context>>& types,
+                                        const cast_options& options) {
+  std::vector<runtime::child_spec> subtrees;
+  for (const auto& cx : types) {
+    std::vector<runtime::child_spec> children;
+    const auto add = [&](runtime::child_spec child, const runtime::slot_ref& slot) {
+      child.slot = slot;
+      child.mailbox_messages_max = options.mailbox_messages_max;
+      children.push_back(std::move(child));
+    };
+    add(runtime::child_of<pool_actor>("pool", "pool", cx), cx->pool);
+    for (std::size_t i = 0; i < cx->walkers.size(); ++i)
+      add(runtime::child_of<walker_actor>(fmt::format("walker{}", i + 1), "walker", cx), cx->walkers[i]);
+    add(runtime::child_of<populator_actor>("populator", "populator", cx), cx->populator);
+    add(runtime::child_of<checker_actor>("checker", "checker", cx), cx->checker);
+    add(runtime::child_of<expirer_actor>("expirer", "expirer", cx), cx->expirer);
+    subtrees.push_back(runtime::subtree(cx->type.name, options.supervision, std::move(children)));
+  }
+  return runtime::subtree("identifiers", options.supervision, std::move(subtrees));
+}
+
+}  // namespace matricula::actors

@@ -1,0 +1,29 @@
+/// Who plays: the supervision tree of a node, below the HTTP server and above the store.
+#pragma once
+#include "actors/identifiers/type_context.hpp"
+#include "runtime/supervisor.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace matricula::actors {
+
+struct cast_options {
+  runtime::supervisor_options supervision;      ///< for every supervisor but the root
+  runtime::slot_limits slots;
+  std::int64_t mailbox_messages_max = runtime::mailbox_messages_max_default;
+};
+
+/// Gives every actor of the type its address. Call it once per context, before the tree is built.
+void make_addresses(type_context& cx, caf::actor_system& system, const runtime::slot_limits& slots);
+
+/// "identifiers" with one subtree per type: pool, checker, populator, walkers, expirer.
+[[nodiscard]] runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const type_context>>& types,
+                                                      const cast_options& options);
+
+/// Makes every message type known to `config` and to the runtime.
+void declare_messages(caf::actor_system_config& config);
+
+}  // namespace matricula::actors

@@ -1,0 +1,55 @@
+#include "actors/identifiers/checker_actor.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/send.hpp>
+#include <fmt/format.h>
+
+namespace matricula::actors {
+
+checker_actor::checker_actor(caf::actor_config& cfg, runtime::child_context context,
+                             std::shared_ptr<const type_context> shared)
+    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
+
+caf::behavior checker_actor::make_behavior() {
+  send(this, tick{});
+  return {
+      [this](const level_changed&) { check(); },
+      [this](const refill_done& order) {
+        if (open_ && open_->number == order.order) open_.reset();
+        check();
+      },
+      [this](const tick&) { check(); },
+  };
+}
+
+void checker_actor::check() {
+  cx_->level->taken_note();
+  const auto level = cx_->level->get();
+  const auto wanted = identifiers::next_refill(level, cx_->type.limits);
+  if (!wanted) {
+    open_.reset();
+    return;
+  }
+  const auto now = cx_->monotonic->monotonic();
+  const auto lease = std::chrono::nanoseconds(cx_->options.refill_lease);
+  if (open_ && level.held_to >= open_->from && now < open_->lapses_at) {
+    if (level.held_to > open_->seen_to) {
+      open_->seen_to = level.held_to;
+      open_->lapses_at = now + lease;
+    }
+    return;
+  }
+  // Lapsed, or of a pool that has started over since.
+  open_ = open_order{generation() << 32 | ++orders_, wanted->from, level.held_to, now + lease};
+  caf::anon_send(cx_->populator.address(), refill{open_->number, wanted->from, wanted->count});
+  delayed_send(this, cx_->options.refill_lease + milliseconds{1}, tick{open_->number});
+}
+
+std::string checker_actor::describe() const {
+  const auto level = cx_->level->get();
+  return fmt::format(R"({{"type":"{}","fresh":{},"released":{},"refill_below":{},"fill_to":{},"orders":{},"order_open":{}}})",
+                     cx_->type.name, level.fresh, level.released, cx_->type.limits.refill_below, cx_->type.limits.fill_to,
+                     orders_, open_.has_value());
+}
+
+}  // namespace matricula::actors

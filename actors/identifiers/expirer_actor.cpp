@@ -1,0 +1,115 @@
+#include "actors/identifiers/expirer_actor.hpp"
+
+#include "foundation/log.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/send.hpp>
+#include <fmt/format.h>
+
+namespace matricula::actors {
+
+namespace {
+constexpr milliseconds retry_pause{200};
+}
+
+expirer_actor::expirer_actor(caf::actor_config& cfg, runtime::child_context context,
+                             std::shared_ptr<const type_context> shared)
+    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
+
+caf::behavior expirer_actor::make_behavior() {
+  return {
+      [this](const run_expirer& order) { begin(order); },
+      [this](const due_applied& row) {
+        if (!run_ || row.run != run_->number) return;
+        ++run_->progress;
+        --run_->in_flight;
+        run_->retry = run_->retry || !row.durable;
+        run_->done.expired += row.done.expired;
+        run_->done.released += row.done.released;
+        run_->done.retired += row.done.retired;
+        if (run_->in_flight > 0) return;
+        if (run_->retry)
+          delayed_send(this, retry_pause, tick{run_->number});
+        else
+          next_rows();
+      },
+      [this](const tick& t) {
+        if (!run_ || t.generation != run_->number || run_->in_flight > 0) return;
+        next_rows();
+      },
+      [this](const lease_check& check) {
+        if (!run_ || check.run != run_->number) return;
+        if (run_->in_flight > 0 && run_->progress == check.progress) {
+          // An acknowledgement was lost: walk again under a new number. Doing a row twice is doing it once.
+          run_->number = generation() << 32 | ++runs_;
+          run_->in_flight = 0;
+          next_rows();
+        }
+        if (run_) delayed_send(this, cx_->options.expirer_lease, lease_check{run_->number, run_->progress});
+      },
+  };
+}
+
+void expirer_actor::begin(const run_expirer& order) {
+  if (cx_->time->suspect()) {
+    log::error("expirer.held", "The clock jumped forward; nothing is expired until an operator confirms the time.",
+               {{"actor", path()}}, &order.trace);
+    order.reply.deliver(fail(errc::unavailable,
+                             "The clock jumped forward, so nothing is expired. Check the time, then reload the configuration "
+                             "to confirm it."));
+    return;
+  }
+  if (run_) {
+    // Its idea of now is older than this order: whoever asks now gets a run of its own afterwards.
+    waiting_next_.push_back(order);
+    return;
+  }
+  waiting_.push_back(order.reply);
+  run_ = run{generation() << 32 | ++runs_, cx_->time->now(), std::nullopt, 0, false, {}, 0};
+  delayed_send(this, cx_->options.expirer_lease, lease_check{run_->number, 0});
+  next_rows();
+}
+
+void expirer_actor::next_rows() {
+  run_->retry = false;
+  const auto view = cx_->log->read(cx_->part.shard);
+  if (!view) return finish(std::unexpected(view.error()));
+  if (!run_->from) {
+    const auto counters = storage::find_pool(**view, cx_->part);
+    if (!counters) return finish(std::unexpected(counters.error()));
+    run_->from = counters->due_floor;
+  }
+  const auto rows = storage::find_due(**view, cx_->part, *run_->from, run_->up_to, cx_->options.due_rows_in_flight);
+  if (!rows) return finish(std::unexpected(rows.error()));
+  if (rows->empty()) return finish(run_->done);
+  // Everything before the first row found has been seen to.
+  run_->from = rows->front().at;
+  run_->in_flight = rows->size();
+  for (const auto& row : *rows)
+    caf::anon_send(cx_->pool.address(),
+                   apply_due{run_->number, run_->up_to.time_since_epoch().count(), row.at.time_since_epoch().count(),
+                             static_cast<std::uint8_t>(row.kind), identifiers::encode_due_value(row),
+                             run_->from->time_since_epoch().count()});
+}
+
+void expirer_actor::finish(result<expiry_answer> answer) {
+  if (answer) {
+    last_ = *answer;
+    last_run_ = run_->up_to;
+    log::info("expirer.ran", "What was due is done.",
+              {{"actor", path()}, {"expired", last_.expired}, {"released", last_.released}, {"retired", last_.retired}});
+  } else {
+    log::error("expirer.failed", answer.error().message, {{"actor", path()}});
+  }
+  run_.reset();
+  for (auto& reply : std::exchange(waiting_, {})) reply.deliver(answer);
+  for (const auto& order : std::exchange(waiting_next_, {})) begin(order);
+}
+
+std::string expirer_actor::describe() const {
+  return fmt::format(R"({{"type":"{}","running":{},"last_run":{},"expired":{},"released":{},"retired":{},"held":{}}})",
+                     cx_->type.name, run_.has_value(), last_run_ ? '"' + to_rfc3339(*last_run_) + '"' : "null", last_.expired,
+                     last_.released, last_.retired, cx_->time->suspect());
+}
+
+}  // namespace matricula::actors

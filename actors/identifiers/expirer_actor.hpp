@@ -1,0 +1,44 @@
+/// Walks the due index of its type, on a schedule and on demand, and has the pool do what is due.
+#pragma once
+#include "actors/identifiers/type_context.hpp"
+#include "actors/messages.hpp"
+#include "runtime/supervised_actor.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace matricula::actors {
+
+class expirer_actor final : public runtime::supervised_actor {
+public:
+  expirer_actor(caf::actor_config& cfg, runtime::child_context context, std::shared_ptr<const type_context> shared);
+
+  caf::behavior make_behavior() override;
+  [[nodiscard]] std::string describe() const override;
+
+private:
+  struct run {
+    std::uint64_t number;
+    timestamp up_to;
+    std::optional<timestamp> from;  ///< where the walk goes on
+    std::size_t in_flight = 0;
+    bool retry = false;             ///< some row was refused: walk the same rows again, a little later
+    expiry_answer done;
+    std::uint64_t progress = 0;     ///< acknowledged rows, for the lease
+  };
+  void begin(const run_expirer& order);
+  void next_rows();
+  void finish(result<expiry_answer> answer);
+
+  std::shared_ptr<const type_context> cx_;
+  std::optional<run> run_;
+  std::vector<runtime::reply_to<expiry_answer>> waiting_;  ///< for the present run
+  std::vector<run_expirer> waiting_next_;
+  std::uint64_t runs_ = 0;
+  std::optional<timestamp> last_run_;
+  expiry_answer last_;
+};
+
+}  // namespace matricula::actors

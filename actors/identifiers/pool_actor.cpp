@@ -1,0 +1,379 @@
+#include "actors/identifiers/pool_actor.hpp"
+
+#include "foundation/bytes.hpp"
+#include "foundation/log.hpp"
+#include "storage/idempotency.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/sec.hpp>
+#include <caf/send.hpp>
+#include <caf/skip.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace matricula::actors {
+
+using namespace identifiers;
+
+namespace {
+
+constexpr std::string_view issue_kind = "ids.issue";
+constexpr milliseconds running_retry_after{500};
+
+timestamp from_ms(std::int64_t ms) { return timestamp{milliseconds{ms}}; }
+
+/// An upper bound for the batch of an issue, so that the room for it can be taken before anything is decided.
+std::size_t issue_bytes(const issue_ids& request, bool may_draw_released) {
+  const std::size_t each = 160 + request.holder.size() + request.context.principal.size();
+  const std::size_t released = may_draw_released ? (request.count > 1 ? 128 : 4) * 1024 : 0;
+  return std::min(storage::batch::bytes_max, 1024 + request.count * each + released);
+}
+
+error verdict_error(storage::verdict v) {
+  if (v == storage::verdict::fenced)
+    return {errc::unavailable, "The actor was replaced before the write. Nothing was done; try again.", milliseconds{1'000}};
+  return {errc::outcome_unknown,
+          "The write failed midway and may or may not have been done. Repeat the request with the same Idempotency-Key: "
+          "that is safe. Without a key, look the identifier up first.",
+          milliseconds{5'000}};
+}
+
+}  // namespace
+
+pool_actor::pool_actor(caf::actor_config& cfg, runtime::child_context context, std::shared_ptr<const type_context> shared)
+    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
+
+caf::behavior pool_actor::make_behavior() {
+  random_ = cx_->make_random();
+  // The tenure comes when every write of the predecessor has settled; only then does the store tell the truth.
+  cx_->log->acquire(cx_->part.shard, "ids/" + cx_->type.name,
+                    [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
+                      tenure_granted granted{generation, 0, 0, 0};
+                      if (t) granted = {generation, t->shard.value, t->partition, t->token};
+                      caf::anon_send(self, granted);
+                    });
+  return loading();
+}
+
+caf::behavior pool_actor::loading() {
+  const auto later = [] { return caf::result<void>(caf::skip()); };
+  return {
+      [this](const tenure_granted& granted) {
+        if (granted.generation != generation()) return;
+        load(granted);
+      },
+      [later](const issue_ids&) { return later(); },
+      [later](const change_id&) { return later(); },
+      [later](const apply_due&) { return later(); },
+      [](const propose&) {},  // of an order that the predecessor needed
+      [](const refill_done&) {},
+      [](const tick&) {},
+  };
+}
+
+void pool_actor::load(const tenure_granted& granted) {
+  if (granted.token == 0) return quit(caf::make_error(caf::sec::runtime_error, "the commit log granted no tenure"));
+  part_.emplace(*cx_->log, storage::tenure{{granted.shard}, granted.partition, granted.token});
+  const auto durable = part_->durable();
+  auto counters = durable ? storage::find_pool(**durable, cx_->part) : std::unexpected(durable.error());
+  if (!counters) return quit(caf::make_error(caf::sec::runtime_error, "the pool's counters: " + counters.error().message));
+  pool_.emplace(cx_->type.rules, *counters);
+  tell_level();
+  become(serving());
+}
+
+caf::behavior pool_actor::serving() {
+  return {
+      [this](const issue_ids& request) { return on_issue(request); },
+      [this](const change_id& request) { return on_change(request); },
+      [this](const propose& proposal) { return on_proposal(proposal); },
+      [this](const refill_done& order) { caf::anon_send(cx_->checker.address(), order); },
+      [this](const apply_due& order) { return on_due(order); },
+      [this](const tick& t) {
+        // Requests that waited for a refill are looked at again after every message, this one too.
+        if (t.generation == patience_ && dry_since_) tell_level();
+      },
+      [](const tenure_granted&) {},  // of a predecessor
+  };
+}
+
+std::string pool_actor::describe() const {
+  if (!pool_) return R"({"phase":"loading"})";
+  const auto& c = pool_->counters();
+  return fmt::format(
+      R"({{"phase":"serving","type":"{}","available":{},"fresh_in_memory":{},"released":{},"issued":{},"assigned":{},)"
+      R"("cooling":{},"retired":{},"walked_to":{},"issued_to":{},"end":{},"exhausted":{},"unsettled_writes":{},"running_keys":{}}})",
+      cx_->type.name, c.available(), pool_->level().fresh, c.released, c.issued, c.assigned, c.cooling, c.retired, c.walked_to,
+      c.issued_to, pool_->rules().end, pool_->exhausted(), part_->unsettled(), running_.size());
+}
+
+result<std::optional<id_record>> pool_actor::record(std::uint64_t counter) {
+  auto bytes = part_->get(cx_->part.records(), cx_->part.record_key(counter));
+  if (!bytes) return std::unexpected(bytes.error());
+  if (!*bytes) return std::optional<id_record>{};
+  auto found = decode_id_record(**bytes);
+  if (!found) return std::unexpected(found.error());
+  return std::optional(std::move(*found));
+}
+
+result<std::uint64_t> pool_actor::released_at(std::uint64_t slot) {
+  auto bytes = part_->get(storage::column::released, cx_->part.released_key(slot));
+  if (!bytes) return std::unexpected(bytes.error());
+  if (!*bytes) return fail(errc::corrupt, fmt::format("the released list has no place {}", slot));
+  byte_reader in{**bytes};
+  const auto counter = in.varint();
+  if (!in.done()) return fail(errc::corrupt, fmt::format("the released list's place {} is malformed", slot));
+  return counter;
+}
+
+bool pool_actor::stand_down() {
+  if (part_->trustworthy() && !standing_down_) return false;
+  // Memory may be ahead of the store: the next incarnation loads again, and takes what waits here.
+  if (!standing_down_) quit(caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again"));
+  standing_down_ = true;
+  return true;
+}
+
+bool pool_actor::deadline_passed(const request_context& context) const {
+  return context.deadline_ns != 0 && cx_->monotonic->monotonic().count() >= context.deadline_ns;
+}
+
+template <class T>
+void pool_actor::answer_settled(const runtime::reply_to<T>& reply, result<T> answer) {
+  part_->after_settled([reply, answer = std::move(answer)](storage::verdict v) mutable noexcept {
+    if (v == storage::verdict::durable)
+      reply.deliver(std::move(answer));
+    else
+      reply.deliver(std::unexpected(verdict_error(v)));
+  });
+}
+
+std::string pool_actor::idempotency_key(std::string_view ref) const { return storage::idempotency_key(cx_->part.shard, ref); }
+
+bool pool_actor::should_wait(std::uint32_t count) {
+  const auto level = pool_->level();
+  if (level.fresh >= count || level.held_to >= level.end || count > cx_->type.limits.fill_to + count / 2) {
+    if (level.fresh >= count) dry_since_.reset();
+    return false;
+  }
+  const auto now = cx_->monotonic->monotonic();
+  if (!dry_since_) {
+    dry_since_ = now;
+    delayed_send(this, cx_->options.dry_patience, tick{++patience_});
+  }
+  tell_level(count);
+  return now - *dry_since_ < cx_->options.dry_patience;
+}
+
+void pool_actor::tell_level(std::uint64_t wanted) {
+  const auto level = pool_->level(wanted);
+  cx_->level->set(level);
+  if (level.fresh + level.released > 0 || level.held_to >= level.end) cx_->level->set_ready(true);
+  if (cx_->level->notice()) caf::anon_send(cx_->checker.address(), level_changed{});
+}
+
+caf::result<void> pool_actor::on_issue(const issue_ids& request) {
+  if (stand_down()) return caf::skip();
+  if (deadline_passed(request.context)) {
+    request.reply.deliver(fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
+    return caf::unit;
+  }
+  if (request.idempotency_ref.empty() && should_wait(request.count)) return caf::skip();
+  if (const auto outcome = issue(request, cx_->time->now()); !outcome) {
+    if (outcome.error().code == errc::refilling && pool_->held_to() < pool_->rules().end && should_wait(request.count))
+      return caf::skip();
+    answer_settled(request.reply, result<issue_answer>(std::unexpected(outcome.error())));
+  }
+  // The checker is told on every request, refused ones too.
+  tell_level();
+  return caf::unit;
+}
+
+result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
+  if (!request.idempotency_ref.empty()) {
+    while (!running_order_.empty() && part_->settled(running_order_.front().first)) {
+      running_.erase(running_order_.front().second);
+      running_order_.pop_front();
+    }
+    if (const auto first = running_.find(request.idempotency_ref); first != running_.end()) {
+      if (first->second != request.fingerprint)
+        return fail(errc::idempotency_mismatch, "This Idempotency-Key was used for another request. Use a new key.");
+      return fail(errc::idempotency_running, "The first request with this key is still running. Ask again in a moment.",
+                  running_retry_after);
+    }
+    auto stored = part_->get(storage::column::idempotency, idempotency_key(request.idempotency_ref));
+    if (!stored) return std::unexpected(stored.error());
+    if (*stored) {
+      answer_settled(request.reply, replay(request, **stored));
+      return {};
+    }
+  }
+
+  auto room = part_->reserve(issue_bytes(request, pool_->counters().released > 0));
+  if (!room) return std::unexpected(room.error());
+  issue_request what{request.count, std::nullopt, request.holder, request.context.principal, request.idempotency_ref};
+  if (request.expires_at_ms != 0) what.expires_at = from_ms(request.expires_at_ms);
+  if (what.expires_at && *what.expires_at <= now) return fail(errc::invalid_argument, "The expiry lies in the past.");
+  auto issued = pool_->issue(what, now, *random_, *this);
+  if (!issued) return std::unexpected(issued.error());
+
+  storage::batch batch(cx_->part.shard);
+  batch.reserve(room->bytes());
+  storage::put(batch, cx_->part, issued->changes, pool_->counters());
+  if (!request.idempotency_ref.empty()) {
+    storage::idempotency_record kept;
+    kept.kind = issue_kind;
+    kept.fingerprint = request.fingerprint;
+    kept.created_at = now;
+    kept.payload = encode(issued->answer);
+    batch.put(storage::column::idempotency, idempotency_key(request.idempotency_ref), storage::encode(kept));
+  }
+  part_->write(std::move(*room), std::move(batch),
+               [reply = request.reply, answer = std::move(issued->answer)](storage::verdict v) mutable noexcept {
+                 if (v == storage::verdict::durable)
+                   reply.deliver(issue_answer{std::move(answer), false});
+                 else
+                   reply.deliver(std::unexpected(verdict_error(v)));
+               });
+  if (!request.idempotency_ref.empty()) {
+    running_.emplace(request.idempotency_ref, request.fingerprint);
+    running_order_.emplace_back(part_->last_ticket(), request.idempotency_ref);
+  }
+  return {};
+}
+
+result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_view stored) {
+  auto kept = storage::decode_idempotency_record(stored);
+  if (!kept) return std::unexpected(kept.error());
+  if (kept->fingerprint != request.fingerprint || kept->kind != issue_kind)
+    return fail(errc::idempotency_mismatch, "This Idempotency-Key was used for another request. Use a new key.");
+  auto answer = decode_issued_ids(kept->payload);
+  if (!answer) return std::unexpected(answer.error());
+  for (std::size_t i = 0; i < answer->ids.size(); ++i) {
+    const auto counter = cx_->type.space->counter_of(answer->ids[i]);
+    if (!counter) return fail(errc::corrupt, "The idempotency record names an identifier that its type does not know.");
+    auto found = record(static_cast<std::uint64_t>(*counter));
+    if (!found) return std::unexpected(found.error());
+    const bool ended = !*found || (*found)->assignment != answer->assignments[i] || (*found)->ended_at ||
+                       (*found)->state == id_state::available;
+    if (ended)
+      return fail(errc::assignment_ended,
+                  "What this Idempotency-Key was answered with has been returned, revoked or has expired, and may belong to "
+                  "somebody else. Use a new key.");
+  }
+  return issue_answer{std::move(*answer), true};
+}
+
+caf::result<void> pool_actor::on_change(const change_id& request) {
+  if (stand_down()) return caf::skip();
+  if (deadline_passed(request.context)) {
+    request.reply.deliver(fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
+    return caf::unit;
+  }
+  if (const auto outcome = change(request, cx_->time->now()); !outcome)
+    answer_settled(request.reply, result<id_record>(std::unexpected(outcome.error())));
+  tell_level();
+  return caf::unit;
+}
+
+result<void> pool_actor::change(const change_id& request, timestamp now) {
+  auto room = part_->reserve(8 * 1024);
+  if (!room) return std::unexpected(room.error());
+  std::optional<std::uint32_t> assignment;
+  if (request.assignment != 0) assignment = request.assignment;
+  auto outcome = pool_->step(request.counter, static_cast<id_event>(request.event), assignment, request.context.principal, now,
+                          cx_->options.purge_after, *this);
+  if (!outcome) return std::unexpected(outcome.error());
+  if (!outcome->changed) {
+    answer_settled(request.reply, result<id_record>(std::move(outcome->record)));
+    return {};
+  }
+  storage::batch batch(cx_->part.shard);
+  storage::put(batch, cx_->part, outcome->changes, pool_->counters());
+  part_->write(std::move(*room), std::move(batch),
+               [reply = request.reply, record = std::move(outcome->record)](storage::verdict v) mutable noexcept {
+                 if (v == storage::verdict::durable)
+                   reply.deliver(std::move(record));
+                 else
+                   reply.deliver(std::unexpected(verdict_error(v)));
+               });
+  return {};
+}
+
+caf::result<void> pool_actor::on_proposal(const propose& proposal) {
+  if (stand_down()) return caf::skip();
+  const auto before = pool_->counters().walked_to;
+  auto room = part_->reserve(1024);
+  // Refused or no room: the checker orders it again.
+  if (room && pool_->accept({proposal.from, proposal.to, proposal.found}) && pool_->counters().walked_to != before) {
+    storage::batch batch(cx_->part.shard);
+    storage::put(batch, cx_->part, {}, pool_->counters());
+    part_->write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
+  }
+  if (pool_->level().fresh > 0) dry_since_.reset();
+  tell_level();
+  return caf::unit;
+}
+
+caf::result<void> pool_actor::on_due(const apply_due& order) {
+  if (stand_down()) return caf::skip();
+  const auto answer = [to = cx_->expirer.address(), run = order.run](bool durable, const expiry_answer& outcome) {
+    caf::anon_send(to, due_applied{run, durable, outcome});
+  };
+  auto room = part_->reserve(std::min(storage::batch::bytes_max, 4 * 1024 + 2 * order.value.size() * 512));
+  if (!room) {
+    answer(false, {});
+    return caf::unit;
+  }
+  const auto now = std::min(cx_->time->now(), from_ms(order.up_to_ms));
+  const auto kind = static_cast<due_kind>(order.kind);
+  auto row = decode_due_value(from_ms(order.at_ms), kind, order.value);
+  if (!row) throw std::runtime_error("due row: " + row.error().message);
+  if (row->at > now) {
+    answer(false, {});
+    return caf::unit;
+  }
+  storage::batch batch(cx_->part.shard);
+  expiry_answer outcome;
+  pool_->raise_due_floor(from_ms(order.floor_ms));
+  if (kind == due_kind::purge) {
+    const auto purged = purge_record(*row, batch);
+    if (!purged) throw std::runtime_error("idempotency record: " + purged.error().message);
+  } else {
+    auto out = pool_->apply_due(*row, now, cx_->options.purge_after, *this);
+    if (!out) throw std::runtime_error("due row: " + out.error().message);
+    storage::put(batch, cx_->part, out->changes, pool_->counters());
+    outcome = {out->expired, out->released, out->retired};
+  }
+  part_->write(std::move(*room), std::move(batch),
+               [answer, outcome](storage::verdict v) noexcept { answer(v == storage::verdict::durable, outcome); });
+  tell_level();
+  return caf::unit;
+}
+
+result<void> pool_actor::purge_record(const due_row& row, storage::batch& batch) {
+  batch.erase(storage::column::due, cx_->part.due_key(row));
+  const auto key = idempotency_key(row.idempotency_ref);
+  auto stored = part_->get(storage::column::idempotency, key);
+  if (!stored) return std::unexpected(stored.error());
+  if (!*stored) return {};
+  auto kept = storage::decode_idempotency_record(**stored);
+  if (!kept) return std::unexpected(kept.error());
+  auto answer = decode_issued_ids(kept->payload);
+  if (!answer) return std::unexpected(answer.error());
+  // A batch's record stays as long as one of its identifiers is still its caller's.
+  for (std::size_t i = 0; i < answer->ids.size(); ++i) {
+    const auto counter = cx_->type.space->counter_of(answer->ids[i]);
+    if (!counter) continue;
+    auto found = record(static_cast<std::uint64_t>(*counter));
+    if (!found) return std::unexpected(found.error());
+    if (*found && (*found)->assignment == answer->assignments[i] && !(*found)->ended_at &&
+        (*found)->state != id_state::available)
+      return {};
+  }
+  batch.erase(storage::column::idempotency, key);
+  return {};
+}
+
+}  // namespace matricula::actors

@@ -1,0 +1,64 @@
+/// What the actors of one identifier type share: the type, the store, the time, each other's addresses.
+#pragma once
+#include "domain/identifiers/type.hpp"
+#include "foundation/clock.hpp"
+#include "runtime/slot.hpp"
+#include "storage/commit_log.hpp"
+#include "storage/identifiers.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace matricula::actors {
+
+/// The pool's level as it last was, for the checker and for anybody who looks. Thread safe.
+class level_gauge {
+public:
+  void set(const identifiers::pool_level& level) {
+    const std::lock_guard guard(mutex_);
+    level_ = level;
+  }
+  [[nodiscard]] identifiers::pool_level get() const {
+    const std::lock_guard guard(mutex_);
+    return level_;
+  }
+  /// True once, until the checker has taken note: at most one notice is on its way.
+  [[nodiscard]] bool notice() noexcept { return !noticed_.exchange(true, std::memory_order_acq_rel); }
+  void taken_note() noexcept { noticed_.store(false, std::memory_order_release); }
+  /// Whether the pool has loaded and can hand something out, or never will again.
+  [[nodiscard]] bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
+  void set_ready(bool ready) noexcept { ready_.store(ready, std::memory_order_release); }
+
+private:
+  mutable std::mutex mutex_;
+  identifiers::pool_level level_{0, 0, 0, 1, 0};
+  std::atomic<bool> noticed_{false};
+  std::atomic<bool> ready_{false};
+};
+
+/// Settings of the machinery, the same for every type.
+struct id_cast_options {
+  milliseconds refill_lease{2'000};    ///< an order without progress for so long is given again
+  milliseconds dry_patience{500};      ///< how long a request waits for a refill before it is told to try again
+  milliseconds purge_after{std::chrono::days{30}};  ///< an idempotency record outlives its assignment by so much
+  std::uint32_t due_rows_in_flight = 32;            ///< rows that the expirer has the pool work on at once
+  milliseconds expirer_lease{5'000};                ///< a run without progress for so long starts over
+};
+
+struct type_context {
+  identifiers::id_type type;
+  storage::id_partition part;
+  storage::commit_log* log = nullptr;
+  decision_clock* time = nullptr;
+  const clock* monotonic = nullptr;
+  std::function<std::unique_ptr<random_source>()> make_random;
+  id_cast_options options;
+  std::shared_ptr<level_gauge> level = std::make_shared<level_gauge>();
+  runtime::slot_ref pool, checker, populator, expirer;
+  std::vector<runtime::slot_ref> walkers;
+};
+
+}  // namespace matricula::actors

@@ -1,0 +1,56 @@
+/// What the command line can ask for. Each returns the process's exit code: 0 done, 1 refused or failed, 2 misused.
+#pragma once
+#include "config/load.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace matricula::commands {
+
+/// Where settings come from, for every command that reads them.
+struct settings_options {
+  std::optional<std::string> file;
+  std::vector<std::string> sets;
+
+  /// File, environment and --set together, with every check.
+  [[nodiscard]] config::load_result load() const;
+};
+
+struct serve_options {
+  settings_options settings;
+  bool bench_route = false;
+};
+/// Runs until SIGTERM or SIGINT; a second one ends at once. SIGHUP reloads.
+[[nodiscard]] int serve(const serve_options& options);
+
+[[nodiscard]] int config_check(const settings_options& settings);
+[[nodiscard]] int config_show(const settings_options& settings);
+
+struct token_options {
+  settings_options settings;
+  std::string name;
+  std::string tenant = "default";
+  std::vector<std::string> scopes;
+  std::optional<std::uint32_t> expires_in_days;
+};
+/// Prints the token, once.
+[[nodiscard]] int token_create(const token_options& options);
+[[nodiscard]] int token_revoke(const settings_options& settings, const std::string& name);
+
+/// Makes a key file and prints the fingerprint.
+[[nodiscard]] int key_create(const std::string& file);
+
+struct ids_options {
+  settings_options settings;
+  std::string type;
+  std::uint32_t count = 1;           ///< generate
+  std::vector<std::string> ids;      ///< validate; empty = one a line from standard input
+};
+/// Offline: valid identifiers of a type's format under a throw-away key, for tests and documents. Not issued, not recorded.
+[[nodiscard]] int ids_generate(const ids_options& options);
+/// One line an identifier: it, "valid" or the failed rules. Exit code 1 when any is not valid.
+[[nodiscard]] int ids_validate(const ids_options& options);
+
+}  // namespace matricula::commands

@@ -1,0 +1,104 @@
+#include "commands/master_key.hpp"
+
+#include "foundation/digest.hpp"
+#include "foundation/random.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace matricula::commands {
+
+namespace {
+
+constexpr std::size_t key_text_max = 1024;
+
+result<identifiers::permutation_key> parse(std::string_view text, std::string_view where) {
+  constexpr std::string_view white = " \t\r\n";
+  const auto first = text.find_first_not_of(white);
+  const auto last = text.find_last_not_of(white);
+  if (first != std::string_view::npos) text = text.substr(first, last - first + 1);
+  auto raw = from_hex(text);
+  // Neither the text nor its length is told: it may be a key with a slip of the finger.
+  if (!raw || raw->size() != identifiers::permutation_key::size)
+    return fail(errc::invalid_argument, fmt::format("The key from {} is not 64 hexadecimal digits.", where));
+  return identifiers::permutation_key::from_bytes(*raw);
+}
+
+result<std::string> read_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return fail(errc::io, fmt::format("identifiers.key_file {}: {}. Make one with `matricula key create {}`.", path,
+                                      std::strerror(errno), path));
+  const std::unique_ptr<const int, void (*)(const int*)> closer(&fd, [](const int* f) { ::close(*f); });
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return fail(errc::io, fmt::format("identifiers.key_file {} is not a file.", path));
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return fail(errc::forbidden, fmt::format("identifiers.key_file {} may be read by others. Run `chmod 600 {}`.", path, path));
+  std::array<char, key_text_max> buffer{};
+  const auto n = ::read(fd, buffer.data(), buffer.size());
+  if (n < 0) return fail(errc::io, fmt::format("identifiers.key_file {}: {}.", path, std::strerror(errno)));
+  return std::string(buffer.data(), static_cast<std::size_t>(n));
+}
+
+result<std::string> read_command(const std::string& command) {
+  // The operator's own command line, from the settings: a shell is what it is written for.
+  FILE* pipe = ::popen(command.c_str(), "re");  // NOLINT(cert-env33-c)
+  if (!pipe) return fail(errc::io, "identifiers.key_command cannot be started.");
+  std::array<char, key_text_max> buffer{};
+  const auto n = std::fread(buffer.data(), 1, buffer.size(), pipe);
+  const int status = ::pclose(pipe);
+  if (status != 0)
+    return fail(errc::io, fmt::format("identifiers.key_command ended with status {}.",
+                                      WIFEXITED(status) ? WEXITSTATUS(status) : status));
+  return std::string(buffer.data(), n);
+}
+
+}  // namespace
+
+result<identifiers::permutation_key> load_master_key(const config::identifier_settings& s) {
+  if (!s.key.empty()) return parse(s.key, "the environment");
+  if (!s.key_file.empty()) {
+    const auto text = read_file(s.key_file);
+    if (!text) return std::unexpected(text.error());
+    return parse(*text, s.key_file);
+  }
+  if (!s.key_command.empty()) {
+    const auto text = read_command(s.key_command);
+    if (!text) return std::unexpected(text.error());
+    return parse(*text, "identifiers.key_command");
+  }
+  return fail(errc::invalid_argument,
+              "No key is configured. Make one with `matricula key create FILE`, keep a copy of FILE in a safe place away from "
+              "the data folder, and set identifiers.key_file to it.");
+}
+
+result<std::string> create_key_file(const std::string& file) {
+  secure_random random;
+  std::string raw;
+  for (std::size_t i = 0; i < identifiers::permutation_key::size / 8; ++i) {
+    const auto word = random.next();
+    raw.append(reinterpret_cast<const char*>(&word), sizeof(word));
+  }
+  const auto key = identifiers::permutation_key::from_bytes(raw);
+  if (!key) return std::unexpected(key.error());
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (fd < 0)
+    return fail(errno == EEXIST ? errc::conflict : errc::io,
+                fmt::format("{}: {}. A key file is never overwritten.", file, std::strerror(errno)));
+  const auto text = to_hex(raw) + "\n";
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  ::close(fd);
+  if (!written) return fail(errc::io, fmt::format("{} could not be written.", file));
+  return key->fingerprint();
+}
+
+}  // namespace matricula::commands

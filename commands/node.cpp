@@ -1,0 +1,404 @@
+#include "commands/node.hpp"
+
+#include "actors/cast.hpp"
+#include "actors/identifiers/door.hpp"
+#include "api/resources/actors.hpp"
+#include "api/resources/configuration.hpp"
+#include "api/resources/constant.hpp"
+#include "api/resources/dead_letters.hpp"
+#include "api/resources/identifiers.hpp"
+#include "api/resources/operations.hpp"
+#include "api/server.hpp"
+#include "commands/id_types.hpp"
+#include "commands/master_key.hpp"
+#include "commands/settings_json.hpp"
+#include "config/reload.hpp"
+#include "foundation/log.hpp"
+#include "runtime/registry.hpp"
+#include "runtime/system.hpp"
+#include "runtime/telemetry.hpp"
+#include "runtime/watchdog.hpp"
+#include "storage/log_writer.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <fmt/format.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+namespace matricula::commands {
+
+namespace {
+
+constexpr std::chrono::seconds start_write_timeout{30};
+constexpr std::chrono::milliseconds fatal_grace{300};
+constexpr int exit_fatal = 70;  // EX_SOFTWARE: systemd starts it again
+
+/// The node cannot go on: waiting clients get their 503, then the process ends and recovers from the log.
+void end_process(std::string_view why) {
+  static std::atomic<bool> ending{false};
+  if (ending.exchange(true)) return;
+  log::error("node.fatal", "The node ends and recovers when it is started again.", {{"why", why}});
+  log::flush();
+  std::thread([] {
+    std::this_thread::sleep_for(fatal_grace);
+    std::_Exit(exit_fatal);
+  }).detach();
+}
+
+std::uint64_t mib(std::uint64_t n) { return n << 20; }
+
+/// Writes one batch outside of any actor and waits for it: for what must be there before the actors are.
+result<void> write_at_start(storage::commit_log& log, std::string_view partition, storage::batch batch) {
+  struct shared_state {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::optional<result<storage::tenure>> tenure;
+    std::optional<storage::verdict> verdict;
+  };
+  const auto state = std::make_shared<shared_state>();
+  log.acquire(batch.shard(), partition, [state](result<storage::tenure> t) noexcept {
+    const std::lock_guard guard(state->mutex);
+    state->tenure = std::move(t);
+    state->changed.notify_all();
+  });
+  std::unique_lock lock(state->mutex);
+  if (!state->changed.wait_for(lock, start_write_timeout, [&] { return state->tenure.has_value(); }))
+    return fail(errc::unavailable, "The commit log granted no tenure in time.");
+  if (!*state->tenure) return std::unexpected(state->tenure->error());
+  auto room = log.reserve(**state->tenure, batch.bytes());
+  if (!room) return std::unexpected(room.error());
+  lock.unlock();
+  log.append(std::move(*room), std::move(batch), [state](storage::verdict v, storage::position) noexcept {
+    const std::lock_guard guard(state->mutex);
+    state->verdict = v;
+    state->changed.notify_all();
+  });
+  lock.lock();
+  if (!state->changed.wait_for(lock, start_write_timeout, [&] { return state->verdict.has_value(); }) ||
+      *state->verdict != storage::verdict::durable)
+    return fail(errc::io, "The first write did not become durable.");
+  return {};
+}
+
+}  // namespace
+
+/// In the order of making; destroyed the other way round.
+struct node::parts {
+  explicit parts(node_options o) : options(std::move(o)), running(options.settings) {}
+
+  node_options options;
+  config::loaded running;
+  std::mutex reload_mutex;
+  std::atomic<std::uint32_t> batch_count_max{1};
+  std::atomic<bool> draining{false};
+
+  system_clock time;
+  metrics numbers;
+  std::unique_ptr<storage::disk_guard> guard;
+  std::unique_ptr<storage::store> store;
+  std::optional<decision_clock> decisions;
+  std::shared_ptr<runtime::reply_gate> gate = std::make_shared<runtime::reply_gate>();
+  std::unique_ptr<storage::local_log> log;
+  std::unique_ptr<storage::log_writer> writer;
+
+  std::shared_ptr<runtime::registry> actors;
+  std::shared_ptr<runtime::services> services;
+  std::unique_ptr<caf::actor_system_config> system_config;
+  std::unique_ptr<caf::actor_system> system;
+  std::vector<std::shared_ptr<const actors::type_context>> contexts;
+  caf::actor root;
+  std::unique_ptr<runtime::watchdog_thread> watchdog;
+  std::unique_ptr<runtime::telemetry> telemetry;
+  std::unique_ptr<actors::id_door> door;
+
+  std::unique_ptr<api::token_store> tokens;
+  std::unique_ptr<api::authenticator> who;
+  std::unique_ptr<api::actor_desk> actor_desk;
+  std::unique_ptr<api::application> app;
+  std::unique_ptr<api::server> server;
+  std::uint16_t port = 0;
+
+  const config::settings& settings() const { return running.values; }
+
+  result<void> open_store();
+  result<void> start_actors();
+  result<void> start_server();
+  void stop();
+  result<std::vector<std::string>> reload();
+  api::request_limits limits() const;
+};
+
+result<void> node::parts::open_store() {
+  const auto& s = settings().storage;
+  guard = std::make_unique<storage::disk_guard>(storage::disk_guard_options{
+      .directory = s.data_dir, .min_free_bytes = mib(s.disk_free_mib_min), .ballast_bytes = mib(s.ballast_mib)});
+  storage::store_options open;
+  open.directory = s.data_dir;
+  open.block_cache_bytes = mib(s.block_cache_mib);
+  open.write_buffer_bytes = mib(s.write_buffer_mib);
+  open.wal_bytes_max = mib(s.wal_mib_max);
+  if (s.accept_loss_up_to != 0) open.accept_loss_up_to = s.accept_loss_up_to;
+  auto opened = storage::store::open(std::move(open));
+  if (!opened) return std::unexpected(opened.error());
+  store = std::move(*opened);
+  decisions.emplace(time, store->last_durable_time());
+  if (decisions->suspect())
+    log::error("clock.suspect", "The clock is more than 7 days past the last write: nothing expires until the configuration is reloaded.",
+               {{"last_write", to_rfc3339(store->last_durable_time())}});
+
+  auto& sync_seconds = numbers.histogram("matricula_storage_sync_seconds", "Write and sync of one group.", metrics::seconds_bounds());
+  auto& group_batches = numbers.histogram("matricula_storage_group_batches", "Batches that shared one sync.",
+                                          {1, 2, 4, 8, 16, 32, 64, 128, 256, 512});
+  storage::local_log_options options_of_log;
+  options_of_log.queue_batches_max = s.queue_operations_max;
+  options_of_log.queue_bytes_max = s.queue_bytes_max;
+  options_of_log.now = [this] { return decisions->now(); };
+  options_of_log.monotonic = [this] { return time.monotonic(); };
+  options_of_log.before_completions = [] { runtime::reply_gate::begin_group(); };
+  options_of_log.after_completions = [] { runtime::reply_gate::end_group(); };
+  options_of_log.wrote = [&sync_seconds, &group_batches](const storage::group_info& group) {
+    sync_seconds.Observe(std::chrono::duration<double>(group.sync_time).count());
+    group_batches.Observe(static_cast<double>(group.batches));
+  };
+  options_of_log.fatal = [](std::string why) { end_process(why); };
+  options_of_log.guard = guard.get();
+  log = std::make_unique<storage::local_log>(*store, std::move(options_of_log));
+  writer = std::make_unique<storage::log_writer>(*log);
+  return {};
+}
+
+result<void> node::parts::start_actors() {
+  const auto& s = settings();
+  const auto key = load_master_key(s.identifiers);
+  if (!key) return std::unexpected(key.error());
+  secure_random random;
+  auto types = make_types(s.identifiers, *key, random);
+  if (!types) return std::unexpected(types.error());
+  const auto stored = storage::find_types(*store->latest());
+  if (!stored) return std::unexpected(stored.error());
+  const auto added = storage::settle_types(*stored, *types);
+  if (!added) return std::unexpected(added.error());
+  if (!added->empty()) {
+    storage::batch batch(storage::shard_id{0});
+    for (const auto& setup : *added) storage::put(batch, setup);
+    if (auto written = write_at_start(*log, "types", std::move(batch)); !written) return written;
+  }
+
+  actors = std::make_shared<runtime::registry>(time);
+  services = std::make_shared<runtime::services>();
+  services->time = &time;
+  services->actors = actors;
+  services->make_random = [] { return std::make_unique<secure_random>(); };
+  services->on_fatal = [](std::string_view why) { end_process(why); };
+
+  const auto& r = s.runtime;
+  runtime::system_options system_options;
+  system_options.threads = r.scheduler_threads;
+  system_config = runtime::make_system_config(system_options, actors::declare_messages);
+  system = std::make_unique<caf::actor_system>(*system_config);
+
+  actors::cast_options cast;
+  cast.supervision.restarts_max = r.restart_intensity;
+  cast.supervision.restart_window = milliseconds{r.restart_period_ms};
+  cast.supervision.backoff_min = milliseconds{r.backoff_min_ms};
+  cast.supervision.backoff_max = milliseconds{r.backoff_max_ms};
+  cast.supervision.healthy_after = milliseconds{r.backoff_reset_after_ms};
+  cast.supervision.stop_grace = milliseconds{r.stop_grace_ms};
+  cast.slots.buffer_max = r.slot_buffer_messages_max;
+  cast.mailbox_messages_max = r.mailbox_messages_max;
+  for (auto& type : *types) {
+    auto cx = std::make_shared<actors::type_context>();
+    cx->part = {storage::id_shard(type.name), type.number, type.rules.of};
+    cx->type = std::move(type);
+    cx->log = log.get();
+    cx->time = &*decisions;
+    cx->monotonic = &time;
+    cx->make_random = [] { return std::make_unique<secure_random>(); };
+    cx->options.purge_after = std::chrono::days(s.idempotency.retention_days);
+    actors::make_addresses(*cx, *system, cast.slots);
+    contexts.push_back(std::move(cx));
+  }
+  runtime::supervisor_options at_root = cast.supervision;
+  at_root.how = runtime::strategy::one_for_all;
+  at_root.restarts_max = 1;
+  std::vector<runtime::child_spec> tree;
+  tree.push_back(runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(contexts, cast)}));
+  root = runtime::start_root(*system, services, at_root, std::move(tree));
+  watchdog = std::make_unique<runtime::watchdog_thread>(
+      services, runtime::watchdog_options{.stuck_after = milliseconds{r.stuck_after_ms}});
+  telemetry = std::make_unique<runtime::telemetry>(*actors, numbers);
+  door = std::make_unique<actors::id_door>(contexts, gate);
+  return {};
+}
+
+api::request_limits node::parts::limits() const {
+  const auto& s = settings().server;
+  return {.deadline = milliseconds{s.request_deadline_ms}, .body_bytes_max = s.body_bytes_max, .in_flight_max = s.requests_in_flight_max};
+}
+
+result<void> node::parts::start_server() {
+  const auto& s = settings();
+  batch_count_max = s.identifiers.batch_count_max;
+  if (s.auth.mode == config::auth_mode::none) {
+    who = std::make_unique<api::open_authenticator>();
+  } else {
+    tokens = std::make_unique<api::token_store>(config::tokens_path(s));
+    if (const auto loaded = tokens->reload(); !loaded) {
+      auto why = loaded.error();
+      why.message += " Make the first token with `matricula token create`.";
+      return std::unexpected(std::move(why));
+    }
+    who = std::make_unique<api::bearer_authenticator>(*tokens);
+  }
+  app = std::make_unique<api::application>(api::application_options{.limits = limits(), .open_routes = s.auth.open_routes}, *who,
+                                           numbers, time);
+  actor_desk = api::make_actor_desk(*actors);
+  const api::audit_hook audit = [](const api::audit_entry& e) -> result<void> {
+    log::info("audit", "An operator acted.", {{"principal", e.principal}, {"action", e.action}, {"subject", e.subject}, {"reason", e.reason}});
+    return {};
+  };
+
+  api::operations_sources operations;
+  operations.numbers = &numbers;
+  operations.before_metrics = {[this] { telemetry->publish(); }};
+  operations.ready = {
+      {"draining", [this]() -> result<void> {
+         if (draining) return fail(errc::unavailable, "The node is stopping.");
+         return {};
+       }},
+      {"storage", [this]() -> result<void> {
+         if (store->dead()) return fail(errc::unavailable, "A write failed; the node is about to end and recover.");
+         if (guard->full()) return fail(errc::storage_full, "Too little disk space: writes are refused until there is more.");
+         return {};
+       }},
+      {"identifiers", [this] { return door->ready(); }},
+  };
+  api::configuration_sources configuration;
+  configuration.settings = [this] {
+    const std::lock_guard lock(reload_mutex);
+    return settings_json(running);
+  };
+  configuration.audit = audit;
+  configuration.reload = [this] { return reload(); };
+  api::identifier_sources identifiers{door.get(), &time, [this] { return batch_count_max.load(); }, audit};
+
+  for (auto& routes : {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
+                       api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration))})
+    if (auto ok = app->add(routes); !ok) return ok;
+  if (options.bench_route)
+    if (auto ok = app->add(api::constant_route()); !ok) return ok;
+  if (auto ok = app->check_open_routes(); !ok) return ok;
+
+  const auto address = config::split_address(s.server.listen);
+  api::server_options listen;
+  listen.host = address->host;
+  listen.port = address->port;
+  listen.threads = s.server.threads;
+  listen.requests_per_connection_max = s.server.keep_alive_requests_max;
+  listen.keep_alive = milliseconds{s.server.keep_alive_timeout_ms};
+  listen.connection.head.bytes_max = s.server.header_bytes_max;
+  listen.connection.head_timeout = milliseconds{s.server.read_timeout_ms};
+  listen.connection.body_timeout = milliseconds{s.server.read_timeout_ms};
+  listen.connection.write_timeout = milliseconds{s.server.write_timeout_ms};
+  server = std::make_unique<api::server>(listen, *app, numbers);
+  const auto listening = server->start();
+  if (!listening) return std::unexpected(listening.error());
+  port = *listening;
+  return {};
+}
+
+void node::parts::stop() {
+  draining = true;
+  const auto drain = milliseconds{settings().server.drain_timeout_ms};
+  if (server && !server->drain(drain)) log::warning("node.drain_cut", "Some requests were cut off at the end of the drain.");
+  server.reset();
+  watchdog.reset();
+  if (system && root) {
+    if (const auto stopped = runtime::stop_gracefully(*system, std::exchange(root, nullptr), drain); !stopped) {
+      // Everything acknowledged is durable; an actor that does not end must not keep the process.
+      log::error("node.stop_overdue", stopped.error().message);
+      log::flush();
+      std::_Exit(exit_fatal);
+    }
+  }
+  if (actors) actors->clear();
+  writer.reset();
+}
+
+node::node(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
+
+node::~node() { stop(); }
+
+void node::stop() {
+  if (!parts_) return;
+  parts_->stop();
+  // The actor system must go before what its actors point at; contexts hold addresses and so go before the system.
+  parts_->app.reset();
+  parts_->door.reset();
+  parts_->contexts.clear();
+  parts_->services.reset();
+  parts_->telemetry.reset();
+  parts_->system.reset();
+  parts_->log.reset();
+  parts_->store.reset();
+  parts_.reset();
+  log::info("node.stopped", "Everything is written; the node has stopped.");
+}
+
+std::uint16_t node::port() const noexcept { return parts_->port; }
+
+result<std::unique_ptr<node>> node::start(node_options options) {
+  auto p = std::make_unique<parts>(std::move(options));
+  for (const auto step : {&parts::open_store, &parts::start_actors, &parts::start_server}) {
+    if (auto ok = ((*p).*step)(); !ok) {
+      auto why = ok.error();
+      node half(std::move(p));
+      half.stop();
+      return std::unexpected(std::move(why));
+    }
+  }
+  log::info("node.started", "The node accepts requests.",
+            {{"port", p->port}, {"store", p->store->directory()}, {"types", p->contexts.size()},
+             {"last_group", p->store->last_group().number}});
+  return std::unique_ptr<node>(new node(std::move(p)));
+}
+
+result<std::vector<std::string>> node::reload() { return parts_->reload(); }
+
+result<std::vector<std::string>> node::parts::reload() {
+  if (!options.load_again) return fail(errc::unsupported, "This node was started without a way to load its settings again.");
+  auto loaded = options.load_again();
+  if (!loaded) {
+    std::string all = "The settings were not changed. ";
+    for (const auto& problem : loaded.error()) all += to_string(problem) + " ";
+    log::error("config.reload_refused", all);
+    return fail(errc::invalid_argument, all);
+  }
+  if (tokens)
+    if (const auto read = tokens->reload(); !read) return std::unexpected(read.error());
+  std::vector<std::string> changed;
+  {
+    const std::lock_guard lock(reload_mutex);
+    const auto plan = config::diff_reload(running.values, loaded->values);
+    for (const auto& c : plan.now) changed.push_back(c.key);
+    for (const auto& c : plan.restart)
+      log::warning("config.needs_restart", "This setting changes at the next start.", {{"key", c.key}});
+    running.values = config::after_reload(running.values, loaded->values);
+    running.origins = loaded->origins;
+    app->set_limits(limits());
+    batch_count_max = settings().identifiers.batch_count_max;
+    log::set_level(settings().log.level);
+    // Reloading is how an operator says that the clock is right after a jump.
+    decisions->trust();
+  }
+  log::info("config.reloaded", "The settings were read again.", {{"changed", changed.size()}});
+  return changed;
+}
+
+}  // namespace matricula::commands

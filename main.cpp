@@ -1,0 +1,83 @@
+/// The command line.
+#include "commands/commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+
+namespace {
+
+using namespace matricula::commands;
+
+void add_settings(CLI::App* command, settings_options& to) {
+  command->add_option("--config", to.file, "Settings file (TOML); without one the defaults hold")->envname("MATRICULA_CONFIG");
+  command->add_option("--set", to.sets, "One setting as section.key=value; wins over file and environment")->allow_extra_args(false);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Matricula: an actor runtime for identity and civil registration"};
+  app.set_version_flag("--version", "matricula " MATRICULA_VERSION);
+  app.require_subcommand(1);
+  std::function<int()> run;
+
+  serve_options serve_with;
+  std::optional<std::string> data, listen;
+  auto* serve_command = app.add_subcommand("serve", "Run a node");
+  add_settings(serve_command, serve_with.settings);
+  serve_command->add_option("--data", data, "Data folder: short for --set storage.data_dir=...");
+  serve_command->add_option("--listen", listen, "HOST:PORT: short for --set server.listen=...");
+  serve_command->add_flag("--bench-route", serve_with.bench_route, "Add POST /bench/constant, which benchmarks compare with")->group("");
+  serve_command->callback([&] {
+    if (data) serve_with.settings.sets.push_back("storage.data_dir=" + *data);
+    if (listen) serve_with.settings.sets.push_back("server.listen=" + *listen);
+    run = [&] { return serve(serve_with); };
+  });
+
+  settings_options config_with;
+  auto* config = app.add_subcommand("config", "Look at the settings")->require_subcommand(1);
+  auto* check = config->add_subcommand("check", "Say whether the settings are right");
+  add_settings(check, config_with);
+  check->callback([&] { run = [&] { return config_check(config_with); }; });
+  auto* show = config->add_subcommand("show", "Show the settings in force and where each comes from");
+  add_settings(show, config_with);
+  show->callback([&] { run = [&] { return config_show(config_with); }; });
+
+  token_options token_with;
+  std::string token_name;
+  auto* token = app.add_subcommand("token", "Manage bearer tokens")->require_subcommand(1);
+  auto* create = token->add_subcommand("create", "Make a token and print it once");
+  add_settings(create, token_with.settings);
+  create->add_option("--name", token_with.name, "Who it is for; appears in histories and the audit log")->required();
+  create->add_option("--tenant", token_with.tenant, "Tenant")->capture_default_str();
+  create->add_option("--scopes", token_with.scopes, "Scopes such as ids:issue, ids:*, *")->required()->delimiter(',');
+  create->add_option("--expires-in-days", token_with.expires_in_days, "Ends by itself after so many days");
+  create->callback([&] { run = [&] { return token_create(token_with); }; });
+  auto* revoke = token->add_subcommand("revoke", "Forget a token");
+  add_settings(revoke, token_with.settings);
+  revoke->add_option("--name", token_name, "Whose")->required();
+  revoke->callback([&] { run = [&] { return token_revoke(token_with.settings, token_name); }; });
+
+  std::string key_file;
+  auto* key = app.add_subcommand("key", "Manage the permutation key")->require_subcommand(1);
+  auto* key_make = key->add_subcommand("create", "Make a new random key in a file that does not exist yet");
+  key_make->add_option("file", key_file, "The file")->required();
+  key_make->callback([&] { run = [&] { return key_create(key_file); }; });
+
+  ids_options ids_with;
+  auto* ids = app.add_subcommand("ids", "Identifiers, offline")->require_subcommand(1);
+  auto* generate = ids->add_subcommand("generate", "Print valid identifiers that nobody is given, for tests and documents");
+  add_settings(generate, ids_with.settings);
+  generate->add_option("type", ids_with.type, "Identifier type")->required();
+  generate->add_option("--count", ids_with.count, "How many")->capture_default_str()->check(CLI::Range(1u, 10'000'000u));
+  generate->callback([&] { run = [&] { return ids_generate(ids_with); }; });
+  auto* validate = ids->add_subcommand("validate", "Say which rules identifiers break");
+  add_settings(validate, ids_with.settings);
+  validate->add_option("type", ids_with.type, "Identifier type")->required();
+  validate->add_option("ids", ids_with.ids, "Identifiers; none: one a line from standard input");
+  validate->callback([&] { run = [&] { return ids_validate(ids_with); }; });
+
+  CLI11_PARSE(app, argc, argv);
+  return run();
+}

@@ -1,0 +1,52 @@
+#include "runtime/system.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <thread>
+
+namespace matricula::runtime {
+
+std::unique_ptr<caf::actor_system_config> make_system_config(
+    const system_options& options, const std::function<void(caf::actor_system_config&)>& declare) {
+  auto config = std::make_unique<caf::actor_system_config>();
+  const bool testing = options.how == system_options::scheduling::testing;
+  config->set("scheduler.policy", testing ? caf::atom("testing") : caf::atom("stealing"));
+  const auto cores = std::max<std::size_t>(2, std::thread::hardware_concurrency());
+  config->set("scheduler.max-threads", options.threads != 0 ? options.threads : cores);
+  // CAF's default is no limit at all: one busy actor would keep its worker for ever.
+  config->set("scheduler.max-throughput", options.messages_per_turn);
+  // CAF's default of 10 ms makes each request to an idle node wait.
+  config->set("work-stealing.relaxed-sleep-duration", caf::timespan{options.idle_sleep});
+  config->set("logger.verbosity", caf::atom("quiet"));
+  if (declare) declare(*config);
+  return config;
+}
+
+result<void> stop_gracefully(caf::actor_system& system, caf::actor root, std::chrono::milliseconds deadline) {
+  caf::scoped_actor self{system, true};
+  self->monitor(root);
+  self->send_exit(root, caf::exit_reason::user_shutdown);
+  const auto awaited = root.address();
+  // The handle must go: one that outlives a detached actor hangs the actor system's destructor.
+  root = nullptr;
+  const auto until = std::chrono::steady_clock::now() + deadline;
+  bool down = false;
+  while (!down) {
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left <= std::chrono::nanoseconds{0}) break;
+    bool timed_out = false;
+    self->receive([&](const caf::down_msg& message) { down = message.source == awaited; },
+                  caf::after(std::chrono::duration_cast<std::chrono::milliseconds>(left) +
+                             std::chrono::milliseconds(1)) >> [&] { timed_out = true; });
+    if (timed_out) break;
+  }
+  if (!down)
+    return fail(errc::deadline_exceeded, "Not every actor stopped in time; what was acknowledged is durable.");
+  return {};
+}
+
+}  // namespace matricula::runtime

@@ -1,0 +1,379 @@
+#include "api/resources/constant.hpp"
+#include "api/server.hpp"
+#include "api/tokens.hpp"
+#include "test/unit/api/socket_client.hpp"
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <future>
+#include <mutex>
+#include <thread>
+
+namespace matricula::api {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Handlers wait here until the test lets them go.
+class gate {
+public:
+  void wait() {
+    std::unique_lock hold(guard_);
+    ++inside_;
+    changed_.notify_all();
+    changed_.wait(hold, [this] { return open_; });
+  }
+  void open() {
+    const std::scoped_lock hold(guard_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void until_inside(int wanted) {
+    std::unique_lock hold(guard_);
+    changed_.wait(hold, [&] { return inside_ >= wanted; });
+  }
+
+private:
+  std::mutex guard_;
+  std::condition_variable changed_;
+  int inside_ = 0;
+  bool open_ = false;
+};
+
+class server_test : public testing::Test {
+protected:
+  server_test() {
+    options.threads = 4;
+    options.connection.head_timeout = milliseconds(150);
+    options.connection.body_timeout = milliseconds(150);
+  }
+  ~server_test() override { held.open(); }
+  server_test(const server_test&) = delete;
+  server_test& operator=(const server_test&) = delete;
+
+  std::uint16_t start() {
+    route echo{"POST", "/echo", "", [](const request& from) { return response{.body = std::string(from.body)}; }};
+    echo.body_bytes_max = 100'000;
+    EXPECT_TRUE(app.add(std::move(echo)));
+    EXPECT_TRUE(app.add({"GET", "/hello", "", [](const request&) { return response{.body = R"("hello")"}; }}));
+    EXPECT_TRUE(app.add({"GET", "/hold", "", [this](const request&) {
+                           held.wait();
+                           return response{.body = R"("held")"};
+                         }}));
+    EXPECT_TRUE(app.add({"GET", "/large", "",
+                         [](const request&) { return response{.body = '"' + std::string(5'000'000, 'x') + '"'}; }}));
+    EXPECT_TRUE(app.add(constant_route()));
+    node = std::make_unique<server>(options, app, numbers);
+    auto bound = node->start();
+    EXPECT_TRUE(bound) << (bound ? "" : bound.error().message);
+    port = bound.value_or(0);
+    return port;
+  }
+  static void expect_problem(const std::string& answer, int status) {
+    EXPECT_EQ(status_of(answer), status) << answer;
+    EXPECT_TRUE(answer.contains("Content-Type: application/problem+json\r\n")) << answer;
+    EXPECT_TRUE(answer.contains("X-Request-Id: ")) << answer;
+    EXPECT_TRUE(answer.contains("\"code\":")) << answer;
+  }
+
+  metrics numbers;
+  system_clock time;
+  open_authenticator everyone;
+  application app{{.limits = {.access_log = false}, .open_routes = {}}, everyone, numbers, time};
+  server_options options;
+  gate held;
+  std::unique_ptr<server> node;
+  std::uint16_t port = 0;
+};
+
+TEST_F(server_test, serves_a_client_of_another_make_over_one_connection) {
+  start();
+  httplib::Client client("127.0.0.1", port);
+  client.set_keep_alive(true);
+  for (int i = 0; i < 20; ++i) { // more than httplib's own bound of 5
+    const auto hello = client.Get("/hello");
+    ASSERT_TRUE(hello);
+    EXPECT_EQ(hello->status, 200);
+    EXPECT_EQ(hello->body, "\"hello\"");
+    const auto text = '"' + std::string(static_cast<std::size_t>(i) * 4'000, 'a') + '"';
+    const auto echo = client.Post("/echo", text, "application/json");
+    ASSERT_TRUE(echo);
+    EXPECT_EQ(echo->body, text);
+    EXPECT_TRUE(echo->get_header_value("Connection").empty());
+  }
+  EXPECT_TRUE(client.Head("/hello")->body.empty());
+  EXPECT_EQ(client.Head("/hello")->get_header_value("Content-Length"), "7");
+  EXPECT_EQ(client.Delete("/hello")->status, 405);
+  EXPECT_EQ(client.Get("/large")->body.size(), 5'000'002u);
+  const auto gzip = client.Get("/hello", {{"Accept-Encoding", "gzip, br"}, {"Range", "bytes=0-1"}});
+  EXPECT_EQ(gzip->body, "\"hello\"");
+  EXPECT_TRUE(gzip->get_header_value("Content-Encoding").empty());
+}
+
+TEST_F(server_test, answers_pipelined_requests_in_order) {
+  socket_client client(start());
+  client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n1"
+              "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+              "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+              "1\r\n2\r\n0\r\n\r\n"
+              "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(client.answer().ends_with("\r\n\r\n1"));
+  EXPECT_TRUE(client.answer().ends_with("\"hello\""));
+  EXPECT_TRUE(client.answer().ends_with("\r\n\r\n2"));
+  const auto last = client.answer();
+  EXPECT_TRUE(last.ends_with("\"hello\""));
+  EXPECT_TRUE(last.contains("Connection: close\r\n"));
+  EXPECT_TRUE(client.is_closed());
+}
+
+TEST_F(server_test, asks_for_the_body_that_a_client_holds_back) {
+  socket_client client(start());
+  client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+              "Content-Length: 3\r\n\r\n");
+  EXPECT_EQ(client.answer(), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("\"x\"");
+  EXPECT_TRUE(client.answer().ends_with("\"x\""));
+}
+
+TEST_F(server_test, refuses_a_held_back_body_without_asking_for_it) {
+  socket_client client(start());
+  client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+              "Content-Length: 100001\r\n\r\n");
+  expect_problem(client.answer(), 413);
+  EXPECT_TRUE(client.is_closed());
+}
+
+struct broken {
+  const char* name;
+  std::string bytes;
+  int status;
+};
+class broken_request : public server_test, public testing::WithParamInterface<broken> {};
+
+TEST_P(broken_request, is_answered_with_a_problem_and_the_connection_ends) {
+  socket_client client(start());
+  client.send(GetParam().bytes);
+  const auto answer = client.answer();
+  expect_problem(answer, GetParam().status);
+  EXPECT_TRUE(answer.contains("Connection: close\r\n"));
+  EXPECT_TRUE(client.is_closed());
+  socket_client next(port);
+  next.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(next.answer()), 200) << "the server goes on";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    all, broken_request,
+    testing::Values(
+        broken{"garbage", "\x01\x02 garbage\r\n\r\n", 400}, broken{"tls_hello", "\x16\x03\x01\x02\r\n\r\n", 400},
+        broken{"http_2_preface", "PRI * HTTP/2.0\r\n\r\n", 505},
+        broken{"smuggling",
+               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+               400},
+        broken{"large_head", "GET /hello HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'x'), 431},
+        broken{"long_url", "GET /" + std::string(5'000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
+        broken{"slow_head", "GET /hello HTTP/1.1\r\nHost: a\r\n", 408},
+        broken{"slow_body",
+               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n12", 408},
+        broken{"slow_chunk",
+               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+               "chunked\r\n\r\n5\r\n12",
+               408},
+        broken{"bad_chunk",
+               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+               "chunked\r\n\r\nz\r\n",
+               400},
+        broken{"large_chunk",
+               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+               "chunked\r\n\r\nffffff\r\n",
+               413},
+        broken{"large_body",
+               "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 300000\r\n\r\n" +
+                   std::string(300'000, ' '),
+               413},
+        broken{"body_of_an_unknown_route", "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345", 404}),
+    [](const auto& about) { return about.param.name; });
+
+TEST_F(server_test, a_cut_off_request_gets_no_thread_stuck) {
+  options.threads = 1;
+  start();
+  for (const auto* start_of_one : {"", "G", "GET /hello HTTP/1.1\r\nHost: a\r\n",
+                                   "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12"}) {
+    socket_client client(port);
+    client.send(start_of_one);
+    client.end_sending();
+    (void)client.answer();
+  }
+  socket_client client(port);
+  client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(client.answer()), 200);
+}
+
+TEST_F(server_test, closes_idle_connections) {
+  options.keep_alive = milliseconds(30);
+  socket_client client(start());
+  client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(client.answer()), 200);
+  EXPECT_TRUE(client.is_closed());
+}
+
+TEST_F(server_test, an_idle_connection_leaves_its_thread_to_one_that_waits) {
+  options.threads = 1;
+  options.keep_alive = std::chrono::hours(1);
+  socket_client idle(start());
+  idle.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(idle.answer()), 200);
+  socket_client waiting(port);
+  waiting.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(waiting.answer()), 200);
+  EXPECT_TRUE(idle.is_closed());
+}
+
+TEST_F(server_test, answers_503_at_once_when_every_thread_and_every_place_is_taken) {
+  options.threads = 1;
+  options.waiting_max = 1;
+  start();
+  socket_client served(port);
+  served.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(1);
+  socket_client waits(port);
+  waits.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  for (int i = 0; i < 20; ++i) {
+    socket_client refused(port);
+    refused.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto answer = refused.answer();
+    expect_problem(answer, 503);
+    EXPECT_TRUE(answer.contains("Retry-After: 1\r\n"));
+    EXPECT_TRUE(refused.is_closed());
+  }
+  held.open();
+  EXPECT_EQ(status_of(served.answer()), 200);
+  EXPECT_EQ(status_of(waits.answer()), 200) << "who waited is served";
+  EXPECT_TRUE(numbers.render().contains("matricula_http_connections_refused_total 20"));
+}
+
+TEST_F(server_test, a_drain_finishes_what_has_begun_and_takes_nothing_new) {
+  start();
+  socket_client idle(port);
+  idle.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(idle.answer()), 200);
+  socket_client busy(port);
+  busy.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(1);
+  auto drained = std::async(std::launch::async, [this] { return node->drain(std::chrono::seconds(10)); });
+  EXPECT_TRUE(idle.is_closed());
+  held.open();
+  const auto answer = busy.answer();
+  EXPECT_EQ(status_of(answer), 200);
+  EXPECT_TRUE(answer.contains("Connection: close\r\n"));
+  EXPECT_TRUE(drained.get()) << "nothing was cut off";
+  EXPECT_FALSE(socket_client(port).connected);
+}
+
+TEST_F(server_test, a_drain_cuts_off_what_its_time_does_not_suffice_for) {
+  options.connection.body_timeout = std::chrono::hours(1);
+  start();
+  socket_client busy(port);
+  busy.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(1);
+  socket_client stuck(port);
+  stuck.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: "
+             "100-continue\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(status_of(stuck.answer()), 100);
+  auto drained = std::async(std::launch::async, [this] { return node->drain(milliseconds(1)); });
+  EXPECT_EQ(stuck.answer(), "");
+  EXPECT_EQ(busy.answer(), "");
+  held.open();
+  EXPECT_FALSE(drained.get());
+}
+
+TEST_F(server_test, drains_right_after_the_start_and_without_one) {
+  start();
+  EXPECT_TRUE(node->drain(std::chrono::seconds(10)));
+  EXPECT_TRUE(node->drain(std::chrono::seconds(10))) << "a second one finds nothing to do";
+  server never_started(options, app, numbers);
+  EXPECT_TRUE(never_started.drain(milliseconds(0)));
+}
+
+TEST_F(server_test, does_not_share_a_port_with_another_node) {
+  options.port = start();
+  server second(options, app, numbers);
+  const auto bound = second.start();
+  ASSERT_FALSE(bound);
+  EXPECT_EQ(bound.error().code, errc::io);
+  EXPECT_TRUE(bound.error().message.contains(std::to_string(port)));
+}
+
+TEST_F(server_test, keeps_line_breaks_out_of_its_headers) {
+  EXPECT_TRUE(app.add({"GET", "/inject", "", [](const request&) {
+                         return response{.body = "1", .headers = {{"X-A", "b\r\nSet-Cookie: c"}}};
+                       }}));
+  socket_client client(start());
+  client.send("GET /inject HTTP/1.1\r\nHost: a\r\n\r\n");
+  const auto answer = client.answer();
+  EXPECT_EQ(status_of(answer), 200);
+  EXPECT_FALSE(answer.contains("\nSet-Cookie"));
+}
+
+TEST_F(server_test, serves_many_clients_at_once_with_few_threads) {
+  options.waiting_max = 64;
+  start();
+  std::atomic<int> good{0};
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 16; ++c)
+    clients.emplace_back([&] {
+      httplib::Client client("127.0.0.1", port);
+      client.set_keep_alive(true);
+      client.set_tcp_nodelay(true);
+      for (int i = 0; i < 100; ++i) {
+        const auto text = std::to_string(i);
+        const auto echo = client.Post("/echo", text, "application/json");
+        if (echo && echo->status == 200 && echo->body == text) ++good;
+      }
+    });
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(good, 1600);
+}
+
+TEST_F(server_test, asks_for_a_token_with_the_right_scope) {
+  std::string name = (std::filesystem::temp_directory_path() / "matricula-server-XXXXXX").string();
+  const std::filesystem::path folder = ::mkdtemp(name.data());
+  const auto file = folder / "tokens";
+  const auto now = time.wall();
+  const auto good = create_token(file, {.name = "good", .scopes = {"ids:issue"}}, now).value();
+  const auto other = create_token(file, {.name = "other", .scopes = {"ids:read"}}, now).value();
+  const auto expired = create_token(file, {.name = "expired", .scopes = {"*"}, .expires = now - std::chrono::hours(1)},
+                                    now - std::chrono::hours(2))
+                           .value();
+  token_store tokens(file);
+  ASSERT_TRUE(tokens.reload());
+  const bearer_authenticator bearer(tokens);
+  application guarded({.limits = {.access_log = false}, .open_routes = {}}, bearer, numbers, time);
+  ASSERT_TRUE(guarded.add(constant_route()));
+  server over(options, guarded, numbers);
+  httplib::Client client("127.0.0.1", over.start().value());
+  const auto status = [&](const httplib::Headers& headers) {
+    const auto answer = client.Post("/bench/constant", headers, "{}", "application/json");
+    EXPECT_TRUE(answer);
+    if (answer->status >= 400) {
+      EXPECT_EQ(answer->get_header_value("Content-Type"), "application/problem+json");
+      EXPECT_TRUE(answer->has_header("WWW-Authenticate"));
+    }
+    return answer->status;
+  };
+  EXPECT_EQ(status({}), 401);
+  EXPECT_EQ(status({{"Authorization", good}}), 401);
+  EXPECT_EQ(status({{"Authorization", "Bearer "}}), 401);
+  EXPECT_EQ(status({{"Authorization", "Bearer mtr_0"}}), 401);
+  EXPECT_EQ(status({{"Authorization", "Bearer " + expired}}), 401);
+  EXPECT_EQ(status({{"Authorization", "Bearer " + other}}), 403);
+  EXPECT_EQ(status({{"Authorization", "Bearer " + good}}), 201);
+  EXPECT_EQ(status({{"Authorization", "bearer  " + good}}), 201);
+  std::filesystem::remove_all(folder);
+}
+
+} // namespace
+} // namespace matricula::api

@@ -1,0 +1,86 @@
+#include "config/reload.hpp"
+#include "config/report.hpp"
+#include "config/schema.hpp"
+
+#include <gmock/gmock.h>
+
+namespace matricula::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(reload, of_the_same_settings_changes_nothing) {
+  const auto plan = diff_reload(defaults(), defaults());
+  EXPECT_THAT(plan.now, IsEmpty());
+  EXPECT_THAT(plan.restart, IsEmpty());
+  EXPECT_EQ(reload_report(plan), "nothing changed\n");
+}
+
+TEST(reload, tells_what_applies_at_once_from_what_needs_a_restart) {
+  auto after = defaults();
+  after.log.level = log::level::debug;
+  after.server.requests_in_flight_max = 99;
+  after.server.listen = "127.0.0.1:9090";
+  after.identifiers.types.at("uin").pool_min = 77;
+  after.identifiers.types.at("uin").length = 11;
+  const auto plan = diff_reload(defaults(), after);
+  EXPECT_THAT(plan.now, ElementsAre(changed_setting{"server.requests_in_flight_max", "512", "99"},
+                                    changed_setting{"log.level", "\"info\"", "\"debug\""},
+                                    changed_setting{"identifiers.types.uin.pool_min", "20000", "77"}));
+  EXPECT_THAT(plan.restart, ElementsAre(changed_setting{"server.listen", "\"127.0.0.1:8080\"", "\"127.0.0.1:9090\""},
+                                        changed_setting{"identifiers.types.uin.length", "10", "11"}));
+  EXPECT_EQ(reload_report(plan), "server.requests_in_flight_max: 512 -> 99 (in effect)\n"
+                                 "log.level: \"info\" -> \"debug\" (in effect)\n"
+                                 "identifiers.types.uin.pool_min: 20000 -> 77 (in effect)\n"
+                                 "server.listen: \"127.0.0.1:8080\" -> \"127.0.0.1:9090\" (after a restart)\n"
+                                 "identifiers.types.uin.length: 10 -> 11 (after a restart)\n");
+}
+
+TEST(reload, leaves_new_and_removed_types_to_a_restart) {
+  auto after = defaults();
+  after.identifiers.types.erase("prid");
+  add_type(after, "school_id");
+  EXPECT_THAT(diff_reload(defaults(), after).restart,
+              ElementsAre(changed_setting{"identifiers.types.prid", "there", ""},
+                          changed_setting{"identifiers.types.school_id", "", "there"}));
+}
+
+TEST(reload, does_not_show_a_changed_secret) {
+  auto after = defaults();
+  after.identifiers.key = std::string(64, 'f');
+  EXPECT_THAT(diff_reload(defaults(), after).restart,
+              ElementsAre(changed_setting{"identifiers.key", "\"\"", "(not shown)"}));
+}
+
+TEST(reload, leaves_running_settings_that_differ_only_where_a_restart_is_needed) {
+  auto loaded = defaults();
+  for (const auto& row : schema())
+    if (row.what == kind::integer) row.write(loaded, "uin", row.max - 1);
+  loaded.log.format = log::format::json;
+  loaded.identifiers.types.erase("prid");
+  add_type(loaded, "school_id");
+  const auto after = after_reload(defaults(), loaded);
+  EXPECT_THAT(diff_reload(after, loaded).now, IsEmpty());
+  EXPECT_THAT(diff_reload(defaults(), after).restart, IsEmpty());
+  EXPECT_EQ(after.server.request_deadline_ms, 599'999U);
+  EXPECT_EQ(after.server.threads, 64U);
+  EXPECT_EQ(after.log.format, log::format::text);
+  EXPECT_TRUE(after.identifiers.types.contains("prid"));
+  EXPECT_FALSE(after.identifiers.types.contains("school_id"));
+}
+
+TEST(reload, can_change_every_limit_of_requests_pools_and_what_is_kept) {
+  std::vector<std::string_view> keys;
+  for (const auto& row : schema())
+    if (row.reloadable) keys.push_back(row.key);
+  EXPECT_THAT(keys, ElementsAre("server.requests_in_flight_max", "server.connections_max", "server.body_bytes_max",
+                                "server.request_deadline_ms", "server.drain_timeout_ms", "auth.open_routes",
+                                "storage.disk_free_mib_min", "log.level", "idempotency.retention_days",
+                                "dead_letters.per_actor_and_reason_max", "identifiers.batch_count_max",
+                                "identifiers.types.<type>.pool_min", "identifiers.types.<type>.pool_target",
+                                "identifiers.types.<type>.confirm_lease_seconds"));
+}
+
+} // namespace
+} // namespace matricula::config
