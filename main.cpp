@@ -78,6 +78,41 @@ int main(int argc, char** argv) {
   validate->add_option("ids", ids_with.ids, "Identifiers; none: one a line from standard input");
   validate->callback([&] { run = [&] { return ids_validate(ids_with); }; });
 
+  backup_options backup_with;
+  auto* backup_command = app.add_subcommand("backup", "Copy a node's store, running or stopped");
+  add_settings(backup_command, backup_with.settings);
+  backup_command->add_option("--to", backup_with.to, "Directory for the backup; new or empty")->required();
+  backup_command->add_option("--url", backup_with.url, "The running node, such as http://127.0.0.1:8080; none: the node is stopped");
+  backup_command->add_option("--token", backup_with.token, "Bearer token with scope storage:backup")->envname("MATRICULA_TOKEN");
+  backup_command->callback([&] { run = [&] { return backup(backup_with); }; });
+
+  settings_options store_with;
+  std::string restore_from;
+  auto* restore_command = app.add_subcommand("restore", "Make the data folder from a backup");
+  add_settings(restore_command, store_with);
+  restore_command->add_option("--from", restore_from, "Directory of the backup")->required();
+  restore_command->callback([&] { run = [&] { return restore(store_with, restore_from); }; });
+
+  bool verify_json = false;
+  auto* verify_command = app.add_subcommand("verify", "Check the data folder of a stopped node");
+  add_settings(verify_command, store_with);
+  verify_command->add_flag("--json", verify_json, "As one JSON object");
+  verify_command->callback([&] { run = [&] { return verify(store_with, verify_json); }; });
+
+  inspect_options inspect_with;
+  auto* inspect_command = app.add_subcommand("inspect-store", "Print rows of a stopped node's store, one JSON object a line");
+  add_settings(inspect_command, inspect_with.settings);
+  inspect_command->add_option("column", inspect_with.column, "Column; none: list them");
+  inspect_command->add_option("--shard", inspect_with.shard, "Only this shard")->check(CLI::Range(0u, 63u));
+  inspect_command->add_option("--rows", inspect_with.rows_max, "At most so many rows")->capture_default_str();
+  inspect_command->callback([&] { run = [&] { return inspect_store(inspect_with); }; });
+  for (auto* command : {create, revoke, restore_command, verify_command, backup_command, inspect_command})
+    command->add_option("--data", data, "Data folder: short for --set storage.data_dir=...");
+  const auto data_for = [&](settings_options& to) {
+    if (data) to.sets.push_back("storage.data_dir=" + *data);
+  };
+
   CLI11_PARSE(app, argc, argv);
+  for (auto* to : {&backup_with.settings, &store_with, &inspect_with.settings, &token_with.settings}) data_for(*to);
   return run();
 }

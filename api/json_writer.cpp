@@ -61,11 +61,11 @@ void append_quoted(std::string& out, std::string_view text) {
       out += "\\u00";
       out.push_back(digits[c >> 4]);
       out.push_back(digits[c & 15]);
-    } else if ((length = sequence_length(text)) > 0) {
-      out.append(text.substr(0, length));
+    } else if (const auto sequence = sequence_length(text); sequence > 0) {
+      out.append(text.substr(0, sequence));
+      length = sequence;
     } else {
       out += "\xef\xbf\xbd";
-      length = 1;
     }
     text.remove_prefix(length);
   }
@@ -75,7 +75,9 @@ void append_quoted(std::string& out, std::string_view text) {
 writer& writer::value(double number) {
   if (!std::isfinite(number)) return null();
   std::array<char, 32> text;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+  // Written out, a large one would look like a whole number of more than 64 bits, which strict readers refuse.
+  const auto form = std::fabs(number) < 1e15 ? std::chars_format::general : std::chars_format::scientific;
+  const auto* end = std::to_chars(text.data(), text.data() + text.size(), number, form).ptr;
   return raw({text.data(), static_cast<std::size_t>(end - text.data())});
 }
 

@@ -59,13 +59,12 @@ struct application::chain {
   using step = outcome<void> (*)(exchange&);
 
   /// Takes over the client's request id and trace, or makes new ones.
-  static outcome<void> name_request(exchange& x) {
+  static void give_names(exchange& x) {
     auto& random = random_of_this_thread();
     const auto id = x.what.header("X-Request-Id");
     x.seen.trace.request_id =
         is_request_id(id) ? std::string(id) : make_ulid(x.wall.time_since_epoch().count(), random);
     x.seen.trace.traceparent = child_traceparent(x.what.header("traceparent"), random);
-    return {};
   }
 
   static outcome<void> find_route(exchange& x) {
@@ -187,12 +186,12 @@ struct application::chain {
     return {};
   }
 
-  static constexpr std::array<step, 9> steps = {name_request, find_route,   admit,      authenticate,
-                                                authorise,    set_deadline, read_query, check_idempotency_key,
-                                                read_body};
+  static constexpr std::array<step, 8> steps = {find_route,   admit,      authenticate,          authorise,
+                                                set_deadline, read_query, check_idempotency_key, read_body};
 };
 
 response application::respond(exchange& x) {
+  chain::give_names(x);
   for (const auto step : chain::steps)
     if (const auto ok = step(x); !ok) return problem(ok.error(), x.seen.trace.request_id);
   auto answer = x.to->declared.handle(x.seen);
@@ -261,7 +260,7 @@ response application::refuse_unread(const refusal& why) {
   nothing_read nothing;
   exchange x{*this, nothing, time_.monotonic(), time_.wall(), unmatched_.get()};
   x.seen.method = nothing.method();
-  (void)chain::name_request(x);
+  chain::give_names(x);
   auto out = problem(why, x.seen.trace.request_id);
   finish(x, out);
   return out;

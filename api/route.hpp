@@ -33,9 +33,9 @@ struct header {
 
 struct response {
   int status = 200;
-  std::string body = {};
+  std::string body;
   std::string content_type = "application/json";
-  std::vector<header> headers = {};
+  std::vector<header> headers;
 };
 
 /// Why a request is refused: an error, and a status where the error's code alone does not decide it (0: it does).
@@ -112,7 +112,7 @@ struct route {
 
   std::size_t body_bytes_max = 0; ///< 0: the server's limit
   std::vector<std::string> content_types = {"application/json"};
-  std::vector<std::string> query = {}; ///< the query parameters that it knows; others are refused
+  std::vector<std::string> query; ///< the query parameters that it knows; others are refused
   api::idempotency idempotency = api::idempotency::ignored;
   bool under_load = false; ///< answered even when the bound of requests in flight is reached
 };

@@ -82,7 +82,8 @@ result<void> router::add(std::string_view method, std::string_view path, std::si
     const auto segment = parse_segment(text);
     if (!segment) return std::unexpected(segment.error());
     const bool literal = segment->what == template_segment::kind::literal;
-    if (after_rest > 0 && (!literal || ++after_rest > 2))
+    if (after_rest > 0) ++after_rest;
+    if (after_rest > 0 && (!literal || after_rest > 2))
       return fail(errc::invalid_argument, "only one literal may follow the rest parameter of " + std::string(path));
     if (segment->what == template_segment::kind::rest) after_rest = 1;
     auto& next = literal                                        ? at->literals[std::string(text)]

@@ -24,10 +24,10 @@ struct token_record {
 };
 
 struct token_request {
-  std::string name;                      ///< 1 to 64 of [A-Za-z0-9._-], unique in the file
-  std::string tenant = "default";        ///< the same alphabet
-  std::vector<std::string> scopes;       ///< at least one, each of [a-z0-9:_-] and '*'
-  std::optional<timestamp> expires = {}; ///< later than now
+  std::string name;                 ///< 1 to 64 of [A-Za-z0-9._-], unique in the file
+  std::string tenant = "default";   ///< the same alphabet
+  std::vector<std::string> scopes;  ///< at least one, each of [a-z0-9:_-] and '*'
+  std::optional<timestamp> expires; ///< later than now
 };
 
 /// Adds a token to `file`, which is made (mode 0600) when absent, and returns its text: the only time that it is seen.

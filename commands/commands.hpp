@@ -53,4 +53,25 @@ struct ids_options {
 /// One line an identifier: it, "valid" or the failed rules. Exit code 1 when any is not valid.
 [[nodiscard]] int ids_validate(const ids_options& options);
 
+struct backup_options {
+  settings_options settings;
+  std::string to;
+  std::string url;    ///< of the running node; empty = the node is stopped
+  std::string token;  ///< for the running node
+};
+/// An online copy of a running node, or a copy of a stopped one.
+[[nodiscard]] int backup(const backup_options& options);
+/// Checks the backup and makes the data folder of it, which must not exist or be empty.
+[[nodiscard]] int restore(const settings_options& settings, const std::string& from);
+/// Checks a stopped node's data folder. Exit code 1 when anything is wrong.
+[[nodiscard]] int verify(const settings_options& settings, bool as_json);
+
+struct inspect_options {
+  settings_options settings;
+  std::string column;  ///< empty: lists the columns
+  std::optional<std::uint32_t> shard;
+  std::uint64_t rows_max = 100;
+};
+[[nodiscard]] int inspect_store(const inspect_options& options);
+
 }  // namespace matricula::commands

@@ -1,8 +1,13 @@
 #include "commands/node.hpp"
 
 #include "actors/cast.hpp"
+#include "actors/dead_letter_office.hpp"
 #include "actors/identifiers/door.hpp"
+#include "actors/messages.hpp"
+#include "actors/schedule_book.hpp"
 #include "api/resources/actors.hpp"
+#include "api/resources/audit_log.hpp"
+#include "api/resources/backup.hpp"
 #include "api/resources/configuration.hpp"
 #include "api/resources/constant.hpp"
 #include "api/resources/dead_letters.hpp"
@@ -15,10 +20,13 @@
 #include "config/reload.hpp"
 #include "foundation/log.hpp"
 #include "runtime/registry.hpp"
+#include "runtime/scheduler.hpp"
 #include "runtime/system.hpp"
 #include "runtime/telemetry.hpp"
 #include "runtime/watchdog.hpp"
+#include "storage/audit.hpp"
 #include "storage/log_writer.hpp"
+#include "storage/notebook.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -36,6 +44,7 @@ namespace matricula::commands {
 namespace {
 
 constexpr std::chrono::seconds start_write_timeout{30};
+constexpr std::chrono::seconds audit_write_timeout{5};
 constexpr std::chrono::milliseconds fatal_grace{300};
 constexpr int exit_fatal = 70;  // EX_SOFTWARE: systemd starts it again
 
@@ -53,39 +62,6 @@ void end_process(std::string_view why) {
 
 std::uint64_t mib(std::uint64_t n) { return n << 20; }
 
-/// Writes one batch outside of any actor and waits for it: for what must be there before the actors are.
-result<void> write_at_start(storage::commit_log& log, std::string_view partition, storage::batch batch) {
-  struct shared_state {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::optional<result<storage::tenure>> tenure;
-    std::optional<storage::verdict> verdict;
-  };
-  const auto state = std::make_shared<shared_state>();
-  log.acquire(batch.shard(), partition, [state](result<storage::tenure> t) noexcept {
-    const std::lock_guard guard(state->mutex);
-    state->tenure = std::move(t);
-    state->changed.notify_all();
-  });
-  std::unique_lock lock(state->mutex);
-  if (!state->changed.wait_for(lock, start_write_timeout, [&] { return state->tenure.has_value(); }))
-    return fail(errc::unavailable, "The commit log granted no tenure in time.");
-  if (!*state->tenure) return std::unexpected(state->tenure->error());
-  auto room = log.reserve(**state->tenure, batch.bytes());
-  if (!room) return std::unexpected(room.error());
-  lock.unlock();
-  log.append(std::move(*room), std::move(batch), [state](storage::verdict v, storage::position) noexcept {
-    const std::lock_guard guard(state->mutex);
-    state->verdict = v;
-    state->changed.notify_all();
-  });
-  lock.lock();
-  if (!state->changed.wait_for(lock, start_write_timeout, [&] { return state->verdict.has_value(); }) ||
-      *state->verdict != storage::verdict::durable)
-    return fail(errc::io, "The first write did not become durable.");
-  return {};
-}
-
 }  // namespace
 
 /// In the order of making; destroyed the other way round.
@@ -102,10 +78,13 @@ struct node::parts {
   metrics numbers;
   std::unique_ptr<storage::disk_guard> guard;
   std::unique_ptr<storage::store> store;
-  std::optional<decision_clock> decisions;
+  std::shared_ptr<decision_clock> decisions;
   std::shared_ptr<runtime::reply_gate> gate = std::make_shared<runtime::reply_gate>();
   std::unique_ptr<storage::local_log> log;
   std::unique_ptr<storage::log_writer> writer;
+  std::unique_ptr<actors::dead_letter_office> letters;
+  std::shared_ptr<actors::schedule_book> schedules;
+  std::unique_ptr<storage::notebook> audit_log;
 
   std::shared_ptr<runtime::registry> actors;
   std::shared_ptr<runtime::services> services;
@@ -120,6 +99,7 @@ struct node::parts {
   std::unique_ptr<api::token_store> tokens;
   std::unique_ptr<api::authenticator> who;
   std::unique_ptr<api::actor_desk> actor_desk;
+  std::unique_ptr<api::dead_letter_desk> letter_desk;
   std::unique_ptr<api::application> app;
   std::unique_ptr<api::server> server;
   std::uint16_t port = 0;
@@ -131,6 +111,9 @@ struct node::parts {
   result<void> start_server();
   void stop();
   result<std::vector<std::string>> reload();
+  void publish_storage();
+  /// Writes an operator's act down before it is carried out.
+  result<void> note(const api::audit_entry& e);
   api::request_limits limits() const;
 };
 
@@ -147,7 +130,7 @@ result<void> node::parts::open_store() {
   auto opened = storage::store::open(std::move(open));
   if (!opened) return std::unexpected(opened.error());
   store = std::move(*opened);
-  decisions.emplace(time, store->last_durable_time());
+  decisions = std::make_shared<decision_clock>(time, store->last_durable_time());
   if (decisions->suspect())
     log::error("clock.suspect", "The clock is more than 7 days past the last write: nothing expires until the configuration is reloaded.",
                {{"last_write", to_rfc3339(store->last_durable_time())}});
@@ -185,15 +168,24 @@ result<void> node::parts::start_actors() {
   const auto added = storage::settle_types(*stored, *types);
   if (!added) return std::unexpected(added.error());
   if (!added->empty()) {
-    storage::batch batch(storage::shard_id{0});
-    for (const auto& setup : *added) storage::put(batch, setup);
-    if (auto written = write_at_start(*log, "types", std::move(batch)); !written) return written;
+    storage::notebook notes(*log, storage::shard_id{0}, "types");
+    auto written = notes.write_and_wait(
+        [&](const storage::view&, storage::batch& to) -> result<void> {
+          for (const auto& setup : *added) storage::put(to, setup);
+          return {};
+        },
+        start_write_timeout);
+    if (!written) return written;
   }
 
   actors = std::make_shared<runtime::registry>(time);
   services = std::make_shared<runtime::services>();
   services->time = &time;
   services->actors = actors;
+  letters = std::make_unique<actors::dead_letter_office>(*log, s.dead_letters.per_actor_and_reason_max);
+  schedules = std::make_shared<actors::schedule_book>(*log);
+  audit_log = std::make_unique<storage::notebook>(*log, storage::shard_id{0}, "audit");
+  services->dead_letters = letters.get();
   services->make_random = [] { return std::make_unique<secure_random>(); };
   services->on_fatal = [](std::string_view why) { end_process(why); };
 
@@ -217,7 +209,7 @@ result<void> node::parts::start_actors() {
     cx->part = {storage::id_shard(type.name), type.number, type.rules.of};
     cx->type = std::move(type);
     cx->log = log.get();
-    cx->time = &*decisions;
+    cx->time = decisions.get();
     cx->monotonic = &time;
     cx->make_random = [] { return std::make_unique<secure_random>(); };
     cx->options.purge_after = std::chrono::days(s.idempotency.retention_days);
@@ -227,8 +219,22 @@ result<void> node::parts::start_actors() {
   runtime::supervisor_options at_root = cast.supervision;
   at_root.how = runtime::strategy::one_for_all;
   at_root.restarts_max = 1;
+  runtime::scheduler_options schedule{.memory = schedules, .clock = decisions};
+  for (const auto& cx : contexts) {
+    auto when = runtime::cron_expression::parse(s.identifiers.expirer_schedule, s.identifiers.time_zone);
+    if (!when) return std::unexpected(when.error());
+    schedule.jobs.push_back(
+        {.name = "expirer/" + cx->type.name,
+         .when = std::move(*when),
+         .on_missed = s.identifiers.expirer_on_missed == config::missed_run::skip ? runtime::missed_run::skip : runtime::missed_run::catch_up,
+         .to = cx->expirer.address(),
+         .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::run_expirer{}); }});
+  }
   std::vector<runtime::child_spec> tree;
-  tree.push_back(runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(contexts, cast)}));
+  tree.push_back(runtime::subtree("domain", cast.supervision,
+                                  {actors::identifiers_subtree(contexts, cast),
+                                   runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
+  letters->connect(system.get(), actors.get());
   root = runtime::start_root(*system, services, at_root, std::move(tree));
   watchdog = std::make_unique<runtime::watchdog_thread>(
       services, runtime::watchdog_options{.stuck_after = milliseconds{r.stuck_after_ms}});
@@ -259,14 +265,13 @@ result<void> node::parts::start_server() {
   app = std::make_unique<api::application>(api::application_options{.limits = limits(), .open_routes = s.auth.open_routes}, *who,
                                            numbers, time);
   actor_desk = api::make_actor_desk(*actors);
-  const api::audit_hook audit = [](const api::audit_entry& e) -> result<void> {
-    log::info("audit", "An operator acted.", {{"principal", e.principal}, {"action", e.action}, {"subject", e.subject}, {"reason", e.reason}});
-    return {};
-  };
+  letter_desk = api::make_dead_letter_desk(*letters, time);
+  const api::audit_hook audit = [this](const api::audit_entry& e) { return note(e); };
 
   api::operations_sources operations;
   operations.numbers = &numbers;
-  operations.before_metrics = {[this] { telemetry->publish(); }};
+  operations.before_metrics = {[this] { telemetry->publish(); },
+                               [this] { publish_storage(); }};
   operations.ready = {
       {"draining", [this]() -> result<void> {
          if (draining) return fail(errc::unavailable, "The node is stopping.");
@@ -289,7 +294,9 @@ result<void> node::parts::start_server() {
   api::identifier_sources identifiers{door.get(), &time, [this] { return batch_count_max.load(); }, audit};
 
   for (auto& routes : {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
-                       api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration))})
+                       api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration)),
+                       api::dead_letter_routes(*letter_desk, audit), api::audit_routes(*audit_log),
+                       api::backup_routes({store.get(), decisions.get(), audit})})
     if (auto ok = app->add(routes); !ok) return ok;
   if (options.bench_route)
     if (auto ok = app->add(api::constant_route()); !ok) return ok;
@@ -313,6 +320,53 @@ result<void> node::parts::start_server() {
   return {};
 }
 
+void node::parts::publish_storage() {
+  const auto& stats = log->stats();
+  const auto set = [&](const char* name, const char* help, std::uint64_t value) {
+    numbers.gauge(name, help).Set(static_cast<double>(value));
+  };
+  set("matricula_storage_groups", "Groups written: each is one sync of the write-ahead log.", stats.groups);
+  set("matricula_storage_batches", "Batches made durable.", stats.batches);
+  set("matricula_storage_bytes", "Bytes of those batches.", stats.bytes);
+  set("matricula_storage_queue_batches", "Batches that wait for a sync.", stats.queue_batches);
+  set("matricula_storage_refused_overloaded", "Writes refused because too much was waiting.", stats.refused_overloaded);
+  set("matricula_storage_refused_full", "Writes refused because the disk is nearly full.", stats.refused_full);
+  set("matricula_storage_disk_free_bytes", "Free bytes on the data folder's disk.", guard->free_bytes());
+  set("matricula_dead_letters_lost", "Dead letters that could not be written.", letters->lost());
+  for (const auto* type : door->types()) {
+    const metrics::labels of{{"type", type->name}};
+    const auto level = door->level(*type);
+    numbers.gauge("matricula_ids_available", "Identifiers in memory or released.", of)
+        .Set(static_cast<double>(level.fresh + level.released));
+    if (const auto c = door->counters(*type)) {
+      numbers.gauge("matricula_ids_in_use", "Identifiers issued and not ended.", of).Set(static_cast<double>(c->issued + c->assigned));
+      numbers.gauge("matricula_ids_issues", "Assignments ever made.", of).Set(static_cast<double>(c->issues_total));
+      numbers.gauge("matricula_ids_used_ratio", "Used share of the type's capacity.", of)
+          .Set(static_cast<double>(c->issued + c->assigned + c->cooling + c->retired) / std::max(1.0, type->capacity.value));
+    }
+  }
+}
+
+result<void> node::parts::note(const api::audit_entry& e) {
+  storage::audit::entry kept;
+  kept.at = decisions->now();
+  {
+    static thread_local secure_random random;
+    kept.id = make_ulid(kept.at.time_since_epoch().count(), random);
+  }
+  kept.who = e.tenant + "/" + e.principal;
+  kept.action = e.action;
+  kept.target = e.subject;
+  kept.reason = e.reason;
+  kept.request_id = e.request_id;
+  return audit_log->write_and_wait(
+      [&](const storage::view&, storage::batch& to) -> result<void> {
+        storage::audit::put(to, kept);
+        return {};
+      },
+      audit_write_timeout);
+}
+
 void node::parts::stop() {
   draining = true;
   const auto drain = milliseconds{settings().server.drain_timeout_ms};
@@ -327,6 +381,7 @@ void node::parts::stop() {
       std::_Exit(exit_fatal);
     }
   }
+  if (letters) letters->connect(nullptr, nullptr);
   if (actors) actors->clear();
   writer.reset();
 }
@@ -345,6 +400,9 @@ void node::stop() {
   parts_->services.reset();
   parts_->telemetry.reset();
   parts_->system.reset();
+  parts_->letters.reset();
+  parts_->schedules.reset();
+  parts_->audit_log.reset();
   parts_->log.reset();
   parts_->store.reset();
   parts_.reset();

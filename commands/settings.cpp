@@ -1,6 +1,7 @@
 #include "commands/commands.hpp"
 #include "commands/id_types.hpp"
 #include "config/report.hpp"
+#include "runtime/cron.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -9,8 +10,19 @@
 
 namespace matricula::commands {
 
+namespace {
+std::optional<std::string> bad_cron(std::string_view text) {
+  const auto parsed = runtime::cron_expression::parse(text);
+  return parsed ? std::nullopt : std::optional(parsed.error().message);
+}
+std::optional<std::string> bad_time_zone(std::string_view name) {
+  const auto parsed = runtime::cron_expression::parse("* * * * *", name);
+  return parsed ? std::nullopt : std::optional(parsed.error().message);
+}
+}  // namespace
+
 config::load_result settings_options::load() const {
-  auto loaded = config::load({.file = file, .environment = config::environment_of(environ), .sets = sets});
+  auto loaded = config::load({.file = file, .environment = config::environment_of(environ), .sets = sets}, {.cron = bad_cron, .time_zone = bad_time_zone});
   if (!loaded) return loaded;
   // What only the identifier domain knows: rules that contradict each other, lengths at which nothing is valid.
   std::vector<config::problem> problems;

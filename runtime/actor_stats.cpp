@@ -7,15 +7,19 @@
 namespace matricula::runtime {
 
 namespace {
-constexpr int first_octave = 10;  // 2^10 ns, about a microsecond: everything shorter shares bucket 0
+constexpr int first_octave = 10; // 2^10 ns, about a microsecond: everything shorter shares bucket 0
 }
 
 std::string_view to_string(actor_state state) noexcept {
   switch (state) {
-    case actor_state::starting: return "starting";
-    case actor_state::running: return "running";
-    case actor_state::backing_off: return "backing_off";
-    case actor_state::stopped: return "stopped";
+  case actor_state::starting:
+    return "starting";
+  case actor_state::running:
+    return "running";
+  case actor_state::backing_off:
+    return "backing_off";
+  case actor_state::stopped:
+    return "stopped";
   }
   return "stopped";
 }
@@ -58,7 +62,8 @@ nanoseconds handler_times::quantile(double q) const noexcept {
 void actor_stats::entered() noexcept {
   const auto now = depth.fetch_add(1, std::memory_order_relaxed) + 1;
   auto high = high_water.load(std::memory_order_relaxed);
-  while (now > high && !high_water.compare_exchange_weak(high, now, std::memory_order_relaxed)) {}
+  while (now > high && !high_water.compare_exchange_weak(high, now, std::memory_order_relaxed)) {
+  }
 }
 
 void actor_stats::remember(const recent_message& message) noexcept {
@@ -85,4 +90,4 @@ std::string actor_stats::last_reason() const {
   return last_reason_;
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -43,9 +43,9 @@ private:
 
 /// One handled message, without what was in it.
 struct recent_message {
-  std::string_view type;     ///< lives as long as the process
-  std::size_t size_bytes{};  ///< an estimate
-  nanoseconds began{};       ///< of the runtime's monotonic clock
+  std::string_view type;    ///< lives as long as the process
+  std::size_t size_bytes{}; ///< an estimate
+  nanoseconds began{};      ///< of the runtime's monotonic clock
   nanoseconds taken{};
 };
 
@@ -54,22 +54,22 @@ class actor_stats {
 public:
   static constexpr std::size_t recent_max = 64;
 
-  std::atomic<std::int64_t> depth{0};  ///< user messages that wait, in the mailbox or in the slot
+  std::atomic<std::int64_t> depth{0}; ///< user messages that wait, in the mailbox or in the slot
   std::atomic<std::int64_t> high_water{0};
   std::atomic<std::uint64_t> handled{0};
-  std::atomic<std::uint64_t> rejected{0};    ///< refused at a bound, or while nobody could take them
-  std::atomic<std::uint64_t> poisonous{0};   ///< refused because their type keeps crashing the actor
-  std::atomic<std::uint64_t> unexpected{0};  ///< no handler for them
-  std::atomic<std::uint64_t> dropped{0};     ///< died with an incarnation (its messages to itself) or a final stop
+  std::atomic<std::uint64_t> rejected{0};   ///< refused at a bound, or while nobody could take them
+  std::atomic<std::uint64_t> poisonous{0};  ///< refused because their type keeps crashing the actor
+  std::atomic<std::uint64_t> unexpected{0}; ///< no handler for them
+  std::atomic<std::uint64_t> dropped{0};    ///< died with an incarnation (its messages to itself) or a final stop
   std::atomic<std::uint64_t> crashes{0};
-  std::atomic<std::uint64_t> restarts{0};  ///< after failures; an operator's restarts do not count
+  std::atomic<std::uint64_t> restarts{0}; ///< after failures; an operator's restarts do not count
   std::atomic<std::uint64_t> generation{0};
-  std::atomic<std::int64_t> busy_since_ns{0};        ///< 0 when idle
-  std::atomic<const std::string*> busy_with{nullptr};  ///< type of the message being handled
-  std::atomic<bool> stuck{false};                    ///< set and cleared by the watchdog
+  std::atomic<std::int64_t> busy_since_ns{0};         ///< 0 when idle
+  std::atomic<const std::string*> busy_with{nullptr}; ///< type of the message being handled
+  std::atomic<bool> stuck{false};                     ///< set and cleared by the watchdog
   std::atomic<actor_state> state{actor_state::stopped};
   std::atomic<std::int64_t> started_ns{0};
-  std::atomic<std::int64_t> next_retry_ns{0};  ///< 0 unless backing off
+  std::atomic<std::int64_t> next_retry_ns{0}; ///< 0 unless backing off
   handler_times times;
 
   void entered() noexcept;
@@ -88,4 +88,4 @@ private:
   std::uint64_t ring_next_ = 0;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -16,7 +16,7 @@ constexpr std::uint8_t code_base = 1;
 bool is_crash(const caf::error& what) {
   return what && what == caf::sec::runtime_error && what.context().match_elements<std::string, std::string, bool>();
 }
-}  // namespace
+} // namespace
 
 caf::error to_caf(errc code, std::string message) {
   return {static_cast<std::uint8_t>(static_cast<std::uint8_t>(code) + code_base), category,
@@ -51,4 +51,4 @@ crash_report crash_of(const caf::error& what) {
   return {what.context().get_as<std::string>(1), what.context().get_as<bool>(2)};
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -18,9 +18,9 @@ namespace matricula::runtime {
 /// A handler threw. The context is (what, message type, whether the type is refused from now on).
 [[nodiscard]] caf::error crash_error(std::string what, std::string message_type, bool type_refused);
 struct crash_report {
-  std::string message_type;  ///< empty when no message is to blame
+  std::string message_type; ///< empty when no message is to blame
   bool type_refused = false;
 };
 [[nodiscard]] crash_report crash_of(const caf::error& what);
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

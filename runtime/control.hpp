@@ -1,5 +1,5 @@
-/// The runtime's own messages between registry, supervisors and actors. They are never bounded, buffered, handed over or
-/// counted as user messages. Not for use outside of runtime.
+/// The runtime's own messages between registry, supervisors and actors. They are never bounded, buffered, handed over
+/// or counted as user messages. Not for use outside of runtime.
 #pragma once
 #include "runtime/actor_command.hpp"
 #include "runtime/reply.hpp"
@@ -39,6 +39,6 @@ struct control {
   std::variant<inspect_order, command_order, restart_due, stop_overdue> what;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(matricula::runtime::control)

@@ -20,7 +20,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::size_t text_max = 256;
-constexpr days horizon{3'660};  // ten years: February 29 may be eight years away
+constexpr days horizon{3'660}; // ten years: February 29 may be eight years away
 
 constexpr std::array<std::string_view, 12> month_names{"jan", "feb", "mar", "apr", "may", "jun",
                                                        "jul", "aug", "sep", "oct", "nov", "dec"};
@@ -30,7 +30,7 @@ struct field_rule {
   std::string_view name;
   int low;
   int high;
-  std::span<const std::string_view> names;  ///< the first one stands for `low`
+  std::span<const std::string_view> names; ///< the first one stands for `low`
 };
 const std::array<field_rule, 6> rules{{{"second", 0, 59, {}},
                                        {"minute", 0, 59, {}},
@@ -40,9 +40,9 @@ const std::array<field_rule, 6> rules{{{"second", 0, 59, {}},
                                        {"day of week", 0, 7, weekday_names}}};
 
 std::unexpected<error> bad(const field_rule& rule, std::string_view part, std::string_view why) {
-  return fail(errc::invalid_argument, fmt::format("cron: the field '{}' has '{}': {}; allowed are {} to {}{}", rule.name,
-                                                  part, why, rule.low, rule.high,
-                                                  rule.names.empty() ? "" : " and three-letter names"));
+  return fail(errc::invalid_argument,
+              fmt::format("cron: the field '{}' has '{}': {}; allowed are {} to {}{}", rule.name, part, why, rule.low,
+                          rule.high, rule.names.empty() ? "" : " and three-letter names"));
 }
 
 std::optional<int> number(std::string_view text) {
@@ -91,7 +91,8 @@ result<std::uint64_t> parse_part(const field_rule& rule, std::string_view part) 
     if (!star && dash == std::string_view::npos) return bad(rule, part, "a step needs '*' or a range before it");
     const auto given = part.substr(slash + 1);
     const auto parsed = given.empty() ? std::nullopt : number(given);
-    if (!parsed || *parsed < 1 || *parsed > rule.high - rule.low + 1) return bad(rule, part, "the step is not possible");
+    if (!parsed || *parsed < 1 || *parsed > rule.high - rule.low + 1)
+      return bad(rule, part, "the step is not possible");
     step = *parsed;
   }
   std::uint64_t bits = 0;
@@ -145,17 +146,18 @@ bool ever_occurs(std::uint64_t days_of_month, std::uint64_t months) {
       if (has(days_of_month, d)) return true;
   return false;
 }
-}  // namespace
+} // namespace
 
 result<cron_expression> cron_expression::parse(std::string_view text, std::string_view time_zone) {
   if (text.size() > text_max)
     return fail(errc::invalid_argument, fmt::format("cron: the expression is longer than {} characters", text_max));
   auto fields = words(expanded(text));
   if (fields.size() != 5 && fields.size() != 6)
-    return fail(errc::invalid_argument,
-                fmt::format("cron: the expression has {} fields; write 5 (minute, hour, day of month, month, day of week) "
-                            "or 6 (second first)",
-                            fields.size()));
+    return fail(
+        errc::invalid_argument,
+        fmt::format("cron: the expression has {} fields; write 5 (minute, hour, day of month, month, day of week) "
+                    "or 6 (second first)",
+                    fields.size()));
   if (fields.size() == 5) fields.insert(fields.begin(), "0");
   cron_expression out;
   const std::array<std::uint64_t*, 6> places{&out.seconds_, &out.minutes_, &out.hours_,
@@ -170,14 +172,14 @@ result<cron_expression> cron_expression::parse(std::string_view text, std::strin
   out.any_day_ = begins_with_star(3);
   out.any_weekday_ = begins_with_star(5);
   if ((out.any_day_ || out.any_weekday_) && !ever_occurs(out.days_, out.months_))
-    return fail(errc::invalid_argument,
-                fmt::format("cron: the field 'day of month' has '{}', which never occurs in month '{}'", fields[3],
-                            fields[4]));
+    return fail(
+        errc::invalid_argument,
+        fmt::format("cron: the field 'day of month' has '{}', which never occurs in month '{}'", fields[3], fields[4]));
   out.text_ = text;
   out.zone_name_ = time_zone;
   try {
     out.zone_ = date::locate_zone(out.zone_name_);
-  } catch (const std::runtime_error&) {  // date throws for unknown names; here it becomes a value
+  } catch (const std::runtime_error&) { // date throws for unknown names; here it becomes a value
     return fail(errc::invalid_argument,
                 fmt::format("cron: '{}' is no time zone of this system; use an IANA name such as Africa/Casablanca",
                             time_zone.substr(0, 64)));
@@ -250,4 +252,4 @@ std::optional<timestamp> cron_expression::next_after(timestamp t) const {
   return std::nullopt;
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -6,8 +6,8 @@
 /// Source: P. Vixie, crontab(5).
 ///
 /// Where the clocks change (after cronie's rules): an expression whose minute or hour field begins with `*` follows the
-/// clock as it is: it runs in both passes of a repeated hour and not in a skipped one. Any other names times of day: one
-/// that is skipped runs once, at the first instant after the gap; one that is repeated runs in the first pass only.
+/// clock as it is: it runs in both passes of a repeated hour and not in a skipped one. Any other names times of day:
+/// one that is skipped runs once, at the first instant after the gap; one that is repeated runs in the first pass only.
 #pragma once
 #include "foundation/clock.hpp"
 #include "foundation/error.hpp"
@@ -44,15 +44,15 @@ private:
   std::string text_;
   std::string zone_name_;
   const date::time_zone* zone_ = nullptr;
-  std::uint64_t seconds_ = 0;  ///< bit n: second n
+  std::uint64_t seconds_ = 0; ///< bit n: second n
   std::uint64_t minutes_ = 0;
   std::uint64_t hours_ = 0;
-  std::uint64_t days_ = 0;  ///< of the month, bits 1 to 31
+  std::uint64_t days_ = 0; ///< of the month, bits 1 to 31
   std::uint64_t months_ = 0;
-  std::uint64_t weekdays_ = 0;  ///< bit 0: Sunday
-  bool any_day_ = false;        ///< the field begins with '*'
+  std::uint64_t weekdays_ = 0; ///< bit 0: Sunday
+  bool any_day_ = false;       ///< the field begins with '*'
   bool any_weekday_ = false;
   bool follows_clock_ = false;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

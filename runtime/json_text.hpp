@@ -42,4 +42,4 @@ private:
   std::string text_;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

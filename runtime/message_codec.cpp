@@ -23,7 +23,7 @@ std::string registered_name(caf::actor_system& system, const caf::rtti_pair& typ
   const auto& name = system.types().portable_name(type);
   return name == system.types().default_type_name() ? std::string{} : name;
 }
-}  // namespace
+} // namespace
 
 result<std::string> encode_message(caf::actor_system& system, const caf::type_erased_tuple& content) {
   byte_writer out;
@@ -68,12 +68,11 @@ result<void> replay(caf::actor_system& system, const registry& actors, const dea
   auto content = decode_message(system, letter.payload);
   if (!content) return std::unexpected(content.error());
   // The letter says what it was when it was written; what counts is what this program declares.
-  if (!facts_of(*content).replayable)
-    return fail(errc::conflict, "A message of this type may no longer be replayed.");
+  if (!facts_of(*content).replayable) return fail(errc::conflict, "A message of this type may no longer be replayed.");
   const auto address = actors.address(letter.actor_path);
   if (!address) return std::unexpected(address.error());
   caf::anon_send(*address, std::move(*content));
   return {};
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

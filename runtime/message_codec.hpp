@@ -23,4 +23,4 @@ class registry;
 /// Errors: conflict (its type is not declared replayable), not_found (no such actor), corrupt, unsupported.
 [[nodiscard]] result<void> replay(caf::actor_system& system, const registry& actors, const dead_letter& letter);
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -1,11 +1,10 @@
 #include "runtime/message_types.hpp"
 
-#include <cxxabi.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <cxxabi.h>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,7 +17,7 @@ constexpr std::size_t named_elements_max = 4;
 
 struct key {
   std::size_t size = 0;
-  std::array<std::uint64_t, named_elements_max + 1> parts{};  ///< the last one stands for all further elements
+  std::array<std::uint64_t, named_elements_max + 1> parts{}; ///< the last one stands for all further elements
   auto operator<=>(const key&) const = default;
 };
 
@@ -60,8 +59,8 @@ key key_of(const caf::type_erased_tuple& content) {
 
 std::string demangled(const std::type_info& type) {
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text{
-      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free};
+  const std::unique_ptr<char, decltype(&std::free)> text{abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                         &std::free};
   return status == 0 && text ? std::string{text.get()} : std::string{type.name()};
 }
 
@@ -93,7 +92,7 @@ std::unique_ptr<message_facts> make_facts(const table& all, const caf::type_eras
   if (content.size() == 0) facts->name = "empty";
   return facts;
 }
-}  // namespace
+} // namespace
 
 namespace detail {
 void declare(std::type_index type, message_type facts) {
@@ -105,7 +104,7 @@ void declare(std::type_index type, message_type facts) {
   all.messages.clear();
   all.version.fetch_add(1, std::memory_order_release);
 }
-}  // namespace detail
+} // namespace detail
 
 const message_facts& facts_of(const caf::type_erased_tuple& content) {
   thread_local std::unordered_map<key, const message_facts*, key_hash> mine;
@@ -145,7 +144,7 @@ const trace_context* trace_of(const caf::type_erased_tuple& content, const messa
 }
 
 bool may_be_read_back(const std::string& name) {
-  static constexpr std::array plain{"@atom", "@charbuf", "@i16", "@i32", "@i64", "@i8",  "@str", "@strvec",
+  static constexpr std::array plain{"@atom", "@charbuf", "@i16", "@i32", "@i64", "@i8",    "@str", "@strvec",
                                     "@u16",  "@u32",     "@u64", "@u8",  "bool", "double", "float"};
   if (std::ranges::find(plain, name) != plain.end()) return true;
   auto& all = the_table();
@@ -153,4 +152,4 @@ bool may_be_read_back(const std::string& name) {
   return std::ranges::any_of(all.types, [&](const auto& entry) { return entry.second->name == name; });
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -26,7 +26,7 @@ struct message_type {
   std::string name;
   bool replayable = false;
   std::size_t (*size)(const void*) = nullptr;
-  const trace_context* (*trace)(const void*) = nullptr;  ///< null when the type carries none
+  const trace_context* (*trace)(const void*) = nullptr; ///< null when the type carries none
 };
 
 namespace detail {
@@ -46,7 +46,7 @@ template <class T>
 const trace_context* trace_of_value(const void* value) {
   return &static_cast<const T*>(value)->trace;
 }
-}  // namespace detail
+} // namespace detail
 
 /// Makes `T` known to the runtime. A public member `trace` of type trace_context is found by itself; a free function
 /// `approximate_size(const T&)` beside the type refines the size estimate.
@@ -77,10 +77,10 @@ void declare_messages(caf::actor_system_config& config) {
 
 /// Facts about a whole message, found by the types of its elements (for atoms, by the atom). Lives for ever.
 struct message_facts {
-  std::string name;  ///< "matricula::issue" or "reset+@str"; at most the first four elements
+  std::string name; ///< "matricula::issue" or "reset+@str"; at most the first four elements
   /// At least one element is declared replayable and no other is of a type of ours that is not.
   bool replayable = false;
-  std::vector<const message_type*> elements;  ///< null for types never declared
+  std::vector<const message_type*> elements; ///< null for types never declared
 };
 
 /// Fast: one look-up in a table of the calling thread.
@@ -92,4 +92,4 @@ struct message_facts {
 /// Whether a type of this registered name may stand in a replayed message: declared, or one of CAF's plain values.
 [[nodiscard]] bool may_be_read_back(const std::string& name);
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

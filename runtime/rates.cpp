@@ -26,4 +26,4 @@ message_rates rate_meter::rates(std::chrono::nanoseconds now, std::uint64_t tota
   return {over(1s, now, total), over(10s, now, total), over(60s, now, total)};
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -1,5 +1,5 @@
-/// Messages per second over the last 1, 10 and 60 seconds, from a counter that only grows. No thread of its own: whoever
-/// asks samples it.
+/// Messages per second over the last 1, 10 and 60 seconds, from a counter that only grows. No thread of its own:
+/// whoever asks samples it.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -31,4 +31,4 @@ private:
   std::deque<point> points_;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

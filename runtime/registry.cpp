@@ -17,7 +17,7 @@ struct registry::node {
   std::string kind;
   std::shared_ptr<actor_stats> stats;
   slot_ref slot;
-  caf::actor_addr actor;  ///< when there is no slot
+  caf::actor_addr actor; ///< when there is no slot
   caf::actor_addr supervisor;
   mutable std::mutex rates_mutex;
   mutable rate_meter rates;
@@ -171,17 +171,17 @@ result<T> wait_for_reply(milliseconds timeout, const char* late, Ask ask) {
   if (const auto* answer = cell->wait_for(timeout); answer != nullptr) return *answer;
   return fail(errc::deadline_exceeded, late);
 }
-}  // namespace
+} // namespace
 
 result<std::string> registry::inspect_and_wait(std::string_view path, milliseconds timeout) const {
   return wait_for_reply<std::string>(std::min(timeout, inspect_timeout_max), "The actor is busy and did not answer.",
                                      [&](reply_to<std::string> reply) { inspect(path, std::move(reply)); });
 }
 
-result<std::uint64_t> registry::command_and_wait(std::string_view path, actor_command what, milliseconds timeout) const {
-  return wait_for_reply<std::uint64_t>(
-      timeout, "The command was given and is not done yet.",
-      [&](reply_to<std::uint64_t> reply) { command(path, what, std::move(reply)); });
+result<std::uint64_t> registry::command_and_wait(std::string_view path, actor_command what,
+                                                 milliseconds timeout) const {
+  return wait_for_reply<std::uint64_t>(timeout, "The command was given and is not done yet.",
+                                       [&](reply_to<std::uint64_t> reply) { command(path, what, std::move(reply)); });
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -38,13 +38,13 @@ struct actor_snapshot {
   std::uint64_t restarts{};
   std::string last_reason;
   message_rates rates;
-  nanoseconds p50{};  ///< of handler times, since the node started
+  nanoseconds p50{}; ///< of handler times, since the node started
   nanoseconds p99{};
-  nanoseconds busy_total{};  ///< time spent in handlers
-  nanoseconds busy_for{};    ///< zero when idle
+  nanoseconds busy_total{}; ///< time spent in handlers
+  nanoseconds busy_for{};   ///< zero when idle
   std::string_view busy_with;
   bool stuck = false;
-  nanoseconds alive_for{};  ///< of this incarnation; zero when none lives
+  nanoseconds alive_for{}; ///< of this incarnation; zero when none lives
   nanoseconds next_retry_in{};
   std::vector<std::string> refused_types;
 };
@@ -87,7 +87,8 @@ public:
   void inspect(std::string_view path, reply_to<std::string> reply) const;
   /// The same for a plain thread. deadline_exceeded after `timeout` (at most one second).
   [[nodiscard]] result<std::string> inspect_and_wait(std::string_view path, milliseconds timeout) const;
-  [[nodiscard]] result<std::uint64_t> command_and_wait(std::string_view path, actor_command what, milliseconds timeout) const;
+  [[nodiscard]] result<std::uint64_t> command_and_wait(std::string_view path, actor_command what,
+                                                       milliseconds timeout) const;
 
 private:
   struct node;
@@ -99,4 +100,4 @@ private:
   std::map<std::string, std::shared_ptr<node>, std::less<>> nodes_;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -13,7 +13,7 @@ namespace matricula::runtime {
 namespace {
 /// More than one run a second for hours was missed: which one was the last does not matter any more.
 constexpr int missed_runs_looked_at_max = 10'000;
-}  // namespace
+} // namespace
 
 scheduler::scheduler(caf::actor_config& cfg, child_context context, scheduler_options options)
     : supervised_actor(cfg, std::move(context)), options_(std::move(options)) {}
@@ -24,16 +24,15 @@ caf::behavior scheduler::make_behavior() {
     jobs_.push_back(job{spec, {}, std::nullopt, {}});
   }
   // Completions come on other threads and may come late: they carry the incarnation that asked.
-  options_.memory->load(
-      [self = address(), generation = generation()](result<schedule_memory::last_runs> runs) {
-        if (const auto to = caf::actor_cast<caf::actor>(self))
-          caf::anon_send(to, scheduler_loaded{generation, std::make_shared<const result<schedule_memory::last_runs>>(
-                                                              std::move(runs))});
-      });
+  options_.memory->load([self = address(), generation = generation()](result<schedule_memory::last_runs> runs) {
+    if (const auto to = caf::actor_cast<caf::actor>(self))
+      caf::anon_send(to, scheduler_loaded{generation,
+                                          std::make_shared<const result<schedule_memory::last_runs>>(std::move(runs))});
+  });
   return {
       [this](const scheduler_loaded& answer) { on_loaded(answer); },
       [this](const scheduler_tick& tick) {
-        if (tick.number == tick_) look();  // timers cannot be cancelled
+        if (tick.number == tick_) look(); // timers cannot be cancelled
       },
       [this](const scheduler_remembered& answer) {
         auto* j = answer.generation == generation() ? find(answer.job) : nullptr;
@@ -129,7 +128,9 @@ void scheduler::remember(const job& j, std::shared_ptr<const scheduled_run> then
       });
 }
 
-void scheduler::send_off(const job& j, const scheduled_run& what) const { caf::anon_send(j.spec.to, j.spec.make(what)); }
+void scheduler::send_off(const job& j, const scheduled_run& what) const {
+  caf::anon_send(j.spec.to, j.spec.make(what));
+}
 
 std::string scheduler::describe() const {
   json_array jobs;
@@ -147,4 +148,4 @@ std::string scheduler::describe() const {
   return out.str();
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -1,5 +1,5 @@
-/// Runs jobs when their cron expression says so: it sends each one's message. What was missed while the node was down is
-/// caught up once or skipped; a clock that steps back or forth runs nothing twice.
+/// Runs jobs when their cron expression says so: it sends each one's message. What was missed while the node was down
+/// is caught up once or skipped; a clock that steps back or forth runs nothing twice.
 #pragma once
 #include "runtime/cron.hpp"
 #include "runtime/reply.hpp"
@@ -21,14 +21,14 @@ namespace matricula::runtime {
 using std::chrono::milliseconds;
 
 enum class missed_run : std::uint8_t {
-  catch_up,  ///< run once for all that was missed. At least once: sent first, then remembered
-  skip,      ///< wait for the next one. At most once: remembered first, then sent
+  catch_up, ///< run once for all that was missed. At least once: sent first, then remembered
+  skip,     ///< wait for the next one. At most once: remembered first, then sent
 };
 
 /// One run, for the message that starts it.
 struct scheduled_run {
   std::string job;
-  timestamp scheduled_for{};  ///< the same for a repeated run: a good idempotency key
+  timestamp scheduled_for; ///< the same for a repeated run: a good idempotency key
   bool caught_up = false;
   bool by_hand = false;
 };
@@ -37,9 +37,9 @@ struct scheduled_job {
   std::string name;
   cron_expression when;
   missed_run on_missed = missed_run::catch_up;
-  caf::actor to;  ///< a slot's address, which outlives restarts
+  caf::actor to; ///< a slot's address, which outlives restarts
   std::function<caf::message(const scheduled_run&)> make;
-  bool hold_while_clock_is_suspect = true;  ///< wait until an operator trusts the clock again
+  bool hold_while_clock_is_suspect = true; ///< wait until an operator trusts the clock again
 };
 
 /// Where last runs are kept; storage implements it. Completions may be called on any thread, at once or later.
@@ -56,12 +56,12 @@ struct scheduler_options {
   std::shared_ptr<schedule_memory> memory;
   std::shared_ptr<decision_clock> clock;
   std::vector<scheduled_job> jobs;
-  milliseconds look_max{10'000};   ///< looks at the wall clock at least so often, as it may step
-  milliseconds late_max{60'000};   ///< a run later than this was missed
+  milliseconds look_max{10'000}; ///< looks at the wall clock at least so often, as it may step
+  milliseconds late_max{60'000}; ///< a run later than this was missed
 };
 
-/// For the scheduler: run a job now, whatever its schedule, which it does not change. Answered with the time of the run,
-/// or not_found.
+/// For the scheduler: run a job now, whatever its schedule, which it does not change. Answered with the time of the
+/// run, or not_found.
 struct run_job_now {
   std::string name;
   reply_to<timestamp> reply;
@@ -78,8 +78,8 @@ struct scheduler_loaded {
 struct scheduler_remembered {
   std::uint64_t generation = 0;
   std::string job;
-  std::string error;                        ///< empty when durable
-  std::shared_ptr<const scheduled_run> then_run;  ///< null when it was sent before
+  std::string error;                             ///< empty when durable
+  std::shared_ptr<const scheduled_run> then_run; ///< null when it was sent before
 };
 
 class scheduler final : public supervised_actor {
@@ -91,7 +91,7 @@ public:
 private:
   struct job {
     scheduled_job spec;
-    timestamp last{};
+    timestamp last;
     std::optional<timestamp> next;
     std::string last_error;
   };
@@ -109,7 +109,7 @@ private:
   std::uint64_t tick_ = 0;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(matricula::runtime::run_job_now)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(matricula::runtime::scheduler_tick)

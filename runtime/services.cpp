@@ -15,4 +15,4 @@ void services::fatal(std::string_view why) const {
   if (on_fatal) on_fatal(why);
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -15,8 +15,8 @@ namespace matricula::runtime {
 slot_ref slot_ref::make(caf::actor_system& system, slot_limits limits) {
   caf::actor_config cfg;
   slot_ref ref;
-  ref.owner_ = caf::make_actor<actor_slot, caf::strong_actor_ptr>(system.next_actor_id(), system.node(), &system, cfg,
-                                                                  limits);
+  ref.owner_ =
+      caf::make_actor<actor_slot, caf::strong_actor_ptr>(system.next_actor_id(), system.node(), &system, cfg, limits);
   ref.slot_ = static_cast<actor_slot*>(ref.owner_->get());
   return ref;
 }
@@ -55,13 +55,19 @@ void actor_slot::bounce(caf::mailbox_element_ptr what, refusal why, caf::executi
   if (!what || !what->mid.is_request() || !what->sender) return;
   caf::error answer;
   switch (why) {
-    case refusal::poisonous:
-      answer = to_caf(errc::unavailable, "Messages of this type keep crashing the actor and are refused for a while.");
-      break;
-    case refusal::full: answer = to_caf(errc::overloaded, "The actor restarts and enough waits for it. Try again."); break;
-    case refusal::overloaded: answer = to_caf(errc::overloaded, "The actor's mailbox is full. Try again."); break;
-    case refusal::down:
-    case refusal::none: answer = to_caf(errc::unavailable, "The actor is stopped."); break;
+  case refusal::poisonous:
+    answer = to_caf(errc::unavailable, "Messages of this type keep crashing the actor and are refused for a while.");
+    break;
+  case refusal::full:
+    answer = to_caf(errc::overloaded, "The actor restarts and enough waits for it. Try again.");
+    break;
+  case refusal::overloaded:
+    answer = to_caf(errc::overloaded, "The actor's mailbox is full. Try again.");
+    break;
+  case refusal::down:
+  case refusal::none:
+    answer = to_caf(errc::unavailable, "The actor is stopped.");
+    break;
   }
   const auto id = what->mid.response_id();
   what->sender->enqueue(ctrl(), id, caf::make_message(std::move(answer)), unit);
@@ -190,4 +196,4 @@ actor_slot::handover::~handover() {
   for (auto& element : refused) slot_.bounce(std::move(element), refusal::down, nullptr);
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -1,5 +1,5 @@
-/// The stable address of a supervised actor. Messages go to the present incarnation; while it restarts they wait here, in
-/// order and bounded; a message type that keeps crashing the actor is refused.
+/// The stable address of a supervised actor. Messages go to the present incarnation; while it restarts they wait here,
+/// in order and bounded; a message type that keeps crashing the actor is refused.
 #pragma once
 #include "runtime/actor_stats.hpp"
 
@@ -21,9 +21,9 @@ namespace matricula::runtime {
 class supervised_actor;
 
 struct slot_limits {
-  std::size_t buffer_max = 4096;                      ///< messages that wait while no incarnation can take them
-  std::uint32_t crashes_max = 3;                      ///< of one message type within `crash_window`, then it is refused
-  std::chrono::milliseconds crash_window{60'000};     ///< also how long the type stays refused
+  std::size_t buffer_max = 4096;                  ///< messages that wait while no incarnation can take them
+  std::uint32_t crashes_max = 3;                  ///< of one message type within `crash_window`, then it is refused
+  std::chrono::milliseconds crash_window{60'000}; ///< also how long the type stays refused
 };
 
 /// An actor without a mailbox: `enqueue` runs on the sender's thread and passes the message on unchanged, so that an
@@ -89,7 +89,7 @@ private:
 
   const slot_limits limits_;
   mutable std::mutex mutex_;
-  mode mode_ = mode::buffering;  ///< whoever has the address may use it before the first start
+  mode mode_ = mode::buffering; ///< whoever has the address may use it before the first start
   std::uint64_t generation_ = 0;
   supervised_actor* child_ = nullptr;
   caf::strong_actor_ptr child_owner_;
@@ -99,8 +99,8 @@ private:
   bool any_refused_ = false;
 };
 
-/// Keeps a slot alive. Copies are the same slot. Make it before the actor that others need to know, so that everyone can
-/// be given everyone's address first.
+/// Keeps a slot alive. Copies are the same slot. Make it before the actor that others need to know, so that everyone
+/// can be given everyone's address first.
 class slot_ref {
 public:
   slot_ref() = default;
@@ -116,4 +116,4 @@ private:
   actor_slot* slot_ = nullptr;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

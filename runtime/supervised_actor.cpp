@@ -10,9 +10,9 @@
 #include <caf/actor_system.hpp>
 #include <caf/sec.hpp>
 #include <caf/system_messages.hpp>
-#include <cxxabi.h>
 
 #include <algorithm>
+#include <cxxabi.h>
 #include <typeinfo>
 
 namespace matricula::runtime {
@@ -39,7 +39,7 @@ std::string type_name_of_exception() {
   const auto* type = abi::__cxa_current_exception_type();
   return type != nullptr ? type->name() : "unknown";
 }
-}  // namespace
+} // namespace
 
 /// Accounts for one message however its handler ends: the actor's numbers stay right when it throws.
 class supervised_actor::handling {
@@ -128,19 +128,20 @@ void supervised_actor::take_waiting(caf::mailbox_element_ptr what, caf::executio
 
 caf::invoke_message_result supervised_actor::consume(caf::mailbox_element& x) {
   switch (classify(x)) {
-    case message_class::user: {
-      handling account{*this, x};
-      const auto how = super::consume(x);
-      if (how == caf::invoke_message_result::skipped) account.skipped();
-      return how;
+  case message_class::user: {
+    handling account{*this, x};
+    const auto how = super::consume(x);
+    if (how == caf::invoke_message_result::skipped) account.skipped();
+    return how;
+  }
+  case message_class::control:
+    if (const auto* order = std::get_if<inspect_order>(&x.content().get_as<control>(0).what)) {
+      order->reply.deliver(describe());
+      return caf::invoke_message_result::consumed;
     }
-    case message_class::control:
-      if (const auto* order = std::get_if<inspect_order>(&x.content().get_as<control>(0).what)) {
-        order->reply.deliver(describe());
-        return caf::invoke_message_result::consumed;
-      }
-      return super::consume(x);
-    case message_class::system: break;
+    return super::consume(x);
+  case message_class::system:
+    break;
   }
   if (x.content().type_token() == caf::make_type_token<caf::down_msg>() && context_.supervisor &&
       x.content().get_as<caf::down_msg>(0).source == context_.supervisor) {
@@ -165,7 +166,7 @@ void supervised_actor::initialize() {
     monitor<caf::message_priority::high>(supervisor);
   }
   super::initialize();
-  if (!has_behavior()) return;  // it has nothing to do, or quit while starting
+  if (!has_behavior()) return; // it has nothing to do, or quit while starting
   stats().state.store(actor_state::running, std::memory_order_relaxed);
   // Only now: had the start failed, what waits would still be in the slot, untouched.
   if (context_.slot) context_.slot->bind(generation(), *this, context());
@@ -191,18 +192,17 @@ caf::error supervised_actor::on_exception(std::exception_ptr& thrown) {
   const auto& facts = facts_of(element->content());
   keep_dead_letter(*element, what);
   // The message's content may be in what(): it goes to the dead letter, not to the log.
-  log::error("actor.crashed", "A handler failed; the supervisor decides what follows.",
-             {{"actor", path()},
-              {"generation", generation()},
-              {"message_type", facts.name},
-              {"exception", type_of_exception}},
-             trace_of(element->content(), facts));
+  log::error(
+      "actor.crashed", "A handler failed; the supervisor decides what follows.",
+      {{"actor", path()}, {"generation", generation()}, {"message_type", facts.name}, {"exception", type_of_exception}},
+      trace_of(element->content(), facts));
   bool refused = false;
   // What the actor sends to itself does not pass the slot; refusing its type there would help nobody.
   if (context_.slot && !is_from_self(*element)) refused = context_.slot->note_crash(facts.name);
   if (refused)
     shared().raise({"poisonous_type", path(),
-                    "Messages of type " + facts.name + " keep crashing the actor and are refused for a while. Look at " +
+                    "Messages of type " + facts.name +
+                        " keep crashing the actor and are refused for a while. Look at " +
                         "its dead letters; restart the actor to accept them again."});
   return crash_error(std::move(what), facts.name, refused);
 }
@@ -264,7 +264,7 @@ struct drain {
     return caf::intrusive::task_result::resume;
   }
 };
-}  // namespace
+} // namespace
 
 bool supervised_actor::cleanup(caf::error&& reason, caf::execution_unit* host) {
   if (context_.slot && !mailbox_.closed()) {
@@ -276,7 +276,8 @@ bool supervised_actor::cleanup(caf::error&& reason, caf::execution_unit* host) {
       get_normal_queue().flush_cache();
       get_urgent_queue().flush_cache();
       drain visitor{over, ctrl(), kept, dropped};
-      while (mailbox_.queue().new_round(1000, visitor).consumed_items) {}
+      while (mailbox_.queue().new_round(1000, visitor).consumed_items) {
+      }
     }
     depth_.fetch_sub(kept, std::memory_order_relaxed);
     stats().dropped.fetch_add(static_cast<std::uint64_t>(dropped), std::memory_order_relaxed);
@@ -286,4 +287,4 @@ bool supervised_actor::cleanup(caf::error&& reason, caf::execution_unit* host) {
   return super::cleanup(std::move(reason), host);
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

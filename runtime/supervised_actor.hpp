@@ -3,7 +3,8 @@
 /// Rules for those who derive from it:
 /// - Do nothing in the constructor that can fail; open, read and parse in `make_behavior`.
 /// - Let exceptions go: they reach the supervisor, which starts the actor afresh.
-/// - Messages to itself (timers too) die with an incarnation. Messages that others send to `this` incarnation (not to its
+/// - Messages to itself (timers too) die with an incarnation. Messages that others send to `this` incarnation (not to
+/// its
 ///   slot), such as completions, may be handed to the next one: they must carry `generation()` or a tenure.
 /// - Use `.then`, never `.await`, and no infinite timeouts.
 #pragma once
@@ -28,10 +29,10 @@ inline constexpr std::int64_t mailbox_messages_max_default = 4096;
 
 /// What a supervisor tells the child that it starts.
 struct child_context {
-  std::string path;  ///< "root/domain/identifiers/uin"
+  std::string path; ///< "root/domain/identifiers/uin"
   std::uint64_t generation = 1;
-  slot_ref slot;                ///< may be empty: then nothing is handed over
-  caf::actor_addr supervisor;   ///< when it dies, this actor stops
+  slot_ref slot;              ///< may be empty: then nothing is handed over
+  caf::actor_addr supervisor; ///< when it dies, this actor stops
   std::shared_ptr<actor_stats> stats;
   std::shared_ptr<const services> shared;
   std::int64_t mailbox_messages_max = mailbox_messages_max_default;
@@ -87,4 +88,4 @@ private:
 enum class message_class : std::uint8_t { user, control, system };
 [[nodiscard]] message_class classify(const caf::mailbox_element& x);
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -28,9 +28,12 @@ bool is_abnormal(const caf::error& reason) {
 
 std::string_view name_of(strategy how) {
   switch (how) {
-    case strategy::one_for_one: return "one_for_one";
-    case strategy::rest_for_one: return "rest_for_one";
-    case strategy::one_for_all: return "one_for_all";
+  case strategy::one_for_one:
+    return "one_for_one";
+  case strategy::rest_for_one:
+    return "rest_for_one";
+  case strategy::one_for_all:
+    return "one_for_all";
   }
   return "one_for_one";
 }
@@ -41,7 +44,7 @@ void end_now(const caf::actor& who, caf::exit_reason reason) {
 }
 
 std::int64_t in_ns(milliseconds d) { return std::chrono::nanoseconds{d}.count(); }
-}  // namespace
+} // namespace
 
 supervisor::supervisor(caf::actor_config& cfg, child_context context, supervisor_options options,
                        std::vector<child_spec> specs)
@@ -52,7 +55,7 @@ supervisor::supervisor(caf::actor_config& cfg, child_context context, supervisor
 caf::behavior supervisor::make_behavior() {
   try {
     adopt();
-  } catch (const std::exception& e) {  // nothing has started yet; the root has nobody above who would hear it
+  } catch (const std::exception& e) { // nothing has started yet; the root has nobody above who would hear it
     log::error("actor.start_failed", e.what(), {{"actor", path()}, {"generation", generation()}});
     children_.clear();
     begin_end(crash_error(e.what(), {}, false), manner::now, true);
@@ -94,7 +97,7 @@ bool supervisor::start(std::size_t index) {
     c.handle = c.spec.start(*this, child_context{c.path, c.generation, c.spec.slot, address(), c.stats,
                                                  context_of_child().shared, c.spec.mailbox_messages_max});
     if (!c.handle) failed = crash_error("The start gave no actor.", {}, false);
-  } catch (const std::exception& e) {  // a constructor runs here, on the supervisor's thread: its failure is the child's
+  } catch (const std::exception& e) { // a constructor runs here, on the supervisor's thread: its failure is the child's
     failed = crash_error(e.what(), {}, false);
   } catch (...) {
     failed = crash_error("The constructor threw something that is no std::exception.", {}, false);
@@ -109,19 +112,23 @@ bool supervisor::start(std::size_t index) {
   return true;
 }
 
-// -- what happens to children -------------------------------------------------------------------------------------------
+// -- what happens to children
+// -------------------------------------------------------------------------------------------
 
 caf::invoke_message_result supervisor::consume(caf::mailbox_element& x) {
   // Even a kill must wait for the children: an orphan would live beside its successor.
   if (x.content().type_token() == caf::make_type_token<caf::exit_msg>()) {
     const auto& reason = x.content().get_as<caf::exit_msg>(0).reason;
-    begin_end(reason, reason == caf::exit_reason::kill ? manner::kill : x.is_high_priority() ? manner::now : manner::drain,
+    begin_end(reason,
+              reason == caf::exit_reason::kill ? manner::kill
+              : x.is_high_priority()           ? manner::now
+                                               : manner::drain,
               false);
     return caf::invoke_message_result::consumed;
   }
   try {
     return supervised_actor::consume(x);
-  } catch (const std::exception& e) {  // not to carry on: to end in order, children first
+  } catch (const std::exception& e) { // not to carry on: to end in order, children first
     begin_end(crash_error(std::string{"The supervisor failed: "} + e.what(), {}, false), manner::now, true);
   } catch (...) {
     begin_end(crash_error("The supervisor failed.", {}, false), manner::now, true);
@@ -134,7 +141,7 @@ void supervisor::supervisor_lost() { begin_end(caf::exit_reason::user_shutdown, 
 void supervisor::on_control(const control& order) {
   if (const auto* due = std::get_if<restart_due>(&order.what)) {
     const auto plan = plans_.find(due->plan);
-    if (plan == plans_.end() || plan->second.generation != due->plan_generation) return;  // timers cannot be cancelled
+    if (plan == plans_.end() || plan->second.generation != due->plan_generation) return; // timers cannot be cancelled
     plan->second.ripe = true;
     advance(due->plan);
   } else if (const auto* overdue = std::get_if<stop_overdue>(&order.what)) {
@@ -154,9 +161,9 @@ void supervisor::mark_stopped(child& c) {
 }
 
 void supervisor::on_down(const caf::down_msg& down) {
-  const auto found = std::ranges::find_if(
-      children_, [&](const child& c) { return c.handle && c.handle.address() == down.source; });
-  if (found == children_.end()) return;  // an earlier incarnation's, or not ours
+  const auto found =
+      std::ranges::find_if(children_, [&](const child& c) { return c.handle && c.handle.address() == down.source; });
+  if (found == children_.end()) return; // an earlier incarnation's, or not ours
   const auto index = static_cast<std::size_t>(found - children_.begin());
   auto& c = *found;
   c.handle = nullptr;
@@ -196,10 +203,10 @@ void supervisor::on_failure(std::size_t index, const caf::error& reason) {
     return;
   }
   if (too_many(index, reason)) {
-    begin_end(crash_error("Too many restarts under " + path() + "; the last one of " + c.spec.id + ": " +
-                              text_of(reason),
-                          {}, false),
-              manner::now, true);
+    begin_end(
+        crash_error("Too many restarts under " + path() + "; the last one of " + c.spec.id + ": " + text_of(reason), {},
+                    false),
+        manner::now, true);
     return;
   }
   c.stats->restarts.fetch_add(1);
@@ -213,8 +220,7 @@ bool supervisor::too_many(std::size_t index, const caf::error& reason) {
   auto report = crash_of(reason);
   if (report.type_refused) {
     // The slot refuses the type from now on: the cause is dealt with, and must not bring down the tree.
-    std::erase_if(failures_,
-                  [&](const failure& f) { return f.child == index && f.poison == report.message_type; });
+    std::erase_if(failures_, [&](const failure& f) { return f.child == index && f.poison == report.message_type; });
     return false;
   }
   failures_.push_back({now, index, std::move(report.message_type)});
@@ -229,7 +235,8 @@ milliseconds supervisor::backoff(std::uint32_t failures) {
   return std::min(options_.backoff_max, jittered);
 }
 
-// -- restart plans ------------------------------------------------------------------------------------------------------
+// -- restart plans
+// ------------------------------------------------------------------------------------------------------
 
 void supervisor::plan_restart(std::size_t index, milliseconds delay) {
   const auto key = options_.how == strategy::one_for_one ? index : 0;
@@ -261,7 +268,7 @@ void supervisor::advance(std::size_t key) {
   for (auto i = plan.members.rbegin(); i != plan.members.rend(); ++i) {
     if (!children_[*i].handle) continue;
     if (children_[*i].stopping == stage::none) stop(*i, manner::now);
-    return;  // one after another, the last started first
+    return; // one after another, the last started first
   }
   if (!plan.ripe) return;
   const auto members = std::move(plan.members);
@@ -287,15 +294,22 @@ void supervisor::drop_from_plans(std::size_t index) {
   }
 }
 
-// -- stopping -----------------------------------------------------------------------------------------------------------
+// -- stopping
+// -----------------------------------------------------------------------------------------------------------
 
 void supervisor::stop(std::size_t index, manner how) {
   auto& c = children_[index];
   c.stopping = how == manner::kill ? stage::killed : stage::asked;
   switch (how) {
-    case manner::drain: send_exit(c.handle, caf::exit_reason::user_shutdown); break;
-    case manner::now: end_now(c.handle, caf::exit_reason::user_shutdown); break;
-    case manner::kill: end_now(c.handle, caf::exit_reason::kill); break;
+  case manner::drain:
+    send_exit(c.handle, caf::exit_reason::user_shutdown);
+    break;
+  case manner::now:
+    end_now(c.handle, caf::exit_reason::user_shutdown);
+    break;
+  case manner::kill:
+    end_now(c.handle, caf::exit_reason::kill);
+    break;
   }
   const auto grace = how == manner::kill ? c.spec.kill_grace.value_or(options_.kill_grace)
                                          : c.spec.stop_grace.value_or(options_.stop_grace);
@@ -359,7 +373,8 @@ void supervisor::on_exit() {
   if (!context_of_child().slot) stats().state = actor_state::stopped;
 }
 
-// -- operators ----------------------------------------------------------------------------------------------------------
+// -- operators
+// ----------------------------------------------------------------------------------------------------------
 
 void supervisor::on_command(const command_order& order) {
   const auto found = std::ranges::find_if(children_, [&](const child& c) { return c.spec.id == order.child; });
@@ -368,40 +383,40 @@ void supervisor::on_command(const command_order& order) {
   auto& c = *found;
   const auto index = static_cast<std::size_t>(found - children_.begin());
   switch (order.what) {
-    case actor_command::restart:
-      c.spec.slot->forgive();
-      c.failures = 0;
-      c.wanted = true;
-      c.when_started.push_back(order.reply);
-      return plan_restart(index, milliseconds{0});
-    case actor_command::start:
-      if (c.wanted) return order.reply.deliver(fail(errc::conflict, "It is running, or starts again by itself."));
-      if (c.handle) return order.reply.deliver(fail(errc::conflict, "It is still stopping. Try again."));
-      c.failures = 0;
-      c.wanted = true;
-      c.when_started.push_back(order.reply);
-      (void)start(index);
-      return;
-    case actor_command::kill:
-      if (!c.handle) return order.reply.deliver(fail(errc::conflict, "It is not running."));
-      stop(index, manner::kill);
-      if (c.spec.policy == restart_policy::temporary) {
-        c.wanted = false;
-        c.when_stopped.push_back(order.reply);
-        return;
-      }
-      c.when_started.push_back(order.reply);
-      return plan_restart(index, milliseconds{0});
-    case actor_command::stop:
+  case actor_command::restart:
+    c.spec.slot->forgive();
+    c.failures = 0;
+    c.wanted = true;
+    c.when_started.push_back(order.reply);
+    return plan_restart(index, milliseconds{0});
+  case actor_command::start:
+    if (c.wanted) return order.reply.deliver(fail(errc::conflict, "It is running, or starts again by itself."));
+    if (c.handle) return order.reply.deliver(fail(errc::conflict, "It is still stopping. Try again."));
+    c.failures = 0;
+    c.wanted = true;
+    c.when_started.push_back(order.reply);
+    (void)start(index);
+    return;
+  case actor_command::kill:
+    if (!c.handle) return order.reply.deliver(fail(errc::conflict, "It is not running."));
+    stop(index, manner::kill);
+    if (c.spec.policy == restart_policy::temporary) {
       c.wanted = false;
-      drop_from_plans(index);
-      c.spec.slot->refuse(context());
       c.when_stopped.push_back(order.reply);
-      if (!c.handle)
-        mark_stopped(c);
-      else if (c.stopping == stage::none)
-        stop(index, manner::drain);
-      return advance_all();
+      return;
+    }
+    c.when_started.push_back(order.reply);
+    return plan_restart(index, milliseconds{0});
+  case actor_command::stop:
+    c.wanted = false;
+    drop_from_plans(index);
+    c.spec.slot->refuse(context());
+    c.when_stopped.push_back(order.reply);
+    if (!c.handle)
+      mark_stopped(c);
+    else if (c.stopping == stage::none)
+      stop(index, manner::drain);
+    return advance_all();
   }
 }
 
@@ -420,7 +435,8 @@ std::string supervisor::describe() const {
   return out.str();
 }
 
-// -- making them --------------------------------------------------------------------------------------------------------
+// -- making them
+// --------------------------------------------------------------------------------------------------------
 
 child_spec subtree(std::string id, supervisor_options options, std::vector<child_spec> children) {
   milliseconds stop_grace{1'000};
@@ -449,4 +465,4 @@ caf::actor start_root(caf::actor_system& system, std::shared_ptr<const services>
   return root;
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -1,5 +1,5 @@
-/// Starts actors, and starts them again when they fail: by a strategy, with back-off, within a limit, and otherwise gives
-/// the failure to its own supervisor. It never ends before each of its children has.
+/// Starts actors, and starts them again when they fail: by a strategy, with back-off, within a limit, and otherwise
+/// gives the failure to its own supervisor. It never ends before each of its children has.
 #pragma once
 #include "runtime/control.hpp"
 #include "runtime/supervised_actor.hpp"
@@ -19,25 +19,25 @@ namespace matricula::runtime {
 using std::chrono::milliseconds;
 
 enum class strategy : std::uint8_t {
-  one_for_one,   ///< only the failed child
-  rest_for_one,  ///< it and every child after it
-  one_for_all,   ///< all children
+  one_for_one,  ///< only the failed child
+  rest_for_one, ///< it and every child after it
+  one_for_all,  ///< all children
 };
 enum class restart_policy : std::uint8_t {
-  permanent,  ///< always
-  transient,  ///< when it failed
-  temporary,  ///< never
+  permanent, ///< always
+  transient, ///< when it failed
+  temporary, ///< never
 };
 
 struct child_spec {
-  std::string id;    ///< 1 to 64 of [a-z0-9_.-], unique among its siblings; a part of the path
-  std::string kind;  ///< what sort of actor, for metrics: few distinct values
+  std::string id;   ///< 1 to 64 of [a-z0-9_.-], unique among its siblings; a part of the path
+  std::string kind; ///< what sort of actor, for metrics: few distinct values
   restart_policy policy = restart_policy::permanent;
   std::function<caf::actor(caf::local_actor& parent, child_context context)> start;
-  slot_ref slot;  ///< made by the supervisor when empty; give one when others need the address before the start
-  slot_limits slot_bounds{};  ///< for a slot that the supervisor makes
+  slot_ref slot; ///< made by the supervisor when empty; give one when others need the address before the start
+  slot_limits slot_bounds{}; ///< for a slot that the supervisor makes
   std::int64_t mailbox_messages_max = mailbox_messages_max_default;
-  std::optional<milliseconds> stop_grace;  ///< the supervisor's own when empty
+  std::optional<milliseconds> stop_grace; ///< the supervisor's own when empty
   std::optional<milliseconds> kill_grace;
 };
 
@@ -50,9 +50,7 @@ template <class Actor, caf::spawn_options Options = caf::no_spawn_options, class
   spec.kind = std::move(kind);
   spec.start = [kept = std::make_tuple(std::move(args)...)](caf::local_actor& parent, child_context context) {
     return std::apply(
-        [&](const Args&... each) -> caf::actor {
-          return parent.spawn<Actor, Options>(std::move(context), each...);
-        },
+        [&](const Args&... each) -> caf::actor { return parent.spawn<Actor, Options>(std::move(context), each...); },
         kept);
   };
   return spec;
@@ -60,13 +58,13 @@ template <class Actor, caf::spawn_options Options = caf::no_spawn_options, class
 
 struct supervisor_options {
   strategy how = strategy::one_for_one;
-  std::uint32_t restarts_max = 10;  ///< failures within `restart_window`; one more escalates
+  std::uint32_t restarts_max = 10; ///< failures within `restart_window`; one more escalates
   milliseconds restart_window{60'000};
-  milliseconds backoff_min{100};    ///< doubles with each failure in a row
-  milliseconds backoff_max{10'000};  ///< the cap, jitter included
-  milliseconds healthy_after{30'000};  ///< a child that lived so long starts at backoff_min again
-  milliseconds stop_grace{5'000};      ///< then a child that was asked to stop is killed
-  milliseconds kill_grace{5'000};      ///< then it is reported as fatal: two of a kind must never live at once
+  milliseconds backoff_min{100};      ///< doubles with each failure in a row
+  milliseconds backoff_max{10'000};   ///< the cap, jitter included
+  milliseconds healthy_after{30'000}; ///< a child that lived so long starts at backoff_min again
+  milliseconds stop_grace{5'000};     ///< then a child that was asked to stop is killed
+  milliseconds kill_grace{5'000};     ///< then it is reported as fatal: two of a kind must never live at once
 };
 
 class supervisor final : public supervised_actor {
@@ -91,25 +89,25 @@ private:
     child_spec spec;
     std::string path;
     std::shared_ptr<actor_stats> stats;
-    caf::actor handle;  ///< null when no incarnation lives
+    caf::actor handle; ///< null when no incarnation lives
     std::uint64_t generation = 0;
-    std::uint32_t failures = 0;  ///< in a row
+    std::uint32_t failures = 0; ///< in a row
     time_point started;
-    bool wanted = true;  ///< false after an operator's stop, or when its policy leaves it ended
+    bool wanted = true; ///< false after an operator's stop, or when its policy leaves it ended
     stage stopping = stage::none;
     std::vector<reply_to<std::uint64_t>> when_started;
     std::vector<reply_to<std::uint64_t>> when_stopped;
   };
   /// Children that are to be stopped, last first, and started again together, first first.
   struct restart_plan {
-    std::vector<std::size_t> members;  ///< ascending
+    std::vector<std::size_t> members; ///< ascending
     std::uint64_t generation = 0;
-    bool ripe = false;  ///< the back-off is over
+    bool ripe = false; ///< the back-off is over
   };
   struct failure {
     time_point at;
     std::size_t child;
-    std::string poison;  ///< message type; empty when no message is to blame
+    std::string poison; ///< message type; empty when no message is to blame
   };
   struct ending {
     caf::error reason;
@@ -140,7 +138,7 @@ private:
   std::vector<child> children_;
   std::unique_ptr<random_source> random_;
   std::deque<failure> failures_;
-  std::map<std::size_t, restart_plan> plans_;  ///< by child for one_for_one, otherwise one at 0
+  std::map<std::size_t, restart_plan> plans_; ///< by child for one_for_one, otherwise one at 0
   std::uint64_t plan_generation_ = 0;
   std::optional<ending> ending_;
 };
@@ -148,9 +146,9 @@ private:
 /// A supervisor as a child of another. It is given as long to stop as its children together.
 [[nodiscard]] child_spec subtree(std::string id, supervisor_options options, std::vector<child_spec> children);
 
-/// Starts the root, path "root". When it gives up, `shared->on_fatal` is called after every child has ended. Stop it with
-/// `stop_gracefully`, or with an exit message of reason user_shutdown.
+/// Starts the root, path "root". When it gives up, `shared->on_fatal` is called after every child has ended. Stop it
+/// with `stop_gracefully`, or with an exit message of reason user_shutdown.
 [[nodiscard]] caf::actor start_root(caf::actor_system& system, std::shared_ptr<const services> shared,
                                     supervisor_options options, std::vector<child_spec> children);
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

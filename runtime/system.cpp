@@ -10,8 +10,8 @@
 
 namespace matricula::runtime {
 
-std::unique_ptr<caf::actor_system_config> make_system_config(
-    const system_options& options, const std::function<void(caf::actor_system_config&)>& declare) {
+std::unique_ptr<caf::actor_system_config>
+make_system_config(const system_options& options, const std::function<void(caf::actor_system_config&)>& declare) {
   auto config = std::make_unique<caf::actor_system_config>();
   const bool testing = options.how == system_options::scheduling::testing;
   config->set("scheduler.policy", testing ? caf::atom("testing") : caf::atom("stealing"));
@@ -39,14 +39,14 @@ result<void> stop_gracefully(caf::actor_system& system, caf::actor root, std::ch
     const auto left = until - std::chrono::steady_clock::now();
     if (left <= std::chrono::nanoseconds{0}) break;
     bool timed_out = false;
-    self->receive([&](const caf::down_msg& message) { down = message.source == awaited; },
-                  caf::after(std::chrono::duration_cast<std::chrono::milliseconds>(left) +
-                             std::chrono::milliseconds(1)) >> [&] { timed_out = true; });
+    self->receive(
+        [&](const caf::down_msg& message) { down = message.source == awaited; },
+        caf::after(std::chrono::duration_cast<std::chrono::milliseconds>(left) + std::chrono::milliseconds(1)) >>
+            [&] { timed_out = true; });
     if (timed_out) break;
   }
-  if (!down)
-    return fail(errc::deadline_exceeded, "Not every actor stopped in time; what was acknowledged is durable.");
+  if (!down) return fail(errc::deadline_exceeded, "Not every actor stopped in time; what was acknowledged is durable.");
   return {};
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

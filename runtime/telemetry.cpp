@@ -26,7 +26,7 @@ struct followed {
 };
 
 double seconds(std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); }
-}  // namespace
+} // namespace
 
 struct telemetry::actor_series {
   actor_series(metrics& to, const metrics::labels& with)
@@ -95,4 +95,4 @@ void telemetry::publish() {
   }
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

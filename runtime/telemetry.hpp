@@ -22,8 +22,8 @@ public:
   telemetry(const telemetry&) = delete;
   telemetry& operator=(const telemetry&) = delete;
 
-  /// Per actor (labels actor, kind): matricula_actor_mailbox_messages, _messages_total, _rejected_total, _crashes_total,
-  /// _restarts_total, _running, _busy_seconds. Per kind: the histogram matricula_actor_handler_seconds.
+  /// Per actor (labels actor, kind): matricula_actor_mailbox_messages, _messages_total, _rejected_total,
+  /// _crashes_total, _restarts_total, _running, _busy_seconds. Per kind: the histogram matricula_actor_handler_seconds.
   /// Thread safe.
   void publish();
 
@@ -37,4 +37,4 @@ private:
   std::map<std::string, std::unique_ptr<kind_series>> by_kind_;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

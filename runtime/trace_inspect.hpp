@@ -11,4 +11,4 @@ typename Inspector::result_type inspect(Inspector& f, trace_context& x) {
   return f(caf::meta::type_name("trace_context"), x.request_id, x.traceparent);
 }
 
-}  // namespace matricula
+} // namespace matricula

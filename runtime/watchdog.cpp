@@ -46,4 +46,4 @@ watchdog_thread::watchdog_thread(std::shared_ptr<const services> shared, watchdo
 
 watchdog_thread::~watchdog_thread() = default;
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -13,9 +13,9 @@
 namespace matricula::runtime {
 
 struct watchdog_options {
-  milliseconds stuck_after{5'000};       ///< one handler runs so long: alarm "stuck_actor", once an episode
-  milliseconds stuck_after_max{60'000};  ///< then services::on_fatal, once
-  milliseconds check_every{1'000};       ///< by watchdog_thread
+  milliseconds stuck_after{5'000};      ///< one handler runs so long: alarm "stuck_actor", once an episode
+  milliseconds stuck_after_max{60'000}; ///< then services::on_fatal, once
+  milliseconds check_every{1'000};      ///< by watchdog_thread
 };
 
 /// `check` looks at counters only; it works while every worker thread is blocked. Not thread safe.
@@ -50,4 +50,4 @@ private:
   std::jthread thread_;
 };
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

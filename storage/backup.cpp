@@ -36,11 +36,13 @@ public:
   emptied_on_failure& operator=(const emptied_on_failure&) = delete;
   ~emptied_on_failure() {
     if (whole_) return;
+    // The mark of an unfinished restore goes last: a kill in between leaves nothing that looks like a store.
     std::error_code code;
     for (fs::directory_iterator i{directory_, code}, end; !code && i != end; i.increment(code)) {
       std::error_code ignored;
-      fs::remove_all(i->path(), ignored);
+      if (i->path().filename() != restoring_name) fs::remove_all(i->path(), ignored);
     }
+    fs::remove(directory_ / restoring_name, code);
   }
   void keep() noexcept { whole_ = true; }
 
@@ -50,7 +52,7 @@ private:
 };
 
 /// Copies, syncs and digests a file.
-result<backup_file> copy_file(const fs::path& from, const fs::path& to) {
+result<backup_file> copy_and_digest(const fs::path& from, const fs::path& to) {
   auto out = durable_file::create(to);
   if (!out) return std::unexpected(out.error());
   backup_file copied{from.filename().string(), 0, {}};
@@ -152,7 +154,7 @@ result<std::vector<backup_file>> copy_all(const fs::path& from, const fs::path& 
   if (!names) return std::unexpected(names.error());
   std::vector<backup_file> files;
   for (const auto& name : *names) {
-    auto copied = copy_file(from / name, to / name);
+    auto copied = copy_and_digest(from / name, to / name);
     if (!copied) return std::unexpected(copied.error());
     files.push_back(std::move(*copied));
   }
@@ -200,7 +202,7 @@ result<backup_manifest> make_backup(const store& of, const std::string& director
   emptied_on_failure half{target};
 
   // The checkpoint is made beside the files, where linking is free, and copied from there.
-  const auto checkpoint = fs::path(of.directory()) / "backup.partial";
+  const auto checkpoint = fs::path(of.directory()) / checkpoint_name;
   std::error_code ignored;
   fs::remove_all(checkpoint, ignored);
   if (auto made = of.checkpoint(checkpoint.string()); !made) return std::unexpected(made.error());
@@ -263,7 +265,7 @@ result<backup_manifest> restore_backup(const std::string& directory, const std::
     if (auto published = marker->publish(); !published) return std::unexpected(published.error());
   }
   for (const auto& expected : m->files) {
-    const auto copied = copy_file(fs::path(directory) / "data" / expected.name, to / expected.name);
+    const auto copied = copy_and_digest(fs::path(directory) / "data" / expected.name, to / expected.name);
     if (!copied) return std::unexpected(copied.error());
     if (auto equal = same(expected, *copied); !equal) return std::unexpected(equal.error());
   }

@@ -14,7 +14,8 @@ using namespace identifiers;
 
 namespace {
 
-constexpr char types_prefix[] = "type/";
+/// In shard 0.
+constexpr std::string_view types_prefix{"\0type/", 6};
 constexpr std::uint8_t type_setup_version = 1;
 
 std::uint64_t to_ms(timestamp t) { return static_cast<std::uint64_t>(t.time_since_epoch().count()); }
@@ -176,29 +177,46 @@ result<void> walk_records(const view& v, const id_partition& part, std::uint64_t
   return walked;
 }
 
+bool is_type_key(std::string_view key) noexcept {
+  return key.size() > types_prefix.size() && key.starts_with(types_prefix);
+}
+
+namespace {
+result<type_setup> decode_type_setup(std::string_view key, std::string_view value) {
+  byte_reader in{value};
+  type_setup setup;
+  setup.name = key.substr(types_prefix.size());
+  const auto version = in.u8();
+  setup.number = in.big16();
+  const auto of = in.u8();
+  setup.of = static_cast<lifecycle>(of);
+  setup.space = in.text();
+  setup.key_fingerprint = in.text();
+  if (version != type_setup_version || of > 2 || !in.done())
+    return fail(errc::corrupt, "identifier type: unknown version, cut short or too long");
+  return setup;
+}
+}  // namespace
+
 result<std::vector<type_setup>> find_types(const view& v) {
   std::vector<type_setup> out;
   std::optional<error> bad;
-  const auto prefix = std::string(1, '\0') + types_prefix;
-  const auto walked =
-      v.walk(column::meta, prefix, after_prefix(prefix), [&](std::string_view key, std::string_view value) {
-        byte_reader in{value};
-        type_setup setup;
-        setup.name = key.substr(prefix.size());
-        const auto version = in.u8();
-        setup.number = in.big16();
-        const auto of = in.u8();
-        setup.of = static_cast<lifecycle>(of);
-        setup.space = in.text();
-        setup.key_fingerprint = in.text();
-        if (version != type_setup_version || of > 2 || !in.done())
-          return bad = error{errc::corrupt, "identifier type: unknown version, cut short or too long", {}}, false;
-        out.push_back(std::move(setup));
-        return true;
-      });
+  const auto walked = v.walk(column::meta, types_prefix, after_prefix(types_prefix), [&](std::string_view key, std::string_view value) {
+    auto setup = decode_type_setup(key, value);
+    if (!setup) return bad = setup.error(), false;
+    out.push_back(std::move(*setup));
+    return true;
+  });
   if (bad) return std::unexpected(*bad);
   if (!walked) return std::unexpected(walked.error());
   return out;
+}
+
+result<std::string> describe_type_setup(std::string_view key, std::string_view value) {
+  const auto setup = decode_type_setup(key, value);
+  if (!setup) return std::unexpected(setup.error());
+  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}"}})", json_string(setup->name),
+                     setup->number, to_string(setup->of), json_string(setup->space), setup->key_fingerprint);
 }
 
 void put(batch& into, const type_setup& setup) {
@@ -208,7 +226,7 @@ void put(batch& into, const type_setup& setup) {
       .u8(static_cast<std::uint8_t>(setup.of))
       .text(setup.space)
       .text(setup.key_fingerprint);
-  into.put(column::meta, std::string(1, '\0') + types_prefix + setup.name, value.str());
+  into.put(column::meta, std::string(types_prefix) + setup.name, value.str());
 }
 
 result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored, std::span<id_type> types) {

@@ -59,6 +59,10 @@ struct type_setup {
 [[nodiscard]] result<std::vector<type_setup>> find_types(const view& v);
 void put(batch& into, const type_setup& setup); ///< @pre the batch is of shard 0
 
+[[nodiscard]] bool is_type_key(std::string_view key) noexcept;
+/// As JSON. Errors: corrupt.
+[[nodiscard]] result<std::string> describe_type_setup(std::string_view key, std::string_view value);
+
 /// Gives each type its number: the stored one, or the next free one. Returns the setups that must be written before the
 /// types are used. Errors: invalid_argument when a type's lifecycle, space or key differs from how it first started;
 /// the message says what to do.

@@ -13,6 +13,9 @@ namespace matricula::storage {
 /// A file of this name marks a directory that a restore has not finished.
 inline constexpr std::string_view restoring_name = "RESTORING";
 
+/// A directory of this name is a backup's checkpoint; after a kill it would keep dead table files on the disk.
+inline constexpr std::string_view checkpoint_name = "backup.partial";
+
 /// What the store says about itself.
 struct self_description {
   std::optional<std::uint32_t> format; ///< nothing in a new store

@@ -13,7 +13,9 @@
 #include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <mutex>
+#include <system_error>
 
 namespace matricula::storage {
 
@@ -175,6 +177,10 @@ result<std::unique_ptr<store>> store::open(store_options o) {
   if (auto accepted = accept(found, i->mark_found, o); !accepted) return std::unexpected(accepted.error());
   if (*fresh && o.read_only) return fail(errc::not_found, fmt::format("there is no store in {}", o.directory));
 
+  if (!o.read_only && !o.env) {
+    std::error_code ignored;
+    std::filesystem::remove_all(std::filesystem::path(o.directory) / checkpoint_name, ignored);
+  }
   if (auto opened = open_database(o, *i->open_handle); !opened) return std::unexpected(opened.error());
   auto described = describe(i->open_handle->db(), (*i->open_handle)[column::meta]);
   if (!described) return std::unexpected(described.error());

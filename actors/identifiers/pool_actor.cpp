@@ -18,7 +18,8 @@ using namespace identifiers;
 
 namespace {
 
-constexpr std::string_view issue_kind = "ids.issue";
+/// How to read the payload of an idempotency record: issued_ids. Kinds are numbered over all features.
+constexpr std::uint32_t issue_kind = 1;
 constexpr milliseconds running_retry_after{500};
 
 timestamp from_ms(std::int64_t ms) { return timestamp{milliseconds{ms}}; }
@@ -149,7 +150,7 @@ void pool_actor::answer_settled(const runtime::reply_to<T>& reply, result<T> ans
   });
 }
 
-std::string pool_actor::idempotency_key(std::string_view ref) const { return storage::idempotency_key(cx_->part.shard, ref); }
+std::string pool_actor::idempotency_key(std::string_view ref) const { return storage::idempotency::key_of(cx_->part.shard, ref); }
 
 bool pool_actor::should_wait(std::uint32_t count) {
   const auto level = pool_->level();
@@ -222,12 +223,12 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
   batch.reserve(room->bytes());
   storage::put(batch, cx_->part, issued->changes, pool_->counters());
   if (!request.idempotency_ref.empty()) {
-    storage::idempotency_record kept;
+    storage::idempotency::record kept;
     kept.kind = issue_kind;
     kept.fingerprint = request.fingerprint;
     kept.created_at = now;
     kept.payload = encode(issued->answer);
-    batch.put(storage::column::idempotency, idempotency_key(request.idempotency_ref), storage::encode(kept));
+    batch.put(storage::column::idempotency, idempotency_key(request.idempotency_ref), storage::idempotency::encode(kept));
   }
   part_->write(std::move(*room), std::move(batch),
                [reply = request.reply, answer = std::move(issued->answer)](storage::verdict v) mutable noexcept {
@@ -244,7 +245,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
 }
 
 result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_view stored) {
-  auto kept = storage::decode_idempotency_record(stored);
+  auto kept = storage::idempotency::decode(stored);
   if (!kept) return std::unexpected(kept.error());
   if (kept->fingerprint != request.fingerprint || kept->kind != issue_kind)
     return fail(errc::idempotency_mismatch, "This Idempotency-Key was used for another request. Use a new key.");
@@ -358,7 +359,7 @@ result<void> pool_actor::purge_record(const due_row& row, storage::batch& batch)
   auto stored = part_->get(storage::column::idempotency, key);
   if (!stored) return std::unexpected(stored.error());
   if (!*stored) return {};
-  auto kept = storage::decode_idempotency_record(**stored);
+  auto kept = storage::idempotency::decode(**stored);
   if (!kept) return std::unexpected(kept.error());
   auto answer = decode_issued_ids(kept->payload);
   if (!answer) return std::unexpected(answer.error());

@@ -1,15 +1,12 @@
 #include "api/resources/dead_letters.hpp"
 
 #include "api/json_writer.hpp"
+#include "api/page_size.hpp"
 #include "foundation/digest.hpp"
-
-#include <charconv>
 
 namespace matricula::api {
 
 namespace {
-constexpr std::size_t items_max = 1'000;
-
 void write_letter(json::writer& w, const kept_dead_letter& kept) {
   const auto& letter = kept.letter;
   w.member("id", kept.id)
@@ -18,20 +15,9 @@ void write_letter(json::writer& w, const kept_dead_letter& kept) {
       .member("at", to_rfc3339(letter.at))
       .member("message_type", letter.message_type)
       .member("size_bytes", letter.size_bytes)
-      .member("replayable", letter.replayable && !kept.replayed_at);
-  if (kept.replayed_at) w.member("replayed_at", to_rfc3339(*kept.replayed_at));
+      .member("replayable", letter.replayable && !kept.replayed);
+  w.member("replayed", kept.replayed);
   if (!letter.trace.request_id.empty()) w.member("request_id", letter.trace.request_id);
-}
-
-outcome<std::size_t> page_size(const request& from) {
-  const auto text = from.query_value("limit");
-  if (!text) return std::size_t{100};
-  std::size_t n = 0;
-  const auto [end, bad] = std::from_chars(text->data(), text->data() + text->size(), n);
-  if (bad != std::errc{} || end != text->data() + text->size() || n < 1 || n > items_max)
-    return refuse(400, errc::invalid_argument,
-                  "limit must be a whole number from 1 to " + std::to_string(items_max) + ".");
-  return n;
 }
 
 outcome<response> list(const dead_letter_desk& letters, const request& from) {

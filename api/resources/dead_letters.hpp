@@ -2,13 +2,19 @@
 #pragma once
 #include "api/audit.hpp"
 #include "api/route.hpp"
+#include "foundation/clock.hpp"
 #include "runtime/dead_letters.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace matricula::actors {
+class dead_letter_office;
+}
 
 namespace matricula::api {
 
@@ -16,7 +22,7 @@ namespace matricula::api {
 struct kept_dead_letter {
   std::string id;
   runtime::dead_letter letter;
-  std::optional<timestamp> replayed_at;
+  bool replayed = false;
 };
 
 struct dead_letter_query {
@@ -26,7 +32,7 @@ struct dead_letter_query {
 };
 
 struct dead_letter_page {
-  std::vector<kept_dead_letter> items; ///< newest first; payloads may be left out
+  std::vector<kept_dead_letter> items; ///< oldest first; payloads may be left out
   std::string next_cursor;             ///< empty on the last page
 };
 
@@ -46,6 +52,9 @@ public:
 };
 
 /// The desk must live longer than the routes.
+/// The desk over the office that keeps them, which must live longer.
+[[nodiscard]] std::unique_ptr<dead_letter_desk> make_dead_letter_desk(actors::dead_letter_office& office, const clock& time);
+
 [[nodiscard]] std::vector<route> dead_letter_routes(dead_letter_desk& letters, audit_hook audit);
 
 } // namespace matricula::api

@@ -46,8 +46,8 @@ public:
     if (in_days) call.expires_at = from_.time->wall() + std::chrono::days(*in_days);
     call.holder = holder.value_or("");
     if (!r.idempotency_key.empty()) {
-      call.idempotency_ref =
-          storage::idempotency_ref(r.who->tenant, r.who->name, "ids.issue/" + (*type)->name, r.idempotency_key);
+      const auto operation = "ids.issue/" + (*type)->name;
+      call.idempotency_ref = storage::idempotency::hash_of({r.who->tenant, r.who->name, operation, r.idempotency_key});
       // What was asked, not when: "in 3 days" asked again a minute later is the same request.
       call.fingerprint =
           sha256(fmt::format("{}\n{}\n{}\n{}\n{}", (*type)->name, count,

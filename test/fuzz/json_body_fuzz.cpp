@@ -17,7 +17,7 @@ void write(writer& w, const value& v, std::size_t depth) {
   else if (const auto* u = v.as<std::uint64_t>())
     w.value(*u);
   else if (const auto* d = v.as<double>())
-    w.value(*d);
+    w.value(*d == 0 ? 0.0 : *d); // "-0" reads back as a whole number
   else if (const auto* text = v.as<std::string>())
     w.value(*text);
   else if (const auto* items = v.as<value::array>()) {

@@ -25,7 +25,7 @@ template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, sample& x) {
   return f(caf::meta::type_name("sample"), x.number, x.text, x.list, x.trace);
 }
-}  // namespace message_codec_fuzz
+} // namespace message_codec_fuzz
 
 CAF_BEGIN_TYPE_ID_BLOCK(message_codec_fuzz, caf::first_custom_type_id)
 CAF_ADD_TYPE_ID(message_codec_fuzz, (message_codec_fuzz::sample))

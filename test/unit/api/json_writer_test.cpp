@@ -54,7 +54,7 @@ TEST(json_writer, writes_utf8_whatever_it_is_given) {
 }
 
 TEST(json_writer, writes_numbers_that_read_back_the_same) {
-  for (const double d : {0.1, -0.0, 1e300, 5e-324, 1.0 / 3}) {
+  for (const double d : {0.1, -0.0, 1e300, 5e-324, 1.0 / 3, 23456789012345678848.0, 1e15, 999999999999999.0}) {
     writer w;
     w.begin_array().value(d).end_array();
     const auto back = parse(w.str());

@@ -17,7 +17,8 @@ namespace {
 
 using matricula::result;
 
-// -- bounds -------------------------------------------------------------------------------------------------------------
+// -- bounds
+// -------------------------------------------------------------------------------------------------------------
 
 TEST_F(world, a_mailbox_is_bounded_and_counted) {
   auto child = spec("a");
@@ -90,7 +91,8 @@ TEST_F(world, an_address_takes_messages_before_its_actor_first_starts) {
   EXPECT_EQ(journal_->lines, (lines{"a starts", "a 1", "a 2", "a 3"}));
 }
 
-// -- poison -------------------------------------------------------------------------------------------------------------
+// -- poison
+// -------------------------------------------------------------------------------------------------------------
 
 TEST_F(world, a_type_that_keeps_crashing_its_actor_is_refused_and_does_not_escalate) {
   start({.restarts_max = 2, .backoff_min = 1ms, .backoff_max = 1ms, .healthy_after = 1s}, {spec("a")});
@@ -177,7 +179,8 @@ TEST_F(world, crashes_on_its_own_messages_escalate_instead) {
   EXPECT_EQ(fatal_.size(), 1u);
 }
 
-// -- dead letters and replay --------------------------------------------------------------------------------------------
+// -- dead letters and replay
+// --------------------------------------------------------------------------------------------
 
 TEST_F(world, a_dead_letter_holds_the_whole_message_and_is_replayed_to_the_restarted_actor) {
   start({.backoff_min = 1ms, .backoff_max = 1ms}, {spec("a")});
@@ -248,7 +251,8 @@ TEST_F(world, the_codec_makes_no_type_that_was_not_declared) {
   EXPECT_FALSE(encode_message(sys_, caf::make_message(control{})));
 }
 
-// -- what an actor reports ----------------------------------------------------------------------------------------------
+// -- what an actor reports
+// ----------------------------------------------------------------------------------------------
 
 TEST_F(world, an_actor_reports_what_it_did_without_saying_what_was_in_it) {
   start({}, {spec("a")});
@@ -323,7 +327,7 @@ TEST_F(world, inspecting_an_actor_that_is_down_answers_at_once) {
 
 TEST_F(world, inspecting_an_actor_that_does_not_answer_ends_in_time) {
   start({}, {spec("a")});
-  const auto answer = actors_->inspect_and_wait("root/a", 10ms);  // under the test scheduler nobody runs
+  const auto answer = actors_->inspect_and_wait("root/a", 10ms); // under the test scheduler nobody runs
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, errc::deadline_exceeded);
 }
@@ -335,7 +339,8 @@ TEST(json_text, escapes_what_json_requires) {
   EXPECT_EQ(o.str(), R"({"a":"line\nwith \"quotes\" and \\ and \u0001","n":-3,"b":true,"d":0.5,"list":["x",1]})");
 }
 
-// -- on the real scheduler ----------------------------------------------------------------------------------------------
+// -- on the real scheduler
+// ----------------------------------------------------------------------------------------------
 
 /// Each number crashes it or is noted; the last one of each sender is waited for.
 class ordered : public supervised_actor {
@@ -414,7 +419,7 @@ TEST_F(real_node, the_watchdog_sees_a_handler_that_blocks_and_a_stop_ends_in_tim
 }
 
 TEST_F(real_node, keeps_each_senders_order_over_200000_messages_with_restarts) {
-  constexpr int numbers = 100'000;  // for each of two senders
+  constexpr int numbers = 100'000; // for each of two senders
   constexpr int poison = numbers / 997;
   matricula::log::configure(matricula::log::level::error, matricula::log::format::text);
   const auto config = make_system_config({.threads = 2}, {});
@@ -453,5 +458,5 @@ TEST_F(real_node, keeps_each_senders_order_over_200000_messages_with_restarts) {
   matricula::log::set_level(matricula::log::level::info);
 }
 
-}  // namespace
-}  // namespace runtime_test
+} // namespace
+} // namespace runtime_test

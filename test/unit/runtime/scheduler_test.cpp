@@ -1,5 +1,4 @@
 #include "runtime/scheduler.hpp"
-
 #include "world.hpp"
 
 #include <deque>
@@ -20,7 +19,8 @@ struct fake_memory final : schedule_memory {
     if (fails) return done(matricula::fail(errc::io, "the disk is gone"));
     done(kept);
   }
-  void remember(const std::string& job, timestamp last_run, std::function<void(matricula::result<void>)> done) override {
+  void remember(const std::string& job, timestamp last_run,
+                std::function<void(matricula::result<void>)> done) override {
     auto finish = [this, job, last_run, done = std::move(done)] {
       if (fails) return done(matricula::fail(errc::io, "the disk is gone"));
       kept[job] = last_run;
@@ -161,7 +161,7 @@ TEST_F(schedules, a_job_that_must_be_caught_up_is_sent_before_it_is_remembered) 
   memory_->late = true;
   for (int i = 0; i < 60; ++i) advance(60s);
   EXPECT_EQ(times(), lines{"09:00:00"});
-  memory_->pending.clear();  // the power went
+  memory_->pending.clear(); // the power went
   memory_->late = false;
   shut_down();
   begin("0 * * * *", missed_run::catch_up);
@@ -210,5 +210,5 @@ TEST_F(schedules, shows_its_jobs) {
   EXPECT_NE(cell->value()->find(R"("next_run":"2027-01-15T09:00:00.000Z")"), std::string::npos) << *cell->value();
 }
 
-}  // namespace
-}  // namespace runtime_test
+} // namespace
+} // namespace runtime_test

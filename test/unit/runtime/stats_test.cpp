@@ -53,7 +53,8 @@ TEST(rate_meter, needs_two_samples_and_forgets_after_a_minute) {
   rate_meter meter;
   EXPECT_EQ(meter.rates(1s, 5).over_1s, 0);
   meter.sample(1s, 0);
-  for (int s = 2; s <= 200; ++s) meter.sample(std::chrono::seconds(s), static_cast<std::uint64_t>(s < 100 ? 1'000 * s : 99'000));
+  for (int s = 2; s <= 200; ++s)
+    meter.sample(std::chrono::seconds(s), static_cast<std::uint64_t>(s < 100 ? 1'000 * s : 99'000));
   EXPECT_EQ(meter.rates(200s, 99'000).over_60s, 0);
   EXPECT_EQ(meter.rates(201s, 99'060).over_1s, 60);
 }
@@ -76,10 +77,11 @@ TEST(telemetry, publishes_what_actors_count_and_never_counts_twice) {
   published.publish();
   const auto text = metrics.render();
   const std::string labels = R"({actor="root/a",kind="worker"} )";
-  for (const auto& line : {"matricula_actor_mailbox_messages" + labels + "3\n", "matricula_actor_messages_total" + labels + "7\n",
-                           "matricula_actor_rejected_total" + labels + "3\n", "matricula_actor_running" + labels + "1\n",
-                           std::string{"matricula_actor_handler_seconds_count{kind=\"worker\"} 5\n"}})
+  for (const auto& line :
+       {"matricula_actor_mailbox_messages" + labels + "3\n", "matricula_actor_messages_total" + labels + "7\n",
+        "matricula_actor_rejected_total" + labels + "3\n", "matricula_actor_running" + labels + "1\n",
+        std::string{"matricula_actor_handler_seconds_count{kind=\"worker\"} 5\n"}})
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
 }
 
-}  // namespace
+} // namespace

@@ -8,15 +8,16 @@
 namespace runtime_test {
 namespace {
 
-// -- the table: each strategy with each way to fail ---------------------------------------------------------------------
+// -- the table: each strategy with each way to fail
+// ---------------------------------------------------------------------
 
 enum class fault { throws, killed, start_fails, constructor_fails, stuck };
 
 struct row {
   strategy how;
   fault what;
-  lines events;         ///< after the first start: who ends and who starts, in order
-  milliseconds downtime;  ///< before that, nobody starts
+  lines events;          ///< after the first start: who ends and who starts, in order
+  milliseconds downtime; ///< before that, nobody starts
 };
 
 std::string name_of(const ::testing::TestParamInfo<row>& info) {
@@ -108,7 +109,8 @@ TEST_P(supervision, restarts_the_right_actors_in_order_and_keeps_what_waits) {
               if (what == fault::start_fails) all.insert(all.begin(), "b ends");
               return all;
             }()));
-  EXPECT_EQ(journal_->lines.size() - journal_->of("a").size() - journal_->of("b").size() - journal_->of("c").size(), 0u);
+  EXPECT_EQ(journal_->lines.size() - journal_->of("a").size() - journal_->of("b").size() - journal_->of("c").size(),
+            0u);
   const auto sevens = journal_->of("c 7");
   EXPECT_EQ(sevens.size(), 1u);
   for (const auto* path : {"root/a", "root/b", "root/c"}) {
@@ -133,23 +135,38 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         row{strategy::one_for_one, fault::throws, {"b ends", "b starts"}, waits},
         row{strategy::rest_for_one, fault::throws, {"b ends", "c ends", "b starts", "c starts"}, waits},
-        row{strategy::one_for_all, fault::throws, {"b ends", "c ends", "a ends", "a starts", "b starts", "c starts"}, waits},
+        row{strategy::one_for_all,
+            fault::throws,
+            {"b ends", "c ends", "a ends", "a starts", "b starts", "c starts"},
+            waits},
         row{strategy::one_for_one, fault::killed, {"b ends", "b starts"}, 0ms},
         row{strategy::rest_for_one, fault::killed, {"b ends", "c ends", "b starts", "c starts"}, 0ms},
-        row{strategy::one_for_all, fault::killed, {"b ends", "c ends", "a ends", "a starts", "b starts", "c starts"}, 0ms},
+        row{strategy::one_for_all,
+            fault::killed,
+            {"b ends", "c ends", "a ends", "a starts", "b starts", "c starts"},
+            0ms},
         row{strategy::one_for_one, fault::start_fails, {"a starts", "b ends", "c starts", "b starts"}, waits},
-        row{strategy::rest_for_one, fault::start_fails, {"a starts", "b ends", "c starts", "c ends", "b starts", "c starts"}, waits},
-        row{strategy::one_for_all, fault::start_fails,
-            {"a starts", "b ends", "c starts", "c ends", "a ends", "a starts", "b starts", "c starts"}, waits},
+        row{strategy::rest_for_one,
+            fault::start_fails,
+            {"a starts", "b ends", "c starts", "c ends", "b starts", "c starts"},
+            waits},
+        row{strategy::one_for_all,
+            fault::start_fails,
+            {"a starts", "b ends", "c starts", "c ends", "a ends", "a starts", "b starts", "c starts"},
+            waits},
         row{strategy::one_for_one, fault::constructor_fails, {"a starts", "c starts", "b starts"}, waits},
         row{strategy::rest_for_one, fault::constructor_fails, {"a starts", "b starts", "c starts"}, waits},
-        row{strategy::one_for_all, fault::constructor_fails, {"a starts", "a ends", "a starts", "b starts", "c starts"}, waits},
+        row{strategy::one_for_all,
+            fault::constructor_fails,
+            {"a starts", "a ends", "a starts", "b starts", "c starts"},
+            waits},
         // CAF cannot end a handler: nobody restarts, the watchdog tells.
         row{strategy::one_for_one, fault::stuck, {}, 0ms}, row{strategy::rest_for_one, fault::stuck, {}, 0ms},
         row{strategy::one_for_all, fault::stuck, {}, 0ms}),
     name_of);
 
-// -- what becomes of messages -------------------------------------------------------------------------------------------
+// -- what becomes of messages
+// -------------------------------------------------------------------------------------------
 
 TEST_F(world, what_waits_survives_a_crash_in_order_and_the_poison_becomes_a_dead_letter) {
   start({.backoff_min = 100ms, .backoff_max = 100ms}, {spec("a")});
@@ -217,7 +234,8 @@ TEST_F(world, messages_to_itself_die_with_an_incarnation) {
   EXPECT_EQ(journal_->lines.size(), 9u);
 }
 
-// -- back-off and escalation --------------------------------------------------------------------------------------------
+// -- back-off and escalation
+// --------------------------------------------------------------------------------------------
 
 TEST_F(world, back_off_doubles_up_to_its_cap_and_starts_anew_after_health) {
   supervisor_options options;
@@ -333,7 +351,8 @@ TEST_F(world, two_children_of_one_id_are_fatal_at_the_start) {
   EXPECT_EQ(journal_->lines, lines{});
 }
 
-// -- no orphans ---------------------------------------------------------------------------------------------------------
+// -- no orphans
+// ---------------------------------------------------------------------------------------------------------
 
 TEST_F(world, a_supervisor_that_gives_up_waits_for_a_slow_child) {
   supervisor_options inner{.restarts_max = 0};
@@ -383,7 +402,8 @@ TEST_F(world, a_child_whose_supervisor_is_gone_stops) {
   boss = nullptr;
 }
 
-// -- stopping -----------------------------------------------------------------------------------------------------------
+// -- stopping
+// -----------------------------------------------------------------------------------------------------------
 
 TEST_F(world, an_ordered_stop_drains_and_ends_the_last_started_first) {
   start({}, {spec("a"), subtree("sub", {}, {spec("b"), spec("c")}), spec("d")});
@@ -431,7 +451,8 @@ TEST_F(world, a_child_that_does_not_stop_is_killed_and_at_last_reported_while_it
   root_ = nullptr;
 }
 
-// -- operators ----------------------------------------------------------------------------------------------------------
+// -- operators
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_F(world, restarts_and_kills_by_an_operator_count_for_nothing) {
   start({.restarts_max = 0}, {spec("a"), spec("b")});
@@ -506,7 +527,8 @@ TEST_F(world, the_policy_decides_who_comes_back) {
   auto leaves_permanent = child_of<leaving>("lp", "leaving", journal_);
   auto leaves_transient = child_of<leaving>("lt", "leaving", journal_);
   leaves_transient.policy = restart_policy::transient;
-  start({.backoff_min = 1ms, .backoff_max = 1ms}, {permanent, transient, temporary, leaves_permanent, leaves_transient});
+  start({.backoff_min = 1ms, .backoff_max = 1ms},
+        {permanent, transient, temporary, leaves_permanent, leaves_transient});
   for (const auto* id : {"p", "t", "x"}) caf::anon_send(at(std::string{"root/"} + id), -1);
   for (const auto* id : {"lp", "lt"}) caf::anon_send(at(std::string{"root/"} + id), 1);
   run();
@@ -520,5 +542,5 @@ TEST_F(world, the_policy_decides_who_comes_back) {
   EXPECT_EQ(states["root/lt"], actor_state::stopped);
 }
 
-}  // namespace
-}  // namespace runtime_test
+} // namespace
+} // namespace runtime_test

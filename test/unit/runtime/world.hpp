@@ -55,7 +55,7 @@ typename Inspector::result_type inspect(Inspector& f, poke_order&) {
   return f(caf::meta::type_name("poke_order"));
 }
 
-}  // namespace runtime_test
+} // namespace runtime_test
 
 CAF_BEGIN_TYPE_ID_BLOCK(runtime_tests, caf::first_custom_type_id)
 CAF_ADD_TYPE_ID(runtime_tests, (runtime_test::add_order))
@@ -89,7 +89,7 @@ struct kept_letters final : dead_letter_sink {
 /// What happened to the workers, and what shall happen to them.
 struct journal {
   std::vector<std::string> lines;
-  std::map<std::string, int> failing_constructors;  ///< by id, how many times yet
+  std::map<std::string, int> failing_constructors; ///< by id, how many times yet
   std::map<std::string, int> failing_starts;
   std::function<void()> when_poked = [] {};
   [[nodiscard]] std::vector<std::string> of(const std::string& prefix) const {
@@ -125,7 +125,7 @@ public:
           x.reply.deliver(x.what);
         },
         [this](poke_order) { to_->when_poked(); },
-        [this](const std::string& later) {  // to itself
+        [this](const std::string& later) { // to itself
           if (later == "crash") throw std::runtime_error("its own message");
           to_->lines.push_back(id_ + " " + later);
         },
@@ -184,7 +184,7 @@ protected:
       auto& count = alive[line.substr(0, line.find(' '))];
       if (line.ends_with(" starts")) {
         EXPECT_EQ(count++, 0) << "two incarnations at once: " << line;
-      } else if (line.ends_with(" ends") && count > 0) {  // one that failed to start ends without having started
+      } else if (line.ends_with(" ends") && count > 0) { // one that failed to start ends without having started
         --count;
       }
     }
@@ -241,8 +241,9 @@ protected:
   std::shared_ptr<registry> actors_ = std::make_shared<registry>(clock_);
   std::shared_ptr<services> shared_ = std::make_shared<services>();
   std::unique_ptr<caf::actor_system_config> config_ =
-      make_system_config({.how = system_options::scheduling::testing},
-                         [](caf::actor_system_config& config) { declare_messages<caf::id_block::runtime_tests>(config); });
+      make_system_config({.how = system_options::scheduling::testing}, [](caf::actor_system_config& config) {
+        declare_messages<caf::id_block::runtime_tests>(config);
+      });
   caf::actor_system sys_{*config_};
   caf::scheduler::test_coordinator& sched_ = dynamic_cast<caf::scheduler::test_coordinator&>(sys_.scheduler());
   caf::actor root_;
@@ -251,4 +252,4 @@ protected:
 
 using lines = std::vector<std::string>;
 
-}  // namespace runtime_test
+} // namespace runtime_test

@@ -1,0 +1,72 @@
+/// Keeps the messages that crashed their actor, durably, and sends them again when an operator says so.
+#pragma once
+#include "foundation/random.hpp"
+#include "runtime/dead_letters.hpp"
+#include "storage/dead_letters.hpp"
+#include "storage/notebook.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace matricula::runtime {
+class registry;
+}
+
+namespace matricula::actors {
+
+/// A dead letter with its id, as kept.
+struct kept_letter {
+  std::string id;
+  runtime::dead_letter letter;
+  bool replayed = false;
+};
+
+class dead_letter_office final : public runtime::dead_letter_sink {
+public:
+  /// @param cap letters kept per actor and message type; further ones are counted.
+  dead_letter_office(storage::commit_log& log, std::uint64_t cap);
+
+  /// For replays: where actors are found. Call it when the actor system is there, and with nulls before it goes.
+  void connect(caf::actor_system* system, const runtime::registry* actors);
+  void set_cap(std::uint64_t cap) noexcept { cap_.store(cap, std::memory_order_relaxed); }
+
+  void keep(runtime::dead_letter letter) noexcept override;
+  /// Letters that could not be written since the start.
+  [[nodiscard]] std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
+
+  struct page {
+    std::vector<kept_letter> letters;  ///< oldest first
+    std::string next;                  ///< empty at the end
+  };
+  [[nodiscard]] result<page> list(std::string_view after, std::size_t limit) const;
+  /// Errors: not_found.
+  [[nodiscard]] result<kept_letter> find(std::string_view id) const;
+  /// Sends it to its actor again and notes that; a second time is refused. When the process dies between the two, it can
+  /// be replayed again: only messages whose effect is the same when done twice are replayable.
+  /// Errors: not_found, conflict, unavailable, deadline_exceeded.
+  [[nodiscard]] result<void> replay(std::string_view id, std::chrono::milliseconds at_most);
+  /// Errors: not_found, unavailable, deadline_exceeded.
+  [[nodiscard]] result<void> discard(std::string_view id, std::chrono::milliseconds at_most);
+
+private:
+  storage::notebook notes_;
+  std::atomic<std::uint64_t> cap_;
+  std::atomic<std::uint64_t> lost_{0};
+  mutable std::mutex mutex_;
+  secure_random random_;
+  std::set<std::string, std::less<>> replaying_;
+  caf::actor_system* system_ = nullptr;
+  const runtime::registry* actors_ = nullptr;
+};
+
+}  // namespace matricula::actors

@@ -1,0 +1,28 @@
+/// Whether the rows of the identifier types agree with each other: what `matricula verify` asks of them.
+#pragma once
+#include "domain/identifiers/type.hpp"
+#include "storage/inspect.hpp"
+#include "storage/verify.hpp"
+
+#include <vector>
+
+namespace matricula::storage {
+
+/// Counters against records, the released list against records, the due index against records both ways, and no
+/// identifier twice. With the types (their key at hand) also that each identifier is the one of its counter.
+class identifiers_verifier final : public verifier {
+public:
+  explicit identifiers_verifier(std::vector<identifiers::id_type> types = {}) : types_(std::move(types)) {}
+  [[nodiscard]] std::string_view name() const noexcept override { return "identifiers"; }
+  void check(const view& rows, verify_report& report) const override;
+
+private:
+  void check_type(const view& rows, verify_report& report, const std::string& name, std::uint16_t number,
+                  identifiers::lifecycle of) const;
+  std::vector<identifiers::id_type> types_;
+};
+
+/// Adds the decoders of the identifier columns.
+void add_identifier_decoders(row_decoders& to);
+
+}  // namespace matricula::storage

@@ -1,0 +1,37 @@
+/// Faults that are built into a simulated node on purpose: a harness that does not find them proves nothing.
+/// None of them is in the program; each is planted around it.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace matricula::sim {
+
+enum class planted_bug : std::uint8_t {
+  none,
+  no_tenure,          ///< a pool loads while its predecessor's writes are still on their way
+  no_sync,            ///< the disk says that it synced and did not
+  idempotency_apart,  ///< the idempotency row is written in a batch of its own
+  reply_before_write, ///< the completion runs before the batch is written
+  missing_index_key,  ///< now and then a row of the due index is forgotten
+  expiry_off_by_one,  ///< identifiers expire one millisecond early
+  lost_refill_order,  ///< a refill order that is lost is never given again
+};
+
+inline constexpr std::array<std::string_view, 8> planted_bug_names{
+    "none",          "no_tenure",         "no_sync",           "idempotency_apart", "reply_before_write",
+    "missing_index_key", "expiry_off_by_one", "lost_refill_order",
+};
+
+[[nodiscard]] constexpr std::string_view to_string(planted_bug bug) noexcept {
+  return planted_bug_names[static_cast<std::size_t>(bug)];
+}
+
+[[nodiscard]] constexpr std::optional<planted_bug> parse_planted_bug(std::string_view name) noexcept {
+  for (std::size_t i = 0; i < planted_bug_names.size(); ++i)
+    if (planted_bug_names[i] == name) return static_cast<planted_bug>(i);
+  return std::nullopt;
+}
+
+} // namespace matricula::sim

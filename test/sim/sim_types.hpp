@@ -1,0 +1,28 @@
+/// The identifier types of the simulated node: so small that they run dry, cool off and are reused within one run.
+#pragma once
+#include "domain/identifiers/type.hpp"
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace matricula::sim {
+
+/// A type and everything there is to know about its space.
+struct sim_type {
+  identifiers::id_type type;
+  std::vector<std::uint64_t> valid; ///< counters of all identifiers, ascending
+
+  /// Identifiers with a counter below `end`.
+  [[nodiscard]] std::uint64_t valid_below(std::uint64_t end) const;
+  [[nodiscard]] bool expires() const noexcept { return type.rules.of == identifiers::lifecycle::vid; }
+};
+
+/// How long idempotency records outlive their assignment in the simulation.
+inline constexpr milliseconds sim_purge_after{4'000};
+
+/// Made once a process: `uin` (5 digits), `vid` (3 digits, reused), `pass` (4 digits, a VID that is never reused) and
+/// `farmer` (4 digits, of the pool kind).
+[[nodiscard]] const std::vector<sim_type>& sim_types();
+
+} // namespace matricula::sim
