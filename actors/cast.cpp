@@ -13,6 +13,7 @@ namespace matricula::actors {
 void declare_messages(caf::actor_system_config& config) { runtime::declare_messages<caf::id_block::matricula>(config); }
 
 void make_addresses(type_context& cx, caf::actor_system& system, const runtime::slot_limits& slots) {
+  cx.level->set_limits(cx.type.limits);
   for (auto* slot : {&cx.pool, &cx.checker, &cx.populator, &cx.expirer}) *slot = runtime::slot_ref::make(system, slots);
   for (std::uint32_t i = 0; i < cx.type.populator_workers; ++i) cx.walkers.push_back(runtime::slot_ref::make(system, slots));
 }

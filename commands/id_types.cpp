@@ -28,7 +28,6 @@ result<type_options> type_options_of(const std::string& name, const config::type
   o.cool_off = std::chrono::seconds(s.cool_off_seconds);
   o.limits = {s.pool_min, s.pool_target};
   o.populator_workers = s.populator_workers;
-  o.confirm_lease = std::chrono::seconds(s.confirm_lease_seconds);
 
   auto& r = o.format.rules;
   const auto& changed = s.rules;

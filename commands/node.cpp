@@ -307,6 +307,7 @@ result<void> node::parts::start_server() {
   listen.host = address->host;
   listen.port = address->port;
   listen.threads = s.server.threads;
+  listen.waiting_max = s.server.connections_max > s.server.threads ? s.server.connections_max - s.server.threads : 1;
   listen.requests_per_connection_max = s.server.keep_alive_requests_max;
   listen.keep_alive = milliseconds{s.server.keep_alive_timeout_ms};
   listen.connection.head.bytes_max = s.server.header_bytes_max;
@@ -452,6 +453,10 @@ result<std::vector<std::string>> node::parts::reload() {
     app->set_limits(limits());
     batch_count_max = settings().identifiers.batch_count_max;
     log::set_level(settings().log.level);
+    letters->set_cap(settings().dead_letters.per_actor_and_reason_max);
+    for (const auto* type : door->types())
+      if (const auto found = settings().identifiers.types.find(type->name); found != settings().identifiers.types.end())
+        door->set_limits(*type, {found->second.pool_min, found->second.pool_target});
     // Reloading is how an operator says that the clock is right after a jump.
     decisions->trust();
   }

@@ -103,7 +103,7 @@ std::vector<setting> server_rows() {
               "none."),
       integer("server.requests_in_flight_max", bound<in, &S::requests_in_flight_max>(), 512, 1, 100'000, "requests",
               when::reload, "Requests accepted and not yet answered. Beyond it the answer is 503 with Retry-After."),
-      integer("server.connections_max", bound<in, &S::connections_max>(), 4096, 1, 100'000, "connections", when::reload,
+      integer("server.connections_max", bound<in, &S::connections_max>(), 4096, 1, 100'000, "connections", when::restart,
               "Open connections, idle ones included. Further ones are closed at once."),
       integer("server.body_bytes_max", bound<in, &S::body_bytes_max>(), 1'048'576, 1024, 67'108'864, "bytes",
               when::reload, "Size of a request's body. A larger one is answered 413."),
@@ -137,7 +137,7 @@ std::vector<setting> auth_rows() {
       text("auth.tokens_file", bound<in, &S::tokens_file>(), "", 0, when::restart,
            "File of the hashed tokens, written by `matricula token create` and read again on reload. Empty: the file "
            "\"tokens\" in storage.data_dir."),
-      list("auth.open_routes", kind::route_list, bound<in, &S::open_routes>(), 256, when::reload,
+      list("auth.open_routes", kind::route_list, bound<in, &S::open_routes>(), 256, when::restart,
            "Routes that need no token, each \"METHOD /path\" with path parameters as in /openapi.yaml, such as "
            "\"POST /v1/ids/{type}\"."),
   };
@@ -162,7 +162,7 @@ std::vector<setting> storage_rows() {
       integer("storage.queue_bytes_max", bound<in, &S::queue_bytes_max>(), 16'777'216, 262'144, 1'073'741'824, "bytes",
               when::restart, "Bytes waiting for the log. Beyond it writes are refused with 503 and Retry-After."),
       integer("storage.disk_free_mib_min", bound<in, &S::disk_free_mib_min>(), 256, 1, gib_in_mib * gib_in_mib, "MiB",
-              when::reload, "With less free space than this, writes are refused with 503; reads go on."),
+              when::restart, "With less free space than this, writes are refused with 503; reads go on."),
       integer("storage.ballast_mib", bound<in, &S::ballast_mib>(), 64, 0, 64 * gib_in_mib, "MiB", when::restart,
               "Size of a file that is given up when the node starts on a full disk, so that recovery can write. 0: "
               "none."),
@@ -208,7 +208,7 @@ std::vector<setting> small_rows() {
       word("log.format", bound<&settings::log, &log_settings::format>(), "text", words_of<log::format>, when::restart,
            "Text for people or one JSON object a line, on standard error."),
       integer("idempotency.retention_days", bound<&settings::idempotency, &idempotency_settings::retention_days>(), 30,
-              1, 3650, "days", when::reload,
+              1, 3650, "days", when::restart,
               "How long the answer to an Idempotency-Key is kept, at least. The answer to an issue is kept for as long "
               "as its identifier."),
       integer("dead_letters.per_actor_and_reason_max",
@@ -271,9 +271,6 @@ std::vector<setting> type_rows() {
               "identifiers", when::reload, "What a refill fills up to. Not below pool_min."),
       integer("identifiers.types.<type>.populator_workers", bound_in_type<&S::populator_workers>(), 2, 1, 64, "workers",
               when::restart, "Workers that share a refill."),
-      integer("identifiers.types.<type>.confirm_lease_seconds", bound_in_type<&S::confirm_lease_seconds>(), day_s, 1,
-              365 * day_s, "seconds", when::reload,
-              "Lifecycle \"uin\": an identifier issued longer ago and not confirmed may be reclaimed."),
   };
 }
 

@@ -107,7 +107,6 @@ struct type_settings {
   std::uint32_t pool_min = 0;
   std::uint32_t pool_target = 0;
   std::uint32_t populator_workers = 0;
-  std::uint32_t confirm_lease_seconds = 0;
   rule_settings rules;
   bool operator==(const type_settings&) const = default;
 };

@@ -58,7 +58,7 @@ public:
   registry(const registry&) = delete;
   registry& operator=(const registry&) = delete;
 
-  // -- for supervisors ----------------------------------------------------------------------------------------------
+  // -- for supervisors ----------------------------------------------------------------------------
   /// The stats of `path`, made at the first call. @param supervisor who carries out commands; empty for the root.
   std::shared_ptr<actor_stats> enroll(const std::string& path, const std::string& kind, const slot_ref& slot,
                                       const caf::actor_addr& supervisor);
@@ -70,7 +70,7 @@ public:
   /// Lets go of every address. Call it before the actor system is destroyed.
   void clear();
 
-  // -- for operators ------------------------------------------------------------------------------------------------
+  // -- for operators ------------------------------------------------------------------------------
   /// Every actor, sorted by path: a parent stands before its children.
   [[nodiscard]] std::vector<actor_snapshot> list() const;
   [[nodiscard]] std::optional<actor_snapshot> find(std::string_view path) const;

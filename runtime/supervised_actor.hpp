@@ -57,7 +57,7 @@ public:
   /// The trace of the message being handled, or null.
   [[nodiscard]] const trace_context* current_trace();
 
-  // -- CAF's side; not for users ------------------------------------------------------------------------------------
+  // -- CAF's side; not for users ------------------------------------------------------------------
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* unit) override;
   /// Like enqueue, but leaves `what` alone and returns false when the mailbox is full.
   [[nodiscard]] bool admit(caf::mailbox_element_ptr& what, caf::execution_unit* unit);

@@ -112,8 +112,7 @@ bool supervisor::start(std::size_t index) {
   return true;
 }
 
-// -- what happens to children
-// -------------------------------------------------------------------------------------------
+// -- what happens to children ---------------------------------------------------------------------
 
 caf::invoke_message_result supervisor::consume(caf::mailbox_element& x) {
   // Even a kill must wait for the children: an orphan would live beside its successor.
@@ -235,8 +234,7 @@ milliseconds supervisor::backoff(std::uint32_t failures) {
   return std::min(options_.backoff_max, jittered);
 }
 
-// -- restart plans
-// ------------------------------------------------------------------------------------------------------
+// -- restart plans --------------------------------------------------------------------------------
 
 void supervisor::plan_restart(std::size_t index, milliseconds delay) {
   const auto key = options_.how == strategy::one_for_one ? index : 0;
@@ -294,8 +292,7 @@ void supervisor::drop_from_plans(std::size_t index) {
   }
 }
 
-// -- stopping
-// -----------------------------------------------------------------------------------------------------------
+// -- stopping -------------------------------------------------------------------------------------
 
 void supervisor::stop(std::size_t index, manner how) {
   auto& c = children_[index];
@@ -373,8 +370,7 @@ void supervisor::on_exit() {
   if (!context_of_child().slot) stats().state = actor_state::stopped;
 }
 
-// -- operators
-// ----------------------------------------------------------------------------------------------------------
+// -- operators ------------------------------------------------------------------------------------
 
 void supervisor::on_command(const command_order& order) {
   const auto found = std::ranges::find_if(children_, [&](const child& c) { return c.spec.id == order.child; });
@@ -435,8 +431,7 @@ std::string supervisor::describe() const {
   return out.str();
 }
 
-// -- making them
-// --------------------------------------------------------------------------------------------------------
+// -- making them ----------------------------------------------------------------------------------
 
 child_spec subtree(std::string id, supervisor_options options, std::vector<child_spec> children) {
   milliseconds stop_grace{1'000};

@@ -13,7 +13,7 @@ namespace matricula::storage::audit {
 
 struct entry {
   std::string id; ///< ULID: sorts by time
-  timestamp at{};
+  timestamp at;
   std::string who;    ///< the principal
   std::string action; ///< a stable code such as "actor.restart"
   std::string target; ///< what it was done to

@@ -23,7 +23,7 @@ struct backup_manifest {
   std::uint32_t store_format = 0;
   std::string node_id;
   group_record last; ///< the last group in it
-  timestamp made_at{};
+  timestamp made_at;
   std::vector<backup_file> files;
   bool operator==(const backup_manifest&) const = default;
 };

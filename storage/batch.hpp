@@ -20,7 +20,7 @@ inline constexpr std::uint8_t shard_count = 64;
 
 class batch {
 public:
-  static constexpr std::size_t bytes_max = 256 * 1024;
+  static constexpr std::size_t bytes_max = std::size_t{256} * 1024;
   static constexpr std::size_t operations_max = 2'000;
 
   explicit batch(shard_id shard) noexcept : shard_(shard) {}

@@ -17,7 +17,7 @@ enum class state : std::uint8_t { kept = 1, replayed = 2 };
 
 struct letter {
   std::string id; ///< ULID
-  timestamp at{};
+  timestamp at;
   std::string actor;  ///< its path
   std::string reason; ///< a short code, not the exception's text
   std::string message_type;
@@ -37,7 +37,7 @@ struct count {
 };
 
 inline constexpr std::size_t id_bytes = 26;
-inline constexpr std::size_t payload_bytes_max = 128 * 1024; ///< a longer one is cut off and not replayable
+inline constexpr std::size_t payload_bytes_max = std::size_t{128} * 1024; ///< a longer one is cut off and not replayable
 
 [[nodiscard]] std::string encode(const letter& l);
 /// Errors: corrupt.

@@ -25,7 +25,7 @@ inline constexpr std::size_t fingerprint_bytes = 32;
 
 struct record {
   std::string fingerprint; ///< SHA-256 of the request: the same key with another request is a mismatch
-  timestamp created_at{};
+  timestamp created_at;
   std::optional<timestamp> expires_at; ///< when it may be purged; never without
   bool ended = false;                  ///< what it created is no longer its caller's
   std::uint32_t kind = 0;              ///< how to read the payload; numbers are the features' own

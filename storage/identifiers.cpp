@@ -196,17 +196,18 @@ result<type_setup> decode_type_setup(std::string_view key, std::string_view valu
     return fail(errc::corrupt, "identifier type: unknown version, cut short or too long");
   return setup;
 }
-}  // namespace
+} // namespace
 
 result<std::vector<type_setup>> find_types(const view& v) {
   std::vector<type_setup> out;
   std::optional<error> bad;
-  const auto walked = v.walk(column::meta, types_prefix, after_prefix(types_prefix), [&](std::string_view key, std::string_view value) {
-    auto setup = decode_type_setup(key, value);
-    if (!setup) return bad = setup.error(), false;
-    out.push_back(std::move(*setup));
-    return true;
-  });
+  const auto walked =
+      v.walk(column::meta, types_prefix, after_prefix(types_prefix), [&](std::string_view key, std::string_view value) {
+        auto setup = decode_type_setup(key, value);
+        if (!setup) return bad = setup.error(), false;
+        out.push_back(std::move(*setup));
+        return true;
+      });
   if (bad) return std::unexpected(*bad);
   if (!walked) return std::unexpected(walked.error());
   return out;
@@ -215,8 +216,9 @@ result<std::vector<type_setup>> find_types(const view& v) {
 result<std::string> describe_type_setup(std::string_view key, std::string_view value) {
   const auto setup = decode_type_setup(key, value);
   if (!setup) return std::unexpected(setup.error());
-  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}"}})", json_string(setup->name),
-                     setup->number, to_string(setup->of), json_string(setup->space), setup->key_fingerprint);
+  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}"}})",
+                     json_string(setup->name), setup->number, to_string(setup->of), json_string(setup->space),
+                     setup->key_fingerprint);
 }
 
 void put(batch& into, const type_setup& setup) {

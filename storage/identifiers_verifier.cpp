@@ -28,10 +28,11 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
   const auto counters = find_pool(rows, part);
   if (!counters) return bad(counters.error().message);
   if (!counters->balanced())
-    bad(fmt::format("walked {} is not the sum of what became of it: filtered {} + available {} + issued {} + assigned {} + cooling {} + "
+    bad(fmt::format("walked {} is not the sum of what became of it: filtered {} + available {} + issued {} + assigned "
+                    "{} + cooling {} + "
                     "retired {} + granted {}",
-                    counters->walked_to, counters->filtered, counters->available(), counters->issued, counters->assigned,
-                    counters->cooling, counters->retired, counters->granted));
+                    counters->walked_to, counters->filtered, counters->available(), counters->issued,
+                    counters->assigned, counters->cooling, counters->retired, counters->granted));
   const auto known = std::ranges::find(types_, type_name, &id_type::name);
   const auto* space = known == types_.end() ? nullptr : known->space.get();
 
@@ -45,10 +46,13 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
     if (!found) return bad(found.error().message);
     more = found->size() == page && found->back().at != from;
     for (const auto& row : *found) {
-      if (more && row.at == found->back().at) continue;  // comes again with the next page
+      if (more && row.at == found->back().at) continue; // comes again with the next page
       ++due_rows;
-      if (row.at < counters->due_floor) bad(fmt::format("a due row of {} lies before the floor {}", to_rfc3339(row.at), to_rfc3339(counters->due_floor)));
-      for (const auto& e : row.entries) (row.kind == due_kind::expire ? to_expire : to_release).insert(e.counter << 16 | (e.assignment & 0xffff));
+      if (row.at < counters->due_floor)
+        bad(fmt::format("a due row of {} lies before the floor {}", to_rfc3339(row.at),
+                        to_rfc3339(counters->due_floor)));
+      for (const auto& e : row.entries)
+        (row.kind == due_kind::expire ? to_expire : to_release).insert(e.counter << 16 | (e.assignment & 0xffff));
     }
     if (more) from = found->back().at;
   }
@@ -63,14 +67,18 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
     ids.push_back(hash64(r.id));
     if (r.state == id_state::available) available.insert(counter);
     if (counter >= counters->issued_to) bad(fmt::format("counter {} has a record but was never issued", counter));
-    if (r.history.empty() || r.history.back().to != r.state) bad(fmt::format("counter {}: its history does not end in its state", counter));
+    if (r.history.empty() || r.history.back().to != r.state)
+      bad(fmt::format("counter {}: its history does not end in its state", counter));
     if (space) {
       const auto id = space->id_of(counter);
-      if (!id || id->view() != r.id) bad(fmt::format("counter {}: its record holds another identifier than the key gives", counter));
+      if (!id || id->view() != r.id)
+        bad(fmt::format("counter {}: its record holds another identifier than the key gives", counter));
     }
     const auto key = counter << 16 | (r.assignment & 0xffff);
-    if (r.state == id_state::assigned && r.expires_at && !to_expire.contains(key)) bad(fmt::format("counter {} expires, but the due index does not say so", counter));
-    if (r.state == id_state::expired && !to_release.contains(key)) bad(fmt::format("counter {} is cooling off, but the due index never releases it", counter));
+    if (r.state == id_state::assigned && r.expires_at && !to_expire.contains(key))
+      bad(fmt::format("counter {} expires, but the due index does not say so", counter));
+    if (r.state == id_state::expired && !to_release.contains(key))
+      bad(fmt::format("counter {} is cooling off, but the due index never releases it", counter));
     return true;
   });
   if (!walked) bad(walked.error().message);
@@ -95,7 +103,8 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
     }
     byte_reader in{**value};
     const auto counter = in.varint();
-    if (!in.done() || !available.contains(counter)) bad(fmt::format("the released list's place {} names an identifier that is not available", slot));
+    if (!in.done() || !available.contains(counter))
+      bad(fmt::format("the released list's place {} names an identifier that is not available", slot));
     if (!listed.insert(counter).second) bad(fmt::format("the released list names counter {} twice", counter));
   }
   report.count("identifiers of type " + type_name, records);
@@ -111,4 +120,4 @@ void add_identifier_decoders(row_decoders& to) {
   });
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -21,7 +21,7 @@ struct group_info {
   std::size_t batches = 0;
   std::size_t operations = 0;
   std::size_t bytes = 0;
-  std::chrono::nanoseconds sync_time{}; ///< write and sync; 0 without `local_log_options::monotonic`
+  std::chrono::nanoseconds sync_time; ///< write and sync; 0 without `local_log_options::monotonic`
 };
 
 struct local_log_options {

@@ -5,6 +5,8 @@
 #include <rocksdb/env.h>
 
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 
@@ -25,9 +27,12 @@ public:
       log::write(level >= rocksdb::InfoLogLevel::ERROR_LEVEL ? log::level::error : log::level::warning, "store.rocksdb",
                  line.data());
     } catch (const std::exception&) {
-      // A line that cannot be logged is dropped: RocksDB must never notice.
+      ++dropped_; // a line that cannot be logged is dropped: RocksDB must never notice
     }
   }
+
+private:
+  std::atomic<std::uint64_t> dropped_{0};
 };
 
 } // namespace

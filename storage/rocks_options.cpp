@@ -16,7 +16,7 @@ namespace {
 class failure_reporter final : public rocksdb::EventListener {
 public:
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
-    if (status->IsShutdownInProgress()) return;  // a compaction that was stopped by closing
+    if (status->IsShutdownInProgress()) return; // a compaction that was stopped by closing
     log::error("store.background_error", "RocksDB failed in the background; the next write ends the process",
                {{"reason", static_cast<int>(reason)}, {"status", status->ToString()}});
   }

@@ -16,8 +16,8 @@ enum class outcome : std::uint8_t { started = 1, done = 2, failed = 3, skipped =
 
 struct last_run {
   std::string name;
-  timestamp due{};     ///< the time that the schedule named
-  timestamp started{}; ///< when it really began
+  timestamp due;     ///< the time that the schedule named
+  timestamp started; ///< when it really began
   std::optional<timestamp> finished;
   outcome how = outcome::started;
   std::uint64_t runs = 0;

@@ -19,7 +19,7 @@ namespace {
 // payload). The first payload is the header, the last one the number of rows; a cut or swapped block breaks the checks.
 constexpr std::string_view magic = "MTRSHRD1";
 constexpr std::size_t check_bytes = 16;
-constexpr std::size_t block_bytes = 256 * 1024;
+constexpr std::size_t block_bytes = std::size_t{256} * 1024;
 constexpr std::size_t payload_bytes_max = std::size_t{4} << 20;
 
 enum class block_kind : std::uint8_t { header = 1, rows = 2, end = 3 };

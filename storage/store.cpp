@@ -150,7 +150,8 @@ result<void> store::impl::begin(const self_description& found) {
 store::store(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 
 store::~store() {
-  if (impl_->marks && !dead()) (void)impl_->marks->sync();
+  if (!impl_->marks || dead()) return;
+  if (const auto synced = impl_->marks->sync(); !synced) log::warning("store.mark_not_synced", synced.error().message);
 }
 
 result<std::unique_ptr<store>> store::open(store_options o) {

@@ -25,7 +25,7 @@ caf::behavior checker_actor::make_behavior() {
 void checker_actor::check() {
   cx_->level->taken_note();
   const auto level = cx_->level->get();
-  const auto wanted = identifiers::next_refill(level, cx_->type.limits);
+  const auto wanted = identifiers::next_refill(level, cx_->level->limits());
   if (!wanted) {
     open_.reset();
     return;
@@ -47,8 +47,9 @@ void checker_actor::check() {
 
 std::string checker_actor::describe() const {
   const auto level = cx_->level->get();
+  const auto limits = cx_->level->limits();
   return fmt::format(R"({{"type":"{}","fresh":{},"released":{},"refill_below":{},"fill_to":{},"orders":{},"order_open":{}}})",
-                     cx_->type.name, level.fresh, level.released, cx_->type.limits.refill_below, cx_->type.limits.fill_to,
+                     cx_->type.name, level.fresh, level.released, limits.refill_below, limits.fill_to,
                      orders_, open_.has_value());
 }
 

@@ -58,6 +58,8 @@ result<pool_counters> id_door::counters(const id_type& type) const {
   return storage::find_pool(**view, cx.part);
 }
 
+void id_door::set_limits(const id_type& type, const pool_limits& limits) { context(type).level->set_limits(limits); }
+
 pool_level id_door::level(const id_type& type) const { return context(type).level->get(); }
 
 result<std::optional<id_record>> id_door::look_up(const id_type& type, std::uint64_t counter) const {

@@ -56,6 +56,8 @@ public:
   [[nodiscard]] result<void> ready() const;
 
   [[nodiscard]] result<identifiers::pool_counters> counters(const identifiers::id_type& type) const;
+  /// New limits take effect with the next look at the level.
+  void set_limits(const identifiers::id_type& type, const identifiers::pool_limits& limits);
   /// Available identifiers in memory now.
   [[nodiscard]] identifiers::pool_level level(const identifiers::id_type& type) const;
   /// Valid identifiers found per second, over the last second to minute.

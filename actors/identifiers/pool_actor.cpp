@@ -154,7 +154,7 @@ std::string pool_actor::idempotency_key(std::string_view ref) const { return sto
 
 bool pool_actor::should_wait(std::uint32_t count) {
   const auto level = pool_->level();
-  if (level.fresh >= count || level.held_to >= level.end || count > cx_->type.limits.fill_to + count / 2) {
+  if (level.fresh >= count || level.held_to >= level.end || count > cx_->level->limits().fill_to + count / 2) {
     if (level.fresh >= count) dry_since_.reset();
     return false;
   }

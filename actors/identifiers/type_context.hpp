@@ -25,6 +25,15 @@ public:
     const std::lock_guard guard(mutex_);
     return level_;
   }
+  /// The limits may change while the node runs.
+  void set_limits(const identifiers::pool_limits& limits) {
+    const std::lock_guard guard(mutex_);
+    limits_ = limits;
+  }
+  [[nodiscard]] identifiers::pool_limits limits() const {
+    const std::lock_guard guard(mutex_);
+    return limits_;
+  }
   /// True once, until the checker has taken note: at most one notice is on its way.
   [[nodiscard]] bool notice() noexcept { return !noticed_.exchange(true, std::memory_order_acq_rel); }
   void taken_note() noexcept { noticed_.store(false, std::memory_order_release); }
@@ -35,6 +44,7 @@ public:
 private:
   mutable std::mutex mutex_;
   identifiers::pool_level level_{0, 0, 0, 1, 0};
+  identifiers::pool_limits limits_;
   std::atomic<bool> noticed_{false};
   std::atomic<bool> ready_{false};
 };

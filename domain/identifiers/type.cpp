@@ -42,7 +42,6 @@ result<id_type> make_type(const type_options& o, const permutation_key& master, 
                 type.capacity.value / static_cast<double>(type.space->domain_size())};
   type.limits = o.limits;
   type.populator_workers = o.populator_workers;
-  type.confirm_lease = o.confirm_lease;
   type.key_fingerprint = key.fingerprint();
   return type;
 }

@@ -21,7 +21,6 @@ struct type_options {
   milliseconds cool_off{0};
   pool_limits limits;
   std::uint32_t populator_workers = 2;
-  milliseconds confirm_lease{0};  ///< uin: how long an ISSUED one may stay unconfirmed
 };
 
 /// Immutable and shared by every actor of the type and by readers.
@@ -33,7 +32,6 @@ struct id_type {
   pool_rules rules;
   pool_limits limits;
   std::uint32_t populator_workers = 2;
-  milliseconds confirm_lease{0};
   capacity_estimate capacity;
   std::string key_fingerprint;  ///< of the type's own key, hexadecimal
 };

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace matricula::sim {
@@ -84,7 +86,7 @@ public:
   [[nodiscard]] const std::vector<target>& targets(std::size_t type) const { return types_[type].targets; }
   [[nodiscard]] std::vector<std::string> keys(std::size_t type) const;
   /// A moment soon after `now` at which something becomes due.
-  [[nodiscard]] std::optional<timestamp> next_due(timestamp now) const;
+  [[nodiscard]] std::optional<timestamp> next_due(timestamp now);
 
 private:
   /// One assignment of an identifier to somebody.
@@ -128,6 +130,7 @@ private:
   };
 
   void learn(const issue_call& call, const identifiers::issued_ids& answer, timestamp now);
+  void learn_key(const issue_call& call, const identifiers::issued_ids& answer, timestamp now);
   void refused(const issue_call& call, const error& why, timestamp now, std::int64_t now_ns, bool storage_failed);
   void undo(const change_call& call);
   /// The earliest moment at which the assignment can have ended by `now`; nothing when it cannot have.
@@ -135,8 +138,9 @@ private:
                                                       timestamp now) const;
   [[nodiscard]] bool may_have_ended(std::size_t type, const std::string& id, std::uint32_t number, timestamp now) const;
   [[nodiscard]] bool may_be_purged(std::size_t type, const identifiers::issued_ids& answer, timestamp now) const;
-  void check_state(std::size_t type, const identifier& of, const assignment& a, const identifiers::id_record& record,
+  void check_state(std::size_t type, const identifier& of, assignment& a, const identifiers::id_record& record,
                    timestamp now);
+  [[nodiscard]] int open_requests(const key_state& key) const;
   void check_unanswered(std::size_t type, const identifiers::id_record& record, timestamp now);
   [[nodiscard]] std::string name(std::size_t type, const std::string& id, std::uint32_t number) const;
 
@@ -144,6 +148,7 @@ private:
   std::vector<type_state> types_;
   std::map<std::string, payload_state> payloads_;
   std::map<std::string, key_state> keys_;
+  std::set<timestamp> moments_; ///< when something becomes due
   std::uint64_t acknowledged_ = 0;
 };
 

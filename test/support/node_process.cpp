@@ -151,6 +151,7 @@ std::vector<std::string> node_process::command() const {
   set("auth.tokens_file=" + tokens_file().string());
   set("log.format=json");
   for (const auto& one : options_.sets) set(one);
+  words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
   return words;
 }
 
@@ -236,7 +237,11 @@ bool node_process::logged(std::string_view event) const {
 }
 
 std::string node_process::log_tail() const {
-  auto text = log();
+  // Without the access log, in which the rest would drown.
+  std::istringstream all(log());
+  std::string text;
+  for (std::string line; std::getline(all, line);)
+    if (line.find("\"event\":\"http.request\"") == std::string::npos) text += line + '\n';
   return text.size() <= tail_bytes ? text : "..." + text.substr(text.size() - tail_bytes);
 }
 

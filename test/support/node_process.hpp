@@ -37,6 +37,8 @@ struct node_options {
   std::optional<std::string> config = std::nullopt;
   /// "section.key=value"
   std::vector<std::string> sets = {};
+  /// Further words of the command line.
+  std::vector<std::string> arguments = {};
   /// "NAME=value", added to the environment of the node.
   std::vector<std::string> environment = {};
   /// Where its state is; empty: a folder of its own that goes with it.

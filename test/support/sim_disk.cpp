@@ -353,7 +353,7 @@ IOStatus sim_disk::LinkFile(const std::string& from, const std::string& to, cons
 
 IOStatus sim_disk::LockFile(const std::string& name, const IOOptions&, rocksdb::FileLock** out, IODebugContext*) {
   if (!locks_.insert(normal(name)).second) return IOStatus::IOError("simulated: the lock is held", name);
-  *out = new held_lock(normal(name)); // RocksDB's interface owns it by pointer; UnlockFile deletes it
+  *out = std::make_unique<held_lock>(normal(name)).release(); // UnlockFile takes it back
   return IOStatus::OK();
 }
 

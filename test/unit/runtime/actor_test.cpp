@@ -17,8 +17,7 @@ namespace {
 
 using matricula::result;
 
-// -- bounds
-// -------------------------------------------------------------------------------------------------------------
+// -- bounds ---------------------------------------------------------------------------------------
 
 TEST_F(world, a_mailbox_is_bounded_and_counted) {
   auto child = spec("a");
@@ -83,6 +82,18 @@ TEST_F(world, a_slot_buffers_up_to_its_bound_while_its_actor_restarts) {
   EXPECT_EQ(look("root/a").depth, 0);
 }
 
+TEST_F(world, what_a_dying_actor_hands_over_goes_before_what_waits_already) {
+  auto child = spec("a");
+  child.slot = slot_ref::make(sys_);
+  start({.backoff_min = 1ms, .backoff_max = 1ms}, {child});
+  for (const int x : {-1, 1, 2}) caf::anon_send(child.slot.address(), x);
+  child.slot->buffer();
+  caf::anon_send(child.slot.address(), 3);
+  run();
+  advance(1ms);
+  EXPECT_EQ(journal_->lines, (lines{"a starts", "a ends", "a starts", "a 1", "a 2", "a 3"}));
+}
+
 TEST_F(world, an_address_takes_messages_before_its_actor_first_starts) {
   auto child = spec("a");
   child.slot = slot_ref::make(sys_);
@@ -91,8 +102,7 @@ TEST_F(world, an_address_takes_messages_before_its_actor_first_starts) {
   EXPECT_EQ(journal_->lines, (lines{"a starts", "a 1", "a 2", "a 3"}));
 }
 
-// -- poison
-// -------------------------------------------------------------------------------------------------------------
+// -- poison ---------------------------------------------------------------------------------------
 
 TEST_F(world, a_type_that_keeps_crashing_its_actor_is_refused_and_does_not_escalate) {
   start({.restarts_max = 2, .backoff_min = 1ms, .backoff_max = 1ms, .healthy_after = 1s}, {spec("a")});
@@ -177,10 +187,10 @@ TEST_F(world, crashes_on_its_own_messages_escalate_instead) {
   start({.restarts_max = 3, .backoff_min = 1ms, .backoff_max = 1ms}, {child_of<selfish>("a", "selfish", journal_)});
   for (int i = 0; i < 10; ++i) advance(1ms);
   EXPECT_EQ(fatal_.size(), 1u);
+  EXPECT_EQ(look("root/a").crashes, 4u);
 }
 
-// -- dead letters and replay
-// --------------------------------------------------------------------------------------------
+// -- dead letters and replay ----------------------------------------------------------------------
 
 TEST_F(world, a_dead_letter_holds_the_whole_message_and_is_replayed_to_the_restarted_actor) {
   start({.backoff_min = 1ms, .backoff_max = 1ms}, {spec("a")});
@@ -251,8 +261,7 @@ TEST_F(world, the_codec_makes_no_type_that_was_not_declared) {
   EXPECT_FALSE(encode_message(sys_, caf::make_message(control{})));
 }
 
-// -- what an actor reports
-// ----------------------------------------------------------------------------------------------
+// -- what an actor reports ------------------------------------------------------------------------
 
 TEST_F(world, an_actor_reports_what_it_did_without_saying_what_was_in_it) {
   start({}, {spec("a")});
@@ -339,8 +348,7 @@ TEST(json_text, escapes_what_json_requires) {
   EXPECT_EQ(o.str(), R"({"a":"line\nwith \"quotes\" and \\ and \u0001","n":-3,"b":true,"d":0.5,"list":["x",1]})");
 }
 
-// -- on the real scheduler
-// ----------------------------------------------------------------------------------------------
+// -- on the real scheduler ------------------------------------------------------------------------
 
 /// Each number crashes it or is noted; the last one of each sender is waited for.
 class ordered : public supervised_actor {

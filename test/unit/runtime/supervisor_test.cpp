@@ -8,8 +8,7 @@
 namespace runtime_test {
 namespace {
 
-// -- the table: each strategy with each way to fail
-// ---------------------------------------------------------------------
+// -- the table: each strategy with each way to fail -----------------------------------------------
 
 enum class fault { throws, killed, start_fails, constructor_fails, stuck };
 
@@ -165,8 +164,7 @@ INSTANTIATE_TEST_SUITE_P(
         row{strategy::one_for_all, fault::stuck, {}, 0ms}),
     name_of);
 
-// -- what becomes of messages
-// -------------------------------------------------------------------------------------------
+// -- what becomes of messages ---------------------------------------------------------------------
 
 TEST_F(world, what_waits_survives_a_crash_in_order_and_the_poison_becomes_a_dead_letter) {
   start({.backoff_min = 100ms, .backoff_max = 100ms}, {spec("a")});
@@ -218,7 +216,10 @@ TEST_F(world, messages_to_itself_die_with_an_incarnation) {
     caf::behavior make_behavior() override {
       for (int i = 0; i < 3; ++i) send(this, std::string{"tick"});
       return {[this](const std::string& text) { to_->lines.push_back(text + std::to_string(generation())); },
-              [](int) { throw std::runtime_error("poison"); }};
+              [this](int) {
+                send(this, std::string{"late"});
+                throw std::runtime_error("poison");
+              }};
     }
     std::shared_ptr<journal> to_;
   };
@@ -234,8 +235,7 @@ TEST_F(world, messages_to_itself_die_with_an_incarnation) {
   EXPECT_EQ(journal_->lines.size(), 9u);
 }
 
-// -- back-off and escalation
-// --------------------------------------------------------------------------------------------
+// -- back-off and escalation ----------------------------------------------------------------------
 
 TEST_F(world, back_off_doubles_up_to_its_cap_and_starts_anew_after_health) {
   supervisor_options options;
@@ -351,8 +351,7 @@ TEST_F(world, two_children_of_one_id_are_fatal_at_the_start) {
   EXPECT_EQ(journal_->lines, lines{});
 }
 
-// -- no orphans
-// ---------------------------------------------------------------------------------------------------------
+// -- no orphans -----------------------------------------------------------------------------------
 
 TEST_F(world, a_supervisor_that_gives_up_waits_for_a_slow_child) {
   supervisor_options inner{.restarts_max = 0};
@@ -402,8 +401,7 @@ TEST_F(world, a_child_whose_supervisor_is_gone_stops) {
   boss = nullptr;
 }
 
-// -- stopping
-// -----------------------------------------------------------------------------------------------------------
+// -- stopping -------------------------------------------------------------------------------------
 
 TEST_F(world, an_ordered_stop_drains_and_ends_the_last_started_first) {
   start({}, {spec("a"), subtree("sub", {}, {spec("b"), spec("c")}), spec("d")});
@@ -451,8 +449,7 @@ TEST_F(world, a_child_that_does_not_stop_is_killed_and_at_last_reported_while_it
   root_ = nullptr;
 }
 
-// -- operators
-// ----------------------------------------------------------------------------------------------------------
+// -- operators ------------------------------------------------------------------------------------
 
 TEST_F(world, restarts_and_kills_by_an_operator_count_for_nothing) {
   start({.restarts_max = 0}, {spec("a"), spec("b")});

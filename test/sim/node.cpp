@@ -1,0 +1,225 @@
+#include "test/sim/node.hpp"
+
+#include "runtime/services.hpp"
+#include "runtime/supervisor.hpp"
+#include "runtime/system.hpp"
+
+#include <caf/exit_reason.hpp>
+#include <caf/scheduled_actor.hpp>
+#include <caf/send.hpp>
+
+namespace matricula::sim {
+
+namespace {
+constexpr auto store_directory = "/node";
+}
+
+node::node(std::shared_ptr<test::sim_disk> disk, sim_clock& time, random_source& random, planted_bug bug)
+    : disk_(std::move(disk)), time_(time), random_(random), bug_(bug) {
+  std::vector<identifiers::id_type> types;
+  for (const auto& t : sim_types()) types.push_back(t.type);
+  auto started = open();
+  if (started) started = settle_types(types);
+  if (!started) {
+    refusal_ = started.error().message;
+    return;
+  }
+  start_actors(std::move(types));
+}
+
+result<void> node::open() {
+  env_ = std::make_unique<test::sim_env>(disk_);
+  storage::store_options o;
+  o.directory = store_directory;
+  o.env = env_.get();
+  o.no_threads = true;
+  o.while_stalled = [this] { return env_->run_one(random_); };
+  o.now = [this] { return time_.wall(); };
+  o.random = [this] { return random_.next(); };
+  o.block_cache_bytes = std::size_t{1} << 20;
+  // Never full by itself: how full a memtable is depends on the process. The simulation flushes.
+  o.write_buffer_bytes = std::size_t{16} << 20;
+  o.wal_bytes_max = std::size_t{64} << 20;
+  auto opened = storage::store::open(std::move(o));
+  if (!opened) return std::unexpected(opened.error());
+  store_ = std::move(*opened);
+  const auto ahead = milliseconds{bug_ == planted_bug::expiry_off_by_one ? 1 : 0};
+  wall_of_decisions_ = std::make_unique<skewed_clock>(time_, ahead);
+  decisions_.emplace(*wall_of_decisions_, store_->last_durable_time());
+  storage::local_log_options options;
+  options.queue_batches_max = 200;
+  options.now = [this] { return decisions_->now(); };
+  options.fatal = [this](std::string why) { fatal_ = std::move(why); };
+  log_ = std::make_unique<storage::local_log>(*store_, std::move(options));
+  seen_log_ = std::make_unique<planted_log>(*log_, bug_);
+  return {};
+}
+
+result<void> node::settle_types(std::vector<identifiers::id_type>& types) {
+  const auto stored = storage::find_types(*store_->latest());
+  if (!stored) return std::unexpected(stored.error());
+  const auto added = storage::settle_types(*stored, types);
+  if (!added) return std::unexpected(added.error());
+  if (added->empty()) return {};
+  storage::batch batch(storage::shard_id{0});
+  for (const auto& setup : *added) storage::put(batch, setup);
+  std::optional<storage::tenure> held;
+  log_->acquire(batch.shard(), "types", [&held](result<storage::tenure> t) noexcept {
+    if (t) held = *t;
+  });
+  (void)log_->write_group();
+  if (!held) return fail(errc::unavailable, "no tenure for the types");
+  auto room = log_->reserve(*held, batch.bytes());
+  if (!room) return std::unexpected(room.error());
+  auto verdict = storage::verdict::unknown;
+  log_->append(std::move(*room), std::move(batch),
+               [&verdict](storage::verdict v, storage::position) noexcept { verdict = v; });
+  (void)log_->write_group();
+  if (verdict != storage::verdict::durable) return fail(errc::io, "the types were not written");
+  return {};
+}
+
+void node::start_actors(std::vector<identifiers::id_type> types) {
+  actors_ = std::make_shared<runtime::registry>(time_);
+  services_ = std::make_shared<runtime::services>();
+  services_->time = &time_;
+  services_->actors = actors_;
+  services_->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
+  services_->on_fatal = [this](std::string_view why) { fatal_ = why; };
+  config_ =
+      runtime::make_system_config({.how = runtime::system_options::scheduling::testing}, actors::declare_messages);
+  system_ = std::make_unique<caf::actor_system>(*config_);
+  scheduler_ = &dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler());
+
+  actors::cast_options cast;
+  for (auto& type : types) {
+    auto cx = std::make_shared<actors::type_context>();
+    cx->part = {storage::id_shard(type.name), type.number, type.rules.of};
+    cx->type = std::move(type);
+    cx->log = seen_log_.get();
+    cx->time = &*decisions_;
+    cx->monotonic = &time_;
+    cx->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
+    cx->options.purge_after = sim_purge_after;
+    if (bug_ == planted_bug::lost_refill_order) cx->options.refill_lease = std::chrono::hours{10'000};
+    actors::make_addresses(*cx, *system_, cast.slots);
+    contexts_.push_back(std::move(cx));
+  }
+  auto at_root = cast.supervision;
+  at_root.how = runtime::strategy::one_for_all;
+  at_root.restarts_max = 1;
+  std::vector<runtime::child_spec> tree;
+  tree.push_back(
+      runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(contexts_, cast)}));
+  root_ = runtime::start_root(*system_, services_, at_root, std::move(tree));
+}
+
+node::~node() {
+  if (system_) stop_actors();
+  // Completions and waiting tenures hold replies and actors: the log goes before the actor system, which waits for them.
+  log_.reset();
+  if (actors_) actors_->clear();
+  contexts_.clear();
+  services_.reset();
+  system_.reset();
+  store_.reset();
+}
+
+void node::stop_actors() {
+  caf::anon_send_exit(root_, caf::exit_reason::user_shutdown);
+  root_ = nullptr;
+  constexpr int rounds_max = 200;
+  for (int i = 0; i < rounds_max; ++i) {
+    scheduler_->run();
+    if (!scheduler_->has_pending_timeout()) break;
+    scheduler_->trigger_timeouts();
+  }
+}
+
+bool node::run_actor() {
+  auto& jobs = scheduler_->jobs;
+  if (jobs.empty()) return false;
+  std::swap(jobs.front(), jobs[random_.below(jobs.size())]);
+  scheduler_->run_once();
+  return true;
+}
+
+void node::advance(milliseconds by) {
+  if (by <= milliseconds{0}) return;
+  time_.advance(by);
+  env_->advance(static_cast<std::uint64_t>(std::chrono::microseconds(by).count()));
+  scheduler_->advance_time(by);
+}
+
+node::issue_cell node::send(const issue_call& call) {
+  auto cell = std::make_shared<runtime::reply_cell<actors::issue_answer>>(nullptr);
+  actors::issue_ids message;
+  message.context = {"client", call.deadline_ns};
+  message.count = call.count;
+  message.expires_at_ms = call.expires_at ? call.expires_at->time_since_epoch().count() : 0;
+  message.holder = call.payload;
+  if (!call.key.empty()) {
+    message.idempotency_ref = key_reference(call.key);
+    message.fingerprint = payload_fingerprint(call.payload);
+  }
+  message.reply = runtime::reply_to<actors::issue_answer>(cell);
+  caf::anon_send(contexts_[call.type]->pool.address(), std::move(message));
+  return cell;
+}
+
+node::change_cell node::send(const change_call& call) {
+  auto cell = std::make_shared<runtime::reply_cell<identifiers::id_record>>(nullptr);
+  const auto& cx = *contexts_[call.type];
+  const auto counter = cx.type.space->counter_of(call.id);
+  require(counter.has_value(), "the simulation changes identifiers that were issued");
+  actors::change_id message;
+  message.context = {"client", call.deadline_ns};
+  message.counter = static_cast<std::uint64_t>(*counter);
+  message.event = static_cast<std::uint8_t>(call.event);
+  message.assignment = call.assignment;
+  message.reply = runtime::reply_to<identifiers::id_record>(cell);
+  caf::anon_send(cx.pool.address(), std::move(message));
+  return cell;
+}
+
+node::expiry_cell node::send(const expiry_call& call) {
+  auto cell = std::make_shared<runtime::reply_cell<actors::expiry_answer>>(nullptr);
+  caf::anon_send(contexts_[call.type]->expirer.address(),
+                 actors::run_expirer{{}, runtime::reply_to<actors::expiry_answer>(cell)});
+  return cell;
+}
+
+void node::kill_by_order(std::size_t type, const std::string& who) {
+  auto path = "root/domain/identifiers/" + contexts_[type]->type.name;
+  if (!who.empty()) path += "/" + who;
+  actors_->command(path, runtime::actor_command::kill, {});
+}
+
+bool node::kill_runnable() {
+  auto& jobs = scheduler_->jobs;
+  if (jobs.empty()) return false;
+  auto* chosen = dynamic_cast<runtime::supervised_actor*>(jobs[random_.below(jobs.size())]);
+  if (chosen == nullptr || dynamic_cast<runtime::supervisor*>(chosen) != nullptr) return false;
+  const auto victim = caf::actor_cast<caf::actor>(static_cast<caf::abstract_actor*>(chosen));
+  const caf::exit_msg kill{victim.address(), caf::exit_reason::kill};
+  if (random_.below(2) == 0)
+    caf::anon_send<caf::message_priority::high>(victim, kill);
+  else
+    caf::anon_send(victim, kill);
+  return true;
+}
+
+void node::send_poison(std::size_t type) {
+  actors::apply_due malformed;
+  malformed.kind = static_cast<std::uint8_t>(identifiers::due_kind::expire);
+  malformed.value = "not a due row";
+  caf::anon_send(contexts_[type]->pool.address(), std::move(malformed));
+}
+
+std::uint64_t node::crashes() const {
+  std::uint64_t all = 0;
+  for (const auto& a : actors_->list()) all += a.crashes;
+  return all;
+}
+
+} // namespace matricula::sim

@@ -1,0 +1,102 @@
+/// One life of a node below its HTTP front, in one thread: the supervision tree on CAF's testing scheduler, RocksDB on a
+/// simulated disk, the commit log without a thread. Nothing happens unless it is told to.
+#pragma once
+#include "actors/cast.hpp"
+#include "foundation/random.hpp"
+#include "runtime/registry.hpp"
+#include "storage/local_log.hpp"
+#include "test/sim/findings.hpp"
+#include "test/sim/model.hpp"
+#include "test/sim/planted_log.hpp"
+#include "test/sim/sim_clock.hpp"
+#include "test/support/sim_disk.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace matricula::sim {
+
+class node {
+public:
+  /// Opens the store and starts the tree. A refused start is in `refusal`, and then nothing else may be called.
+  node(std::shared_ptr<test::sim_disk> disk, sim_clock& time, random_source& random, planted_bug bug);
+  ~node();
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+
+  [[nodiscard]] const std::string& refusal() const noexcept { return refusal_; }
+  /// Why the process would have ended: a failed disk, or a root that gave up.
+  [[nodiscard]] const std::string& fatal() const noexcept { return fatal_; }
+
+  // -- steps: each returns whether there was anything to do -----------------------------------------------------------
+  /// Lets one random runnable actor handle one message.
+  bool run_actor();
+  bool write_group(std::size_t batches_max) { return log_->write_group(batches_max); }
+  bool run_background_job() { return env_->run_one(random_); }
+  void flush() { (void)store_->flush(); }
+  /// Both clocks.
+  void advance(milliseconds by);
+
+  // -- requests -------------------------------------------------------------------------------------------------------
+  using issue_cell = std::shared_ptr<runtime::reply_cell<actors::issue_answer>>;
+  using change_cell = std::shared_ptr<runtime::reply_cell<identifiers::id_record>>;
+  using expiry_cell = std::shared_ptr<runtime::reply_cell<actors::expiry_answer>>;
+  [[nodiscard]] issue_cell send(const issue_call& call);
+  [[nodiscard]] change_cell send(const change_call& call);
+  [[nodiscard]] expiry_cell send(const expiry_call& call);
+
+  // -- faults ---------------------------------------------------------------------------------------------------------
+  /// By its supervisor's order; `who` is a child of the type, or empty for the type's supervisor.
+  void kill_by_order(std::size_t type, const std::string& who);
+  /// By an exit message to a random actor that has something to do. False when there is none.
+  bool kill_runnable();
+  /// A message on which the pool crashes.
+  void send_poison(std::size_t type);
+  [[nodiscard]] planted_log& log() noexcept { return *seen_log_; }
+  [[nodiscard]] decision_clock& decisions() noexcept { return *decisions_; }
+
+  // -- looking --------------------------------------------------------------------------------------------------------
+  [[nodiscard]] std::shared_ptr<const storage::view> durable() const { return store_->snapshot(); }
+  [[nodiscard]] const storage::id_partition& part(std::size_t type) const { return contexts_[type]->part; }
+  [[nodiscard]] identifiers::pool_level level(std::size_t type) const { return contexts_[type]->level->get(); }
+  [[nodiscard]] bool log_idle() const { return log_->idle(); }
+  [[nodiscard]] std::size_t runnable() const { return scheduler_->jobs.size(); }
+  [[nodiscard]] std::size_t background_jobs() const { return env_->jobs(); }
+  [[nodiscard]] timestamp last_durable() const { return store_->last_durable_time(); }
+  [[nodiscard]] std::uint64_t crashes() const;
+
+private:
+  [[nodiscard]] result<void> open();
+  [[nodiscard]] result<void> settle_types(std::vector<identifiers::id_type>& types);
+  void start_actors(std::vector<identifiers::id_type> types);
+  void stop_actors();
+
+  std::shared_ptr<test::sim_disk> disk_;
+  sim_clock& time_;
+  random_source& random_;
+  planted_bug bug_;
+  std::string refusal_;
+  std::string fatal_;
+
+  std::unique_ptr<test::sim_env> env_;
+  std::unique_ptr<storage::store> store_;
+  std::unique_ptr<clock> wall_of_decisions_;
+  std::optional<decision_clock> decisions_;
+  std::unique_ptr<storage::local_log> log_;
+  std::unique_ptr<planted_log> seen_log_;
+  std::shared_ptr<runtime::registry> actors_;
+  std::shared_ptr<runtime::services> services_;
+  std::unique_ptr<caf::actor_system_config> config_;
+  std::unique_ptr<caf::actor_system> system_;
+  caf::scheduler::test_coordinator* scheduler_ = nullptr;
+  std::vector<std::shared_ptr<const actors::type_context>> contexts_;
+  caf::actor root_;
+};
+
+} // namespace matricula::sim

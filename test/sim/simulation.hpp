@@ -1,0 +1,57 @@
+/// One seed: several lives of one node, with clients, faults, crashes in between, and everything checked.
+#pragma once
+#include "test/sim/planted_bug.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace matricula::sim {
+
+/// Everything that is counted, by name. Plain numbers, so that worker processes can hand them back as they are.
+enum class counter : std::uint8_t {
+  seeds,
+  steps,
+  lives,
+  power_cuts,
+  process_kills,
+  actor_kills_by_order,
+  actor_kills_by_exit,
+  subtree_kills,
+  poison_messages,
+  poisoned_reads,
+  clock_steps,
+  suspect_clock_steps,
+  disk_failures,
+  expired_deadlines,
+  groups_written,
+  flushes,
+  background_jobs,
+  requests,
+  acknowledged,
+  settled_checks,
+  violations,
+  count_
+};
+inline constexpr std::size_t counters = static_cast<std::size_t>(counter::count_);
+[[nodiscard]] std::string_view to_string(counter c) noexcept;
+
+struct run_report {
+  std::array<std::uint64_t, counters> counts{};
+  std::uint64_t trace_hash = 0; ///< over every choice, answer and write; seeds add up by exclusive or
+  std::vector<std::string> violations;
+
+  std::uint64_t& operator[](counter c) noexcept { return counts[static_cast<std::size_t>(c)]; }
+  [[nodiscard]] std::uint64_t operator[](counter c) const noexcept { return counts[static_cast<std::size_t>(c)]; }
+};
+
+/// At least so much happens to every seed, unless a finding ends it.
+inline constexpr std::uint64_t steps_min = 2'000;
+inline constexpr std::uint64_t power_cuts_min = 2;
+
+/// @param trace writes what happens to standard error
+[[nodiscard]] run_report run_seed(std::uint64_t seed, planted_bug bug, bool trace = false);
+
+} // namespace matricula::sim

@@ -1,0 +1,207 @@
+#include "test/sim/store_check.hpp"
+
+#include "foundation/bytes.hpp"
+#include "storage/idempotency.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <tuple>
+
+namespace matricula::sim {
+
+using namespace identifiers;
+using storage::column;
+
+namespace {
+
+struct recount {
+  std::uint64_t available = 0, issued = 0, assigned = 0, cooling = 0, retired = 0, issues = 0;
+};
+
+class row_check {
+public:
+  row_check(const storage::view& v, const storage::id_partition& part, const sim_type& type, const stored_rows& rows,
+            findings& found)
+      : view_(v), part_(part), type_(type), rows_(rows), found_(found) {}
+
+  void run(const std::vector<held_interval>& held) {
+    const auto counters = storage::find_pool(view_, part_);
+    if (!counters) return wrong("its counters do not decode");
+    counters_ = *counters;
+    read_due();
+    for (const auto& [id, record] : rows_.records) check_record(record, held);
+    check_counters();
+    check_released();
+    check_keys();
+  }
+
+private:
+  void wrong(std::string what) { found_.add(type_.type.name + ": " + std::move(what)); }
+
+  void read_due() {
+    const auto far = timestamp{std::chrono::days{365 * 400}};
+    const auto due = storage::find_due(view_, part_, timestamp{}, far, SIZE_MAX);
+    if (!due) return wrong("a due row does not decode: " + due.error().message);
+    for (const auto& row : *due) {
+      if (row.at < counters_.due_floor) wrong("a due row lies before the floor from which the expirer looks");
+      if (row.kind == due_kind::purge) purges_.insert(row.idempotency_ref);
+      for (const auto& e : row.entries) due_.emplace(row.kind, e.counter, e.assignment, row.at);
+    }
+  }
+
+  [[nodiscard]] bool is_due(due_kind kind, std::uint64_t counter, std::uint32_t assignment, timestamp from) const {
+    const auto row = due_.lower_bound({kind, counter, assignment, from});
+    return row != due_.end() && std::get<0>(*row) == kind && std::get<1>(*row) == counter &&
+           std::get<2>(*row) == assignment;
+  }
+
+  void check_record(const id_record& record, const std::vector<held_interval>& held) {
+    const auto who = fmt::format("{} (assignment {}, {})", record.id, record.assignment, to_string(record.state));
+    const auto& rules = type_.type.rules;
+    const auto counter = type_.type.space->counter_of(record.id);
+    if (!counter) return wrong(who + " breaks its profile");
+    const auto place = static_cast<std::uint64_t>(*counter);
+    if (place >= counters_.issued_to) wrong(who + " lies beyond what was issued");
+    counted_.issues += record.assignment;
+    switch (record.state) {
+    case id_state::available: ++counted_.available; break;
+    case id_state::issued:
+    case id_state::taken: ++counted_.issued; break;
+    case id_state::assigned: ++counted_.assigned; break;
+    case id_state::expired: ++counted_.cooling; break;
+    case id_state::retired: ++counted_.retired; break;
+    }
+    if (record.state == id_state::assigned && rules.of == lifecycle::vid && record.expires_at &&
+        !is_due(due_kind::expire, place, record.assignment, *record.expires_at))
+      wrong(who + " has an expiry and no row in the due index");
+    if (record.state == id_state::expired &&
+        (!record.ended_at || !is_due(due_kind::release, place, record.assignment, *record.ended_at + rules.cool_off)))
+      wrong(who + " cools off and has no row in the due index");
+    check_history(record, who, held);
+    const bool live = record.state == id_state::issued || record.state == id_state::assigned ||
+                      record.state == id_state::taken;
+    if (live && !record.idempotency_ref.empty()) {
+      const auto key = read_key(view_, part_, record.idempotency_ref, found_);
+      bool names_it = false;
+      for (std::size_t i = 0; key && i < key->second.ids.size(); ++i)
+        names_it = names_it || (key->second.ids[i] == record.id && key->second.assignments[i] == record.assignment);
+      if (!names_it) wrong(who + " was issued under a key whose row does not name it");
+    }
+    if (!record.idempotency_ref.empty()) references_.insert(record.idempotency_ref);
+  }
+
+  void check_history(const id_record& record, const std::string& who, const std::vector<held_interval>& held) {
+    std::optional<timestamp> ended;
+    for (const auto& e : record.history) {
+      const bool by_expirer = e.by == "expirer";
+      if (e.to == id_state::expired) ended = e.at;
+      if (by_expirer)
+        for (const auto& [from, to] : held)
+          if (e.at >= from && e.at < to) wrong(who + " was changed by the expirer while the clock was suspect");
+    }
+    if (record.state == id_state::expired && !record.history.empty() && record.history.back().by == "expirer" &&
+        record.expires_at && record.history.back().at < *record.expires_at)
+      wrong(who + " was expired before its expiry");
+  }
+
+  void check_counters() {
+    const auto& c = counters_;
+    const auto compare = [&](std::string_view what, std::uint64_t counter, std::uint64_t rows) {
+      if (counter != rows) wrong(fmt::format("the counter says {} {}, the rows say {}", counter, what, rows));
+    };
+    compare("available again", c.released, counted_.available);
+    compare("issued", c.issued, counted_.issued);
+    compare("assigned", c.assigned, counted_.assigned);
+    compare("cooling", c.cooling, counted_.cooling);
+    compare("retired", c.retired, counted_.retired);
+    compare("assignments ever", c.issues_total, counted_.issues);
+    compare("ever issued", type_.valid_below(c.issued_to), rows_.records.size());
+    compare("fresh", c.fresh, type_.valid_below(c.walked_to) - type_.valid_below(c.issued_to));
+    compare("filtered", c.filtered, c.walked_to - type_.valid_below(c.walked_to));
+  }
+
+  void check_released() {
+    std::set<std::uint64_t> seen;
+    for (std::uint64_t slot = 0; slot < counters_.released; ++slot) {
+      const auto bytes = view_.get(column::released, part_.released_key(slot));
+      if (!bytes || !*bytes) return wrong(fmt::format("place {} of the released list is missing", slot));
+      byte_reader in{**bytes};
+      const auto counter = in.varint();
+      if (!seen.insert(counter).second) wrong("the released list names an identifier twice");
+      const auto record = storage::find_record(view_, part_, counter);
+      if (!record || !*record || (*record)->state != id_state::available)
+        wrong("the released list names an identifier that is not available");
+    }
+  }
+
+  /// A key of which nothing lives any more must be on its way out.
+  void check_keys() {
+    for (const auto& reference : references_) {
+      const auto key = read_key(view_, part_, reference, found_);
+      if (!key || purges_.contains(reference)) continue;
+      bool live = false;
+      for (std::size_t i = 0; i < key->second.ids.size() && !live; ++i) {
+        const auto r = rows_.records.find(key->second.ids[i]);
+        live = r != rows_.records.end() && r->second.assignment == key->second.assignments[i] &&
+               r->second.state != id_state::available && r->second.state != id_state::expired &&
+               r->second.state != id_state::retired;
+      }
+      if (!live) wrong(fmt::format("key {} has ended and is never purged", reference));
+    }
+  }
+
+  const storage::view& view_;
+  const storage::id_partition& part_;
+  const sim_type& type_;
+  const stored_rows& rows_;
+  findings& found_;
+  pool_counters counters_;
+  recount counted_;
+  std::set<std::tuple<due_kind, std::uint64_t, std::uint32_t, timestamp>> due_;
+  std::set<std::string> purges_;
+  std::set<std::string> references_;
+};
+
+} // namespace
+
+stored_rows read_rows(const storage::view& v, const storage::id_partition& part, findings& found) {
+  stored_rows rows;
+  const auto walked = storage::walk_records(v, part, 0, [&](std::uint64_t, const id_record& record) {
+    if (!rows.records.emplace(record.id, record).second) found.add(record.id + " has two records");
+    return true;
+  });
+  if (!walked) found.add("the records cannot be read: " + walked.error().message);
+  return rows;
+}
+
+void check_equation(const storage::view& v, const storage::id_partition& part, const sim_type& type, findings& found) {
+  const auto c = storage::find_pool(v, part);
+  if (!c) return found.add(type.type.name + ": its counters do not decode");
+  if (!c->balanced()) found.add(type.type.name + ": the walked equation does not hold");
+  if (c->issued_to > c->walked_to) found.add(type.type.name + ": more was issued than walked");
+}
+
+void check_rows(const storage::view& v, const storage::id_partition& part, const sim_type& type,
+                const stored_rows& rows, const std::vector<held_interval>& held, findings& found) {
+  check_equation(v, part, type, found);
+  row_check(v, part, type, rows, found).run(held);
+}
+
+std::optional<std::pair<std::string, issued_ids>> read_key(const storage::view& v, const storage::id_partition& part,
+                                                           const std::string& reference, findings& found) {
+  const auto row = storage::idempotency::find(v, part.shard, reference);
+  if (!row) {
+    found.add("an idempotency row does not decode");
+    return std::nullopt;
+  }
+  if (!*row) return std::nullopt;
+  auto ids = decode_issued_ids((*row)->payload);
+  if (!ids) {
+    found.add("the answer of an idempotency row does not decode");
+    return std::nullopt;
+  }
+  return std::pair{(*row)->fingerprint, std::move(*ids)};
+}
+
+} // namespace matricula::sim

@@ -1,0 +1,30 @@
+/// Whether the rows of one identifier type agree with each other: the walked equation against a recount, the released
+/// list, the due index and the idempotency rows against the records.
+#pragma once
+#include "storage/identifiers.hpp"
+#include "test/sim/findings.hpp"
+#include "test/sim/model.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace matricula::sim {
+
+/// From `first` until `second` the clock was suspect: the expirer had to hold.
+using held_interval = std::pair<timestamp, timestamp>;
+
+/// Every record of the type. What does not decode is a finding.
+[[nodiscard]] stored_rows read_rows(const storage::view& v, const storage::id_partition& part, findings& found);
+
+/// The cheap part: the counters add up.
+void check_equation(const storage::view& v, const storage::id_partition& part, const sim_type& type, findings& found);
+
+void check_rows(const storage::view& v, const storage::id_partition& part, const sim_type& type,
+                const stored_rows& rows, const std::vector<held_interval>& held, findings& found);
+
+/// The answer that a key has in the store: the payload's fingerprint and the identifiers.
+[[nodiscard]] std::optional<std::pair<std::string, identifiers::issued_ids>>
+read_key(const storage::view& v, const storage::id_partition& part, const std::string& reference, findings& found);
+
+} // namespace matricula::sim
