@@ -126,6 +126,7 @@ public:
   loop& operator=(const loop&) = delete;
 
   load_result run(std::string_view request, steady_clock::time_point until, std::uint64_t accepted_max) {
+    replace_closed();
     load_result seen;
     const auto began = steady_clock::now();
     auto now = began;
@@ -146,7 +147,7 @@ public:
         auto& c = *static_cast<connection*>(events[static_cast<std::size_t>(i)].data.ptr);
         const auto how = receive(c);
         if (how == received::part) continue;
-        if (!c.waiting) { // an idle connection was closed by the server
+        if (!c.waiting) {
           open(c);
           continue;
         }
@@ -176,6 +177,15 @@ private:
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, c.fd, &e) != 0) give_up("epoll_ctl");
   }
 
+  /// The server ends connections that were idle; nothing was asked on them, so nothing is lost.
+  void replace_closed() {
+    std::array<epoll_event, events_max> events;
+    for (int n = events_max; n == static_cast<int>(events_max);) {
+      n = ::epoll_wait(epoll_, events.data(), events_max, 0);
+      for (int i = 0; i < n; ++i) open(*static_cast<connection*>(events[static_cast<std::size_t>(i)].data.ptr));
+    }
+  }
+
   static void send(connection& c, std::string_view request, steady_clock::time_point now) {
     c.sent = now;
     c.waiting = true;
@@ -195,8 +205,8 @@ private:
       ++seen.broken;
     } else if (c.reading.status / 100 == 2) {
       ++seen.accepted;
-      seen.microseconds.push_back(static_cast<std::uint32_t>(
-          std::chrono::duration_cast<std::chrono::microseconds>(now - c.sent).count()));
+      seen.microseconds.push_back(
+          static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - c.sent).count()));
     } else {
       ++seen.refused;
     }

@@ -14,11 +14,11 @@ namespace matricula::bench {
 
 /// What one run of a load saw.
 struct load_result {
-  std::uint64_t accepted = 0;                  ///< answers 2xx
-  std::uint64_t refused = 0;                   ///< all other answers
-  std::uint64_t broken = 0;                    ///< requests without an answer
-  double seconds = 0;                          ///< from the first request to the last answer
-  std::vector<std::uint32_t> microseconds;     ///< from request to whole answer, of each accepted one
+  std::uint64_t accepted = 0;              ///< answers 2xx
+  std::uint64_t refused = 0;               ///< all other answers
+  std::uint64_t broken = 0;                ///< requests without an answer
+  double seconds = 0;                      ///< from the first request to the last answer
+  std::vector<std::uint32_t> microseconds; ///< from request to whole answer, of each accepted one
 
   [[nodiscard]] double rate() const noexcept { return seconds > 0 ? static_cast<double>(accepted) / seconds : 0; }
   /// The quantile `q` in (0, 1] of `microseconds`, in milliseconds; sorts them.

@@ -10,36 +10,37 @@
 namespace matricula::runtime {
 
 namespace {
+using word = std::atomic<std::uint32_t>;
 thread_local int group_depth = 0;
-thread_local std::vector<reply_gate*> put_off;
+thread_local std::vector<word*> put_off;
 
-void futex(std::atomic<std::uint32_t>& word, int op, std::uint32_t value, const timespec* timeout) noexcept {
+long futex(word& at, int op, std::uint32_t value, const timespec* timeout) noexcept {
   static_assert(sizeof(word) == sizeof(std::uint32_t));
-  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), op, value, timeout, nullptr, 0);
+  return syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&at), op, value, timeout, nullptr, 0);
 }
-}  // namespace
+} // namespace
 
-void reply_gate::open() noexcept {
-  epoch_.fetch_add(1, std::memory_order_release);
-  if (group_depth > 0) {
-    if (put_off.empty() || put_off.back() != this) put_off.push_back(this);
-    return;
-  }
-  futex(epoch_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr);
+void reply_gate::wake(word& cell) noexcept {
+  // The cell may go before its waiter is woken: its thread has then looked by itself. Waking reads no memory, and whoever
+  // waits at the same address for something else looks again, as after every wait.
+  if (group_depth > 0)
+    put_off.push_back(&cell);
+  else
+    futex(cell, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr);
 }
 
 void reply_gate::begin_group() noexcept { ++group_depth; }
 
 void reply_gate::end_group() noexcept {
   if (--group_depth > 0) return;
-  for (auto* gate : put_off) futex(gate->epoch_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr);
+  for (auto* cell : put_off) futex(*cell, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr);
   put_off.clear();
 }
 
-void reply_gate::wait(std::uint32_t seen, std::chrono::nanoseconds timeout) noexcept {
+void reply_gate::wait(word& cell, std::uint32_t seen, std::chrono::nanoseconds timeout) noexcept {
   const timespec ts{static_cast<time_t>(timeout.count() / 1'000'000'000),
                     static_cast<long>(timeout.count() % 1'000'000'000)};
-  futex(epoch_, FUTEX_WAIT_PRIVATE, seen, &ts);
+  futex(cell, FUTEX_WAIT_PRIVATE, seen, &ts);
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

@@ -1,6 +1,6 @@
-/// The way back from an actor to a plain thread: a cell that is filled once, and a gate on which many threads wait.
-/// Waking each of 64 waiting threads by itself costs more than the write they wait for; so all cells of a gate share one
-/// futex word, and whoever fills cells opens the gate once for all of them.
+/// The way back from an actor to a plain thread: a cell that is filled once, on which one thread waits.
+/// A commit answers many threads at once. Each is woken by itself, so that nobody wakes in vain, but only after the last
+/// cell of the group is filled: a woken thread would else take the processor from the one that fills.
 #pragma once
 #include "foundation/error.hpp"
 
@@ -14,21 +14,19 @@
 
 namespace matricula::runtime {
 
-/// Shared by all cells of one server. Lives as long as any cell.
+/// How the threads of one server wait for their cells and are woken. Lives as long as any cell.
 class reply_gate {
 public:
-  /// Wakes every waiting thread; each looks whether its own cell is filled.
-  void open() noexcept;
-  /// Between the two calls, `open` on this thread is put off and done once at the end: one wake-up for a whole group.
+  /// Between the two calls, waking on this thread is put off, and done once at the end for all cells filled meanwhile.
   static void begin_group() noexcept;
   static void end_group() noexcept;
 
 private:
   template <class T>
   friend class reply_cell;
-  /// Blocks until the epoch is no longer `seen` or `timeout` has passed.
-  void wait(std::uint32_t seen, std::chrono::nanoseconds timeout) noexcept;
-  std::atomic<std::uint32_t> epoch_{0};
+  static void wake(std::atomic<std::uint32_t>& cell) noexcept;
+  /// Blocks until woken, or `timeout` has passed, or at once when the cell is no longer `seen`.
+  static void wait(std::atomic<std::uint32_t>& cell, std::uint32_t seen, std::chrono::nanoseconds timeout) noexcept;
 };
 
 /// Filled once by an actor or a commit's completion, read by one waiting thread.
@@ -39,13 +37,17 @@ public:
 
   /// The first delivery counts; later ones are ignored.
   void deliver(result<T> value) noexcept {
-    auto expected = state::empty;
-    if (!state_.compare_exchange_strong(expected, state::filling, std::memory_order_acq_rel)) return;
+    // Somebody else delivers or has delivered: it stays his.
+    auto now = state_.load(std::memory_order_relaxed);
+    do {
+      if ((now & (filling | full)) != 0) return;
+    } while (!state_.compare_exchange_weak(now, now | filling, std::memory_order_acq_rel, std::memory_order_relaxed));
     value_.emplace(std::move(value));
-    state_.store(state::full, std::memory_order_release);
-    if (gate_) gate_->open();
+    // From here on a waiter that sees the answer may drop the cell; only its address is used below.
+    const auto before = state_.fetch_or(full, std::memory_order_acq_rel);
+    if ((before & awaited) != 0) reply_gate::wake(state_);
   }
-  [[nodiscard]] bool ready() const noexcept { return state_.load(std::memory_order_acquire) == state::full; }
+  [[nodiscard]] bool ready() const noexcept { return (state_.load(std::memory_order_acquire) & full) != 0; }
   /// @pre ready()
   [[nodiscard]] const result<T>& value() const noexcept { return *value_; }
 
@@ -53,18 +55,18 @@ public:
   [[nodiscard]] const result<T>* wait_for(std::chrono::nanoseconds timeout) noexcept {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (;;) {
-      const auto seen = gate_->epoch_.load(std::memory_order_acquire);
-      if (ready()) return &*value_;
+      const auto seen = state_.fetch_or(awaited, std::memory_order_acq_rel) | awaited;
+      if ((seen & full) != 0) return &*value_;
       const auto left = deadline - std::chrono::steady_clock::now();
       if (left <= std::chrono::nanoseconds{0}) return nullptr;
-      gate_->wait(seen, left);
+      reply_gate::wait(state_, seen, left);
     }
   }
 
 private:
-  enum class state : std::uint8_t { empty, filling, full };
+  static constexpr std::uint32_t filling = 1, full = 2, awaited = 4;
   std::shared_ptr<reply_gate> gate_;
-  std::atomic<state> state_{state::empty};
+  std::atomic<std::uint32_t> state_{0};
   std::optional<result<T>> value_;
 };
 

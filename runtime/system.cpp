@@ -14,7 +14,7 @@ std::unique_ptr<caf::actor_system_config>
 make_system_config(const system_options& options, const std::function<void(caf::actor_system_config&)>& declare) {
   auto config = std::make_unique<caf::actor_system_config>();
   const bool testing = options.how == system_options::scheduling::testing;
-  config->set("scheduler.policy", testing ? caf::atom("testing") : caf::atom("stealing"));
+  config->set("scheduler.policy", testing ? caf::atom("testing") : getenv("SHARING") ? caf::atom("sharing") : caf::atom("stealing"));
   const auto cores = std::max<std::size_t>(2, std::thread::hardware_concurrency());
   config->set("scheduler.max-threads", options.threads != 0 ? options.threads : cores);
   // CAF's default is no limit at all: one busy actor would keep its worker for ever.

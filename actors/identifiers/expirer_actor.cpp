@@ -51,6 +51,8 @@ caf::behavior expirer_actor::make_behavior() {
 }
 
 void expirer_actor::begin(const run_expirer& order) {
+  // A jump is noticed when the time is asked for, and on an idle node nobody has asked since.
+  const auto now = cx_->time->now();
   if (cx_->time->suspect()) {
     log::error("expirer.held", "The clock jumped forward; nothing is expired until an operator confirms the time.",
                {{"actor", path()}}, &order.trace);
@@ -65,7 +67,7 @@ void expirer_actor::begin(const run_expirer& order) {
     return;
   }
   waiting_.push_back(order.reply);
-  run_ = run{generation() << 32 | ++runs_, cx_->time->now(), std::nullopt, 0, false, {}, 0};
+  run_ = run{generation() << 32 | ++runs_, now, std::nullopt, 0, false, {}, 0};
   delayed_send(this, cx_->options.expirer_lease, lease_check{run_->number, 0});
   next_rows();
 }

@@ -115,7 +115,8 @@ int model::open_requests(const key_state& key) const {
   return open;
 }
 
-// -- answers to requests for identifiers --------------------------------------------------------------------------------
+// -- answers to requests for identifiers
+// --------------------------------------------------------------------------------
 
 void model::answered(const issue_call& call, const result<actors::issue_answer>& answer, timestamp now,
                      std::int64_t now_ns, bool storage_failed) {
@@ -125,7 +126,8 @@ void model::answered(const issue_call& call, const result<actors::issue_answer>&
   const auto& issued = answer->issued;
   const auto& type = sim_types()[call.type].type;
   if (issued.ids.size() != call.count || issued.assignments.size() != call.count)
-    return found_.add(fmt::format("{} asked for {} identifiers and got {}", call.payload, call.count, issued.ids.size()));
+    return found_.add(
+        fmt::format("{} asked for {} identifiers and got {}", call.payload, call.count, issued.ids.size()));
   if (issued.expires_at != call.expires_at) found_.add(call.payload + " got another expiry than it asked for");
   if (!answer->replayed && (issued.issued_at < call.sent_at || issued.issued_at > now + milliseconds{1}))
     found_.add(call.payload + " was issued at a time that is not between request and answer");
@@ -180,7 +182,8 @@ void model::learn(const issue_call& call, const issued_ids& answer, timestamp no
       const auto& earlier = other < number ? b : a;
       const auto end = earliest_end(call.type, entry, earlier, now);
       if (!end)
-        found_.add(fmt::format("{} was handed out while assignment {} of it was held", name(call.type, id, number), other));
+        found_.add(
+            fmt::format("{} was handed out while assignment {} of it was held", name(call.type, id, number), other));
       else if (other < number && *end + rules.cool_off > answer.issued_at)
         found_.add(fmt::format("{} was handed out before the cool-off of assignment {} was over",
                                name(call.type, id, number), other));
@@ -242,7 +245,8 @@ void model::refused(const issue_call& call, const error& why, timestamp now, std
   types_[call.type].open_count -= call.count;
 }
 
-// -- answers to changes -------------------------------------------------------------------------------------------------
+// -- answers to changes
+// -------------------------------------------------------------------------------------------------
 
 void model::answered(const change_call& call, const result<id_record>& answer, timestamp now, std::int64_t now_ns,
                      bool storage_failed) {
@@ -299,8 +303,7 @@ void model::answered(const change_call& call, const result<id_record>& answer, t
 
 void model::answered(const expiry_call& call, const result<actors::expiry_answer>& answer, const stored_rows& rows) {
   if (!answer) {
-    if (answer.error().code != errc::unavailable)
-      found_.add("a run of the expirer failed: " + answer.error().message);
+    if (answer.error().code != errc::unavailable) found_.add("a run of the expirer failed: " + answer.error().message);
     return;
   }
   ++acknowledged_;

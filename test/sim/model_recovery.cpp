@@ -21,8 +21,8 @@ void model::check(std::size_t type, const std::string& id, const std::optional<i
   if (!record) return found_.add(name(type, id, latest) + " was acknowledged and is lost");
   if (record->id != id) return found_.add(name(type, id, latest) + " is stored under another identifier's counter");
   if (record->assignment < latest)
-    return found_.add(fmt::format("{} was acknowledged and is lost: the store has assignment {}", name(type, id, latest),
-                                  record->assignment));
+    return found_.add(fmt::format("{} was acknowledged and is lost: the store has assignment {}",
+                                  name(type, id, latest), record->assignment));
   for (auto& [number, a] : entry.assignments) {
     if (!a.acknowledged) continue;
     if (number == record->assignment) {
@@ -68,7 +68,8 @@ void model::check_state(std::size_t type, const identifier& of, assignment& a, c
   case id_state::retired:
     break;
   }
-  if (rules.of == lifecycle::uin && (record.state != id_state::available || a.confirmed)) wrong("after its confirmation");
+  if (rules.of == lifecycle::uin && (record.state != id_state::available || a.confirmed))
+    wrong("after its confirmation");
   if (!end) {
     if (a.expires_at && *a.expires_at > now)
       wrong(fmt::format("{} ms before its expiry", (*a.expires_at - now).count()));
@@ -126,8 +127,8 @@ void model::recovered(std::size_t type, const stored_rows& rows, timestamp now) 
   }
 }
 
-void model::recovered_key(const std::string& name_of_key,
-                          const std::optional<std::pair<std::string, issued_ids>>& row, timestamp now) {
+void model::recovered_key(const std::string& name_of_key, const std::optional<std::pair<std::string, issued_ids>>& row,
+                          timestamp now) {
   auto& key = keys_[name_of_key];
   const bool purged = key.answer && may_be_purged(key.type, *key.answer, now);
   if (!row) {
@@ -135,8 +136,8 @@ void model::recovered_key(const std::string& name_of_key,
     key.answer.reset();
     return;
   }
-  const auto payload = std::ranges::find_if(
-      key.payloads, [&](const std::string& p) { return payload_fingerprint(p) == row->first; });
+  const auto payload =
+      std::ranges::find_if(key.payloads, [&](const std::string& p) { return payload_fingerprint(p) == row->first; });
   if (payload == key.payloads.end())
     return found_.add(fmt::format("key {} is stored for a request that nobody made", name_of_key));
   if (key.answer && !purged && (key.answered_payload != *payload || *key.answer != row->second))

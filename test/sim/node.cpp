@@ -109,14 +109,14 @@ void node::start_actors(std::vector<identifiers::id_type> types) {
   at_root.how = runtime::strategy::one_for_all;
   at_root.restarts_max = 1;
   std::vector<runtime::child_spec> tree;
-  tree.push_back(
-      runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(contexts_, cast)}));
+  tree.push_back(runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(contexts_, cast)}));
   root_ = runtime::start_root(*system_, services_, at_root, std::move(tree));
 }
 
 node::~node() {
   if (system_) stop_actors();
-  // Completions and waiting tenures hold replies and actors: the log goes before the actor system, which waits for them.
+  // Completions and waiting tenures hold replies and actors: the log goes before the actor system, which waits for
+  // them.
   log_.reset();
   if (actors_) actors_->clear();
   contexts_.clear();

@@ -1,5 +1,5 @@
-/// One life of a node below its HTTP front, in one thread: the supervision tree on CAF's testing scheduler, RocksDB on a
-/// simulated disk, the commit log without a thread. Nothing happens unless it is told to.
+/// One life of a node below its HTTP front, in one thread: the supervision tree on CAF's testing scheduler, RocksDB on
+/// a simulated disk, the commit log without a thread. Nothing happens unless it is told to.
 #pragma once
 #include "actors/cast.hpp"
 #include "foundation/random.hpp"

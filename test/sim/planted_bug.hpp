@@ -20,8 +20,14 @@ enum class planted_bug : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, 8> planted_bug_names{
-    "none",          "no_tenure",         "no_sync",           "idempotency_apart", "reply_before_write",
-    "missing_index_key", "expiry_off_by_one", "lost_refill_order",
+    "none",
+    "no_tenure",
+    "no_sync",
+    "idempotency_apart",
+    "reply_before_write",
+    "missing_index_key",
+    "expiry_off_by_one",
+    "lost_refill_order",
 };
 
 [[nodiscard]] constexpr std::string_view to_string(planted_bug bug) noexcept {

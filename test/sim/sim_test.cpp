@@ -2,10 +2,10 @@
 /// MATRICULA_SIM_SEEDS: how many seeds; MATRICULA_SIM_SEED and MATRICULA_SIM_BUG: replay one, with the node's own log.
 #include "test/sim/worker.hpp"
 
+#include <climits>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>

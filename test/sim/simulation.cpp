@@ -196,7 +196,8 @@ private:
     const auto what = random_.below(100);
     note(what);
     if (what < 30) {
-      static constexpr std::array<const char*, 6> children{"pool", "checker", "populator", "walker1", "walker2", "expirer"};
+      static constexpr std::array<const char*, 6> children{"pool",    "checker", "populator",
+                                                           "walker1", "walker2", "expirer"};
       node_->kill_by_order(type, children[random_.below(children.size())]);
       ++report_[counter::actor_kills_by_order];
     } else if (what < 32) {
@@ -256,8 +257,8 @@ private:
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
         if (const auto level = node_->level(t); next_refill(level, sim_types()[t].type.limits))
-          found_.add(fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked", sim_types()[t].type.name,
-                                 level.fresh, level.held_to, level.end));
+          found_.add(fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked",
+                                 sim_types()[t].type.name, level.fresh, level.held_to, level.end));
       return;
     }
     for (std::size_t t = 0; t < sim_types().size() && node_->fatal().empty(); ++t) probe(t);
@@ -305,8 +306,8 @@ private:
   /// Lets everybody work until nobody has anything to do. False when that never comes.
   bool drain() {
     for (std::size_t i = 0; i < drain_max; ++i) {
-      const bool worked = (random_.below(3) != 0 && node_->run_actor()) || write() || node_->run_actor() ||
-                          node_->run_background_job();
+      const bool worked =
+          (random_.below(3) != 0 && node_->run_actor()) || write() || node_->run_actor() || node_->run_background_job();
       collect();
       if (!worked || !node_->fatal().empty()) return true;
     }
@@ -372,15 +373,27 @@ private:
 } // namespace
 
 std::string_view to_string(counter c) noexcept {
-  static constexpr std::array<std::string_view, counters> names{
-      "seeds",           "steps",           "lives",
-      "power_cuts",      "process_kills",   "actor_kills_by_order",
-      "actor_kills_by_exit", "subtree_kills", "poison_messages",
-      "poisoned_reads",  "clock_steps",     "suspect_clock_steps",
-      "disk_failures",   "expired_deadlines", "groups_written",
-      "flushes",         "background_jobs", "requests",
-      "acknowledged",    "settled_checks",
-      "violations"};
+  static constexpr std::array<std::string_view, counters> names{"seeds",
+                                                                "steps",
+                                                                "lives",
+                                                                "power_cuts",
+                                                                "process_kills",
+                                                                "actor_kills_by_order",
+                                                                "actor_kills_by_exit",
+                                                                "subtree_kills",
+                                                                "poison_messages",
+                                                                "poisoned_reads",
+                                                                "clock_steps",
+                                                                "suspect_clock_steps",
+                                                                "disk_failures",
+                                                                "expired_deadlines",
+                                                                "groups_written",
+                                                                "flushes",
+                                                                "background_jobs",
+                                                                "requests",
+                                                                "acknowledged",
+                                                                "settled_checks",
+                                                                "violations"};
   return names[static_cast<std::size_t>(c)];
 }
 

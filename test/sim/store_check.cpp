@@ -65,12 +65,22 @@ private:
     if (place >= counters_.issued_to) wrong(who + " lies beyond what was issued");
     counted_.issues += record.assignment;
     switch (record.state) {
-    case id_state::available: ++counted_.available; break;
+    case id_state::available:
+      ++counted_.available;
+      break;
     case id_state::issued:
-    case id_state::taken: ++counted_.issued; break;
-    case id_state::assigned: ++counted_.assigned; break;
-    case id_state::expired: ++counted_.cooling; break;
-    case id_state::retired: ++counted_.retired; break;
+    case id_state::taken:
+      ++counted_.issued;
+      break;
+    case id_state::assigned:
+      ++counted_.assigned;
+      break;
+    case id_state::expired:
+      ++counted_.cooling;
+      break;
+    case id_state::retired:
+      ++counted_.retired;
+      break;
     }
     if (record.state == id_state::assigned && rules.of == lifecycle::vid && record.expires_at &&
         !is_due(due_kind::expire, place, record.assignment, *record.expires_at))
@@ -79,8 +89,8 @@ private:
         (!record.ended_at || !is_due(due_kind::release, place, record.assignment, *record.ended_at + rules.cool_off)))
       wrong(who + " cools off and has no row in the due index");
     check_history(record, who, held);
-    const bool live = record.state == id_state::issued || record.state == id_state::assigned ||
-                      record.state == id_state::taken;
+    const bool live =
+        record.state == id_state::issued || record.state == id_state::assigned || record.state == id_state::taken;
     if (live && !record.idempotency_ref.empty()) {
       const auto key = read_key(view_, part_, record.idempotency_ref, found_);
       bool names_it = false;

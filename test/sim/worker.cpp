@@ -34,8 +34,8 @@ struct shared_page {
 
 std::string replay(std::uint64_t seed, planted_bug bug, std::string_view what) {
   const auto with = bug == planted_bug::none ? std::string{} : fmt::format(" MATRICULA_SIM_BUG={}", to_string(bug));
-  return fmt::format("seed {}: {}\n    replay: MATRICULA_SIM_SEED={}{} sim --gtest_filter=sim.replays_a_seed", seed, what,
-                     seed, with);
+  return fmt::format("seed {}: {}\n    replay: MATRICULA_SIM_SEED={}{} sim --gtest_filter=sim.replays_a_seed", seed,
+                     what, seed, with);
 }
 
 void work(shared_page& page, std::uint64_t first, std::uint64_t end, planted_bug bug, bool stop_at_first) {
@@ -62,7 +62,8 @@ void work(shared_page& page, std::uint64_t first, std::uint64_t end, planted_bug
 
 seeds_report run_seeds(std::uint64_t first, std::uint64_t count, planted_bug bug, bool stop_at_first) {
   const auto began = std::chrono::steady_clock::now();
-  void* memory = ::mmap(nullptr, sizeof(shared_page) * workers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      ::mmap(nullptr, sizeof(shared_page) * workers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   require(memory != MAP_FAILED, "there is memory for the workers' reports");
   auto* pages = new (memory) shared_page[workers]{};
   std::array<pid_t, workers> children{};
@@ -81,9 +82,10 @@ seeds_report run_seeds(std::uint64_t first, std::uint64_t count, planted_bug bug
     if (page.current_seed != 0) { // it did not come to its end
       ++page.violating_seeds;
       if (page.first_violating_seed == 0) page.first_violating_seed = page.current_seed;
-      out.violations.push_back(replay(page.current_seed, bug,
-                                      fmt::format("the process ended with {} {}", WIFSIGNALED(status) ? "signal" : "status",
-                                                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status))));
+      out.violations.push_back(
+          replay(page.current_seed, bug,
+                 fmt::format("the process ended with {} {}", WIFSIGNALED(status) ? "signal" : "status",
+                             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status))));
     }
     for (std::size_t i = 0; i < counters; ++i) out.counts[i] += page.counts[i];
     out.trace_hash ^= page.trace_hash;
@@ -103,8 +105,9 @@ std::string seeds_report::to_text() const {
   std::string out;
   for (std::size_t i = 0; i < counters; ++i)
     out += fmt::format("  {:<22} {}\n", to_string(static_cast<counter>(i)), counts[i]);
-  out += fmt::format("  {:<22} {:016x}\n  {:<22} {:.1f} s, {:.1f} ms a seed\n", "trace_hash", trace_hash, "time", seconds,
-                     1'000 * seconds / static_cast<double>(std::max<std::uint64_t>(1, (*this)[counter::seeds])));
+  out +=
+      fmt::format("  {:<22} {:016x}\n  {:<22} {:.1f} s, {:.1f} ms a seed\n", "trace_hash", trace_hash, "time", seconds,
+                  1'000 * seconds / static_cast<double>(std::max<std::uint64_t>(1, (*this)[counter::seeds])));
   for (const auto& v : violations) out += "  " + v + "\n";
   return out;
 }

@@ -306,7 +306,8 @@ IOStatus sim_disk::GetChildren(const std::string& directory, const IOOptions&, s
 
 IOStatus sim_disk::DeleteFile(const std::string& name, const IOOptions&, IODebugContext*) {
   if (auto s = gate(); !s.ok()) return s;
-  return live_.erase(normal(name)) > 0 ? IOStatus::OK() : IOStatus::PathNotFound(name);
+  if (live_.erase(normal(name)) == 0) return IOStatus::PathNotFound(name);
+  return IOStatus::OK();
 }
 
 IOStatus sim_disk::CreateDir(const std::string& name, const IOOptions&, IODebugContext*) {
