@@ -14,11 +14,6 @@ std::string state_when_issued(const std::string& type) {
 }
 } // namespace
 
-void ledger::count_write() {
-  const std::scoped_lock hold(guard_);
-  ++writes_;
-}
-
 void ledger::issued(const std::string& type, const std::string& body, const std::string& key,
                     const std::string& request) {
   const auto answer = json::parse(body);

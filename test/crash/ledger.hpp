@@ -21,7 +21,6 @@ public:
   void changing(const std::string& type, const std::string& id, const std::string& to);
   /// The change was acknowledged.
   void changed(const std::string& type, const std::string& id, const std::string& to);
-  void acknowledged_change() { count_write(); }
 
   [[nodiscard]] std::size_t writes() const;
   [[nodiscard]] std::size_t identifiers() const;
@@ -43,7 +42,6 @@ private:
     std::string type, key, request, body;
     std::vector<std::string> ids;
   };
-  void count_write();
   static void check_one(http_client& http, const std::string& id, const holding& held, std::vector<std::string>& lies);
   void check_key(http_client& http, const keyed& one, std::vector<std::string>& lies) const;
 

@@ -120,7 +120,7 @@ TEST_F(actors, are_acted_on_with_a_reason_only_which_is_written_down) {
   const auto audit = client_.get("/v1/audit?limit=1");
   ASSERT_EQ(audit.status, 200) << audit.shown();
   const auto& last = audit().at("items").at(0);
-  EXPECT_EQ(last.at("who"), "tester");
+  EXPECT_EQ(last.at("who"), "default/tester");
   EXPECT_EQ(last.at("action"), "actor.restart");
   EXPECT_EQ(last.at("target"), "root/domain/identifiers/prid/checker");
   EXPECT_EQ(last.at("reason"), "stuck on a Sunday");

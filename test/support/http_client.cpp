@@ -64,6 +64,17 @@ http_client::http_client(http_client&& other) noexcept
     : port_(other.port_), token_(std::move(other.token_)), timeout_(other.timeout_),
       socket_(std::exchange(other.socket_, -1)), in_(std::move(other.in_)) {}
 
+http_client& http_client::operator=(http_client&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  port_ = other.port_;
+  token_ = std::move(other.token_);
+  timeout_ = other.timeout_;
+  socket_ = std::exchange(other.socket_, -1);
+  in_ = std::move(other.in_);
+  return *this;
+}
+
 void http_client::close() noexcept {
   if (socket_ >= 0) ::close(socket_);
   socket_ = -1;

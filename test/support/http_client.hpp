@@ -37,7 +37,7 @@ public:
   explicit http_client(std::uint16_t port, std::string token = {});
   ~http_client();
   http_client(http_client&& other) noexcept;
-  http_client& operator=(http_client&&) = delete;
+  http_client& operator=(http_client&& other) noexcept;
 
   /// How long one answer may take.
   void set_timeout(std::chrono::milliseconds t) noexcept { timeout_ = t; }

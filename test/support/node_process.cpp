@@ -23,7 +23,7 @@ using std::chrono::steady_clock;
 
 namespace {
 constexpr milliseconds poll_pause{5};
-constexpr milliseconds ready_within{60'000};
+constexpr milliseconds ready_within{20'000};
 constexpr std::size_t tail_bytes = 6000;
 
 std::string read_text(const std::filesystem::path& file) {
@@ -176,13 +176,16 @@ bool node_process::launch() {
 void node_process::start() {
   if (!launch()) throw std::runtime_error("the node did not start: " + joined(command()) + "\n" + log_tail());
   http_client probe(port_);
+  std::string said;
   const bool is_ready = eventually(
       [&] {
         const auto answer = probe.send({.target = "/readyz"});
+        said = answer ? answer->body : "no answer";
         return (answer && answer->status == 200) || !running();
       },
       ready_within);
-  if (!is_ready || !running()) throw std::runtime_error("the node did not become ready\n" + log_tail());
+  if (!is_ready || !running())
+    throw std::runtime_error("the node did not become ready: " + said + "\n" + log_tail());
 }
 
 void node_process::signal(int number) const {

@@ -61,7 +61,9 @@ TEST_F(partition_test, an_erased_row_is_gone_before_the_erasure_has_settled) {
   ASSERT_TRUE(log->write_group());
   batch b(seven);
   b.erase(column::uins, row_key(seven, 1));
-  p.write(*p.reserve(b.bytes()), std::move(b), [](verdict) noexcept {});
+  auto room = p.reserve(b.bytes());
+  ASSERT_TRUE(room);
+  p.write(std::move(*room), std::move(b), [](verdict) noexcept {});
   EXPECT_EQ(read(p), "(none)");
 }
 
