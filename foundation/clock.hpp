@@ -14,6 +14,14 @@ using std::chrono::milliseconds;
 /// Wall time, UTC, milliseconds since 1970.
 using timestamp = std::chrono::sys_time<milliseconds>;
 
+/// Milliseconds since 1970, as rows and messages carry times.
+[[nodiscard]] constexpr std::uint64_t to_unix_ms(timestamp t) noexcept {
+  return static_cast<std::uint64_t>(t.time_since_epoch().count());
+}
+[[nodiscard]] constexpr timestamp from_unix_ms(std::uint64_t ms) noexcept {
+  return timestamp{milliseconds{static_cast<std::int64_t>(ms)}};
+}
+
 class clock {
 public:
   virtual ~clock() = default;

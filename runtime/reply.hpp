@@ -1,6 +1,6 @@
-/// The way back from an actor to a plain thread: a cell that is filled once, on which one thread waits.
-/// A commit answers many threads at once. Each is woken by itself, so that nobody wakes in vain, but only after the last
-/// cell of the group is filled: a woken thread would else take the processor from the one that fills.
+/// The way back from an actor to a plain thread: a cell that is filled once, and a gate before which threads wait for
+/// their cells. A commit fills many cells at once and wakes all who wait for them, and nobody else, with one system
+/// call: one call each would let every woken thread take the processor from the one that still has others to wake.
 #pragma once
 #include "foundation/error.hpp"
 
@@ -14,40 +14,42 @@
 
 namespace matricula::runtime {
 
-/// How the threads of one server wait for their cells and are woken. Lives as long as any cell.
+/// Shared by all cells of one server. Lives as long as any cell.
 class reply_gate {
 public:
-  /// Between the two calls, waking on this thread is put off, and done once at the end for all cells filled meanwhile.
+  /// Between the two calls, waking on this thread is put off and done once at the end: one wake-up for a whole group.
   static void begin_group() noexcept;
   static void end_group() noexcept;
 
 private:
   template <class T>
   friend class reply_cell;
-  static void wake(std::atomic<std::uint32_t>& cell) noexcept;
-  /// Blocks until woken, or `timeout` has passed, or at once when the cell is no longer `seen`.
-  static void wait(std::atomic<std::uint32_t>& cell, std::uint32_t seen, std::chrono::nanoseconds timeout) noexcept;
+  /// One of 32 seats, as a bit: in turn, since cells that are made one after the other are mostly filled together.
+  [[nodiscard]] std::uint32_t take_seat() noexcept;
+  /// Wakes the threads on `seat`; each looks whether its own cell is filled.
+  void open(std::uint32_t seat) noexcept;
+  /// Blocks until the seat is woken, `until` has passed, or at once when the epoch is no longer `seen`.
+  void wait(std::uint32_t seen, std::uint32_t seat, std::chrono::steady_clock::time_point until) noexcept;
+  std::atomic<std::uint32_t> epoch_{0};
+  std::atomic<std::uint32_t> next_seat_{0};
 };
 
 /// Filled once by an actor or a commit's completion, read by one waiting thread.
 template <class T>
 class reply_cell {
 public:
-  explicit reply_cell(std::shared_ptr<reply_gate> gate) : gate_(std::move(gate)) {}
+  explicit reply_cell(std::shared_ptr<reply_gate> gate)
+      : gate_(std::move(gate)), seat_(gate_ ? gate_->take_seat() : 0) {}
 
   /// The first delivery counts; later ones are ignored.
   void deliver(result<T> value) noexcept {
-    // Somebody else delivers or has delivered: it stays his.
-    auto now = state_.load(std::memory_order_relaxed);
-    do {
-      if ((now & (filling | full)) != 0) return;
-    } while (!state_.compare_exchange_weak(now, now | filling, std::memory_order_acq_rel, std::memory_order_relaxed));
+    auto expected = state::empty;
+    if (!state_.compare_exchange_strong(expected, state::filling, std::memory_order_acq_rel)) return;
     value_.emplace(std::move(value));
-    // From here on a waiter that sees the answer may drop the cell; only its address is used below.
-    const auto before = state_.fetch_or(full, std::memory_order_acq_rel);
-    if ((before & awaited) != 0) reply_gate::wake(state_);
+    state_.store(state::full, std::memory_order_release);
+    if (gate_) gate_->open(seat_);
   }
-  [[nodiscard]] bool ready() const noexcept { return (state_.load(std::memory_order_acquire) & full) != 0; }
+  [[nodiscard]] bool ready() const noexcept { return state_.load(std::memory_order_acquire) == state::full; }
   /// @pre ready()
   [[nodiscard]] const result<T>& value() const noexcept { return *value_; }
 
@@ -55,23 +57,23 @@ public:
   [[nodiscard]] const result<T>* wait_for(std::chrono::nanoseconds timeout) noexcept {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (;;) {
-      const auto seen = state_.fetch_or(awaited, std::memory_order_acq_rel) | awaited;
-      if ((seen & full) != 0) return &*value_;
-      const auto left = deadline - std::chrono::steady_clock::now();
-      if (left <= std::chrono::nanoseconds{0}) return nullptr;
-      reply_gate::wait(state_, seen, left);
+      const auto seen = gate_->epoch_.load(std::memory_order_acquire);
+      if (ready()) return &*value_;
+      if (std::chrono::steady_clock::now() >= deadline) return nullptr;
+      gate_->wait(seen, seat_, deadline);
     }
   }
 
 private:
-  static constexpr std::uint32_t filling = 1, full = 2, awaited = 4;
+  enum class state : std::uint8_t { empty, filling, full };
   std::shared_ptr<reply_gate> gate_;
-  std::atomic<std::uint32_t> state_{0};
+  std::uint32_t seat_; ///< before the gate
+  std::atomic<state> state_{state::empty};
   std::optional<result<T>> value_;
 };
 
-/// The giver's end, carried in messages and completions. When the last copy goes without an answer (its actor crashed on
-/// the message, or a mailbox was full), the waiting thread gets errc::unavailable at once instead of a timeout.
+/// The giver's end, carried in messages and completions. When the last copy goes without an answer (its actor crashed
+/// on the message, or a mailbox was full), the waiting thread gets errc::unavailable at once instead of a timeout.
 template <class T>
 class reply_to {
 public:
@@ -101,4 +103,4 @@ typename Inspector::result_type inspect(Inspector& f, reply_to<T>&) {
   return f();
 }
 
-}  // namespace matricula::runtime
+} // namespace matricula::runtime

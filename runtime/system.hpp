@@ -13,13 +13,12 @@ namespace matricula::runtime {
 
 struct system_options {
   enum class scheduling : bool {
-    production, ///< work stealing
+    production, ///< workers that wait for one queue of runnable actors
     testing,    ///< nothing runs by itself: the test runs actors one at a time, under virtual time
   };
   scheduling how = scheduling::production;
-  std::size_t threads = 0;                     ///< workers; 0 = one for each core, at least 2
-  std::size_t messages_per_turn = 100;         ///< then a busy actor yields its worker
-  std::chrono::microseconds idle_sleep{1'000}; ///< how long an idle worker sleeps between looks
+  std::size_t threads = 0;             ///< workers; 0 = one for each core, at least 2
+  std::size_t messages_per_turn = 100; ///< then a busy actor yields its worker
 };
 
 /// The configuration for `caf::actor_system`; it must outlive the system.

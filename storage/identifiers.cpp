@@ -18,9 +18,6 @@ namespace {
 constexpr std::string_view types_prefix{"\0type/", 6};
 constexpr std::uint8_t type_setup_version = 1;
 
-std::uint64_t to_ms(timestamp t) { return static_cast<std::uint64_t>(t.time_since_epoch().count()); }
-timestamp from_ms(std::uint64_t ms) { return timestamp{milliseconds{static_cast<std::int64_t>(ms)}}; }
-
 byte_writer key_of(const id_partition& part) {
   byte_writer key;
   key.reserve(24);
@@ -41,7 +38,7 @@ std::optional<due_key_parts> parse_due_key(std::string_view key) {
   const bool purge = kind == static_cast<std::uint8_t>(due_kind::purge);
   (void)in.raw(purge ? 16 : 12);
   if (!in.done() || kind < 1 || kind > 3) return std::nullopt;
-  return due_key_parts{from_ms(at), static_cast<due_kind>(kind)};
+  return due_key_parts{from_unix_ms(at), static_cast<due_kind>(kind)};
 }
 
 std::string json_string(std::string_view s) {
@@ -95,7 +92,7 @@ std::string id_partition::released_key(std::uint64_t slot) const { return std::m
 
 std::string id_partition::due_key(const due_row& row) const {
   auto key = key_of(*this);
-  key.big64(to_ms(row.at)).u8(static_cast<std::uint8_t>(row.kind));
+  key.big64(to_unix_ms(row.at)).u8(static_cast<std::uint8_t>(row.kind));
   if (row.kind == due_kind::purge) {
     require(row.idempotency_ref.size() == 16, "an idempotency reference has 16 bytes");
     key.raw(row.idempotency_ref);
@@ -106,7 +103,7 @@ std::string id_partition::due_key(const due_row& row) const {
   return std::move(key).str();
 }
 
-std::string id_partition::due_lower(timestamp from) const { return std::move(key_of(*this).big64(to_ms(from))).str(); }
+std::string id_partition::due_lower(timestamp from) const { return std::move(key_of(*this).big64(to_unix_ms(from))).str(); }
 
 shard_id id_shard(std::string_view type_name, std::uint32_t issuer) {
   return shard_of(fmt::format("ids/{}/{}", type_name, issuer));

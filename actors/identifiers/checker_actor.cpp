@@ -4,6 +4,8 @@
 #include <caf/send.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace matricula::actors {
 
 checker_actor::checker_actor(caf::actor_config& cfg, runtime::child_context context,
@@ -18,7 +20,11 @@ caf::behavior checker_actor::make_behavior() {
         if (open_ && open_->number == order.order) open_.reset();
         check();
       },
-      [this](const tick&) { check(); },
+      [this](const tick& t) {
+        check();
+        // Its lease was renewed by progress; it can still be lost after that.
+        if (open_ && open_->number == t.generation) watch();
+      },
   };
 }
 
@@ -28,6 +34,7 @@ void checker_actor::check() {
   const auto wanted = identifiers::next_refill(level, cx_->level->limits());
   if (!wanted) {
     open_.reset();
+    cx_->level->set_order_open(false);
     return;
   }
   const auto now = cx_->monotonic->monotonic();
@@ -41,8 +48,14 @@ void checker_actor::check() {
   }
   // Lapsed, or of a pool that has started over since.
   open_ = open_order{generation() << 32 | ++orders_, wanted->from, level.held_to, now + lease};
+  cx_->level->set_order_open(true);
   caf::anon_send(cx_->populator.address(), refill{open_->number, wanted->from, wanted->count});
-  delayed_send(this, cx_->options.refill_lease + milliseconds{1}, tick{open_->number});
+  watch();
+}
+
+void checker_actor::watch() {
+  const auto left = open_->lapses_at - cx_->monotonic->monotonic();
+  delayed_send(this, std::max(left, std::chrono::nanoseconds{0}) + milliseconds{1}, tick{open_->number});
 }
 
 std::string checker_actor::describe() const {

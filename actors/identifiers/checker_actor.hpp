@@ -26,6 +26,8 @@ private:
     std::chrono::nanoseconds lapses_at;
   };
   void check();
+  /// Looks at the open order again when its lease lapses.
+  void watch();
 
   std::shared_ptr<const type_context> cx_;
   std::optional<open_order> open_;

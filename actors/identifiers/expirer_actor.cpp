@@ -6,6 +6,8 @@
 #include <caf/send.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace matricula::actors {
 
 namespace {
@@ -67,13 +69,15 @@ void expirer_actor::begin(const run_expirer& order) {
     return;
   }
   waiting_.push_back(order.reply);
-  run_ = run{generation() << 32 | ++runs_, now, std::nullopt, 0, false, {}, 0};
+  run_ = run{generation() << 32 | ++runs_, now, std::nullopt, {}, 0, false, {}, 0};
   delayed_send(this, cx_->options.expirer_lease, lease_check{run_->number, 0});
   next_rows();
 }
 
 void expirer_actor::next_rows() {
   run_->retry = false;
+  // Before the run's first view: what is on its way now may be due earlier than the first row that any view will show.
+  if (!run_->from) run_->decided_to = cx_->level->decided_durably_to();
   const auto view = cx_->log->read(cx_->part.shard);
   if (!view) return finish(std::unexpected(view.error()));
   if (!run_->from) {
@@ -84,14 +88,15 @@ void expirer_actor::next_rows() {
   const auto rows = storage::find_due(**view, cx_->part, *run_->from, run_->up_to, cx_->options.due_rows_in_flight);
   if (!rows) return finish(std::unexpected(rows.error()));
   if (rows->empty()) return finish(run_->done);
-  // Everything before the first row found has been seen to.
+  // Everything before the first row found has been seen to, but for what is still on its way to the index.
   run_->from = rows->front().at;
   run_->in_flight = rows->size();
+  const auto floor = std::min(*run_->from, run_->decided_to);
   for (const auto& row : *rows)
     caf::anon_send(cx_->pool.address(),
                    apply_due{run_->number, run_->up_to.time_since_epoch().count(), row.at.time_since_epoch().count(),
                              static_cast<std::uint8_t>(row.kind), identifiers::encode_due_value(row),
-                             run_->from->time_since_epoch().count()});
+                             floor.time_since_epoch().count()});
 }
 
 void expirer_actor::finish(result<expiry_answer> answer) {

@@ -23,6 +23,7 @@ private:
     std::uint64_t number;
     timestamp up_to;
     std::optional<timestamp> from;  ///< where the walk goes on
+    timestamp decided_to{};         ///< rows that came into the index since the walk began are not due earlier
     std::size_t in_flight = 0;
     bool retry = false;             ///< some row was refused: walk the same rows again, a little later
     expiry_answer done;

@@ -22,8 +22,6 @@ namespace {
 constexpr std::uint32_t issue_kind = 1;
 constexpr milliseconds running_retry_after{500};
 
-timestamp from_ms(std::int64_t ms) { return timestamp{milliseconds{ms}}; }
-
 /// An upper bound for the batch of an issue, so that the room for it can be taken before anything is decided.
 std::size_t issue_bytes(const issue_ids& request, bool may_draw_released) {
   const std::size_t each = 160 + request.holder.size() + request.context.principal.size();
@@ -130,8 +128,12 @@ result<std::uint64_t> pool_actor::released_at(std::uint64_t slot) {
 
 bool pool_actor::stand_down() {
   if (part_->trustworthy() && !standing_down_) return false;
-  // Memory may be ahead of the store: the next incarnation loads again, and takes what waits here.
-  if (!standing_down_) quit(caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again"));
+  // Memory may be ahead of the store: the next incarnation loads again, and takes what waits here. By a message, because
+  // the one at hand is skipped: CAF never finishes an actor that quits while it skips.
+  if (!standing_down_)
+    caf::anon_send<caf::message_priority::high>(
+        caf::actor_cast<caf::actor>(this),
+        caf::exit_msg{address(), caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again")});
   standing_down_ = true;
   return true;
 }
@@ -167,11 +169,23 @@ bool pool_actor::should_wait(std::uint32_t count) {
   return now - *dry_since_ < cx_->options.dry_patience;
 }
 
+void pool_actor::tell_decided() {
+  if (part_->last_ticket() != decided_ticket_) {
+    decided_ticket_ = part_->last_ticket();
+    decided_.emplace_back(decided_ticket_, decided_looked_at_);
+  }
+  while (!decided_.empty() && part_->settled(decided_.front().first)) decided_.pop_front();
+  decided_looked_at_ = cx_->time->now();
+  cx_->level->set_decided_durably_to(decided_.empty() ? decided_looked_at_ : decided_.front().second);
+}
+
 void pool_actor::tell_level(std::uint64_t wanted) {
+  tell_decided();
   const auto level = pool_->level(wanted);
   cx_->level->set(level);
   if (level.fresh + level.released > 0 || level.held_to >= level.end) cx_->level->set_ready(true);
-  if (cx_->level->notice()) caf::anon_send(cx_->checker.address(), level_changed{});
+  // Every request tells the level; a message that would change nothing is not sent, it would only wake a worker.
+  if (cx_->level->concerns_checker(level) && cx_->level->notice()) caf::anon_send(cx_->checker.address(), level_changed{});
 }
 
 caf::result<void> pool_actor::on_issue(const issue_ids& request) {
@@ -214,7 +228,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
   auto room = part_->reserve(issue_bytes(request, pool_->counters().released > 0));
   if (!room) return std::unexpected(room.error());
   issue_request what{request.count, std::nullopt, request.holder, request.context.principal, request.idempotency_ref};
-  if (request.expires_at_ms != 0) what.expires_at = from_ms(request.expires_at_ms);
+  if (request.expires_at_ms != 0) what.expires_at = from_unix_ms(static_cast<std::uint64_t>(request.expires_at_ms));
   if (what.expires_at && *what.expires_at <= now) return fail(errc::invalid_argument, "The expiry lies in the past.");
   auto issued = pool_->issue(what, now, *random_, *this);
   if (!issued) return std::unexpected(issued.error());
@@ -327,9 +341,9 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
     answer(false, {});
     return caf::unit;
   }
-  const auto now = std::min(cx_->time->now(), from_ms(order.up_to_ms));
+  const auto now = std::min(cx_->time->now(), from_unix_ms(static_cast<std::uint64_t>(order.up_to_ms)));
   const auto kind = static_cast<due_kind>(order.kind);
-  auto row = decode_due_value(from_ms(order.at_ms), kind, order.value);
+  auto row = decode_due_value(from_unix_ms(static_cast<std::uint64_t>(order.at_ms)), kind, order.value);
   if (!row) throw std::runtime_error("due row: " + row.error().message);
   if (row->at > now) {
     answer(false, {});
@@ -337,7 +351,7 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
   }
   storage::batch batch(cx_->part.shard);
   expiry_answer outcome;
-  pool_->raise_due_floor(from_ms(order.floor_ms));
+  pool_->raise_due_floor(from_unix_ms(static_cast<std::uint64_t>(order.floor_ms)));
   if (kind == due_kind::purge) {
     const auto purged = purge_record(*row, batch);
     if (!purged) throw std::runtime_error("idempotency record: " + purged.error().message);

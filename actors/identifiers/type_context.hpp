@@ -34,19 +34,35 @@ public:
     const std::lock_guard guard(mutex_);
     return limits_;
   }
+  /// Whether the checker could do anything about `level`, which was just set: order a refill, or close its order.
+  [[nodiscard]] bool concerns_checker(const identifiers::pool_level& level) const {
+    return order_open_.load(std::memory_order_acquire) || identifiers::next_refill(level, limits()).has_value();
+  }
+  void set_order_open(bool open) noexcept { order_open_.store(open, std::memory_order_release); }
   /// True once, until the checker has taken note: at most one notice is on its way.
   [[nodiscard]] bool notice() noexcept { return !noticed_.exchange(true, std::memory_order_acq_rel); }
   void taken_note() noexcept { noticed_.store(false, std::memory_order_release); }
   /// Whether the pool has loaded and can hand something out, or never will again.
   [[nodiscard]] bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
   void set_ready(bool ready) noexcept { ready_.store(ready, std::memory_order_release); }
+  /// Whatever the pool decided before this time is durable, and what it decides later it decides at this time or after:
+  /// who reads this and then takes a view misses no row that is due earlier.
+  [[nodiscard]] timestamp decided_durably_to() const noexcept {
+    return timestamp{milliseconds{decided_durably_to_ms_.load(std::memory_order_acquire)}};
+  }
+  void set_decided_durably_to(timestamp t) noexcept {
+    decided_durably_to_ms_.store(t.time_since_epoch().count(), std::memory_order_release);
+  }
 
 private:
   mutable std::mutex mutex_;
-  identifiers::pool_level level_{0, 0, 0, 1, 0};
+  /// Unknown until the pool has loaded: with no counters there, nothing is ordered from a place that may be wrong.
+  identifiers::pool_level level_{};
   identifiers::pool_limits limits_;
   std::atomic<bool> noticed_{false};
+  std::atomic<bool> order_open_{false};
   std::atomic<bool> ready_{false};
+  std::atomic<std::int64_t> decided_durably_to_ms_{0};
 };
 
 /// Settings of the machinery, the same for every type.

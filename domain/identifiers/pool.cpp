@@ -19,9 +19,6 @@ constexpr std::size_t due_steps_max = 400;
 constexpr milliseconds refill_retry_after{1'000};
 constexpr milliseconds release_retry_after{60'000};
 
-std::uint64_t to_ms(timestamp t) { return static_cast<std::uint64_t>(t.time_since_epoch().count()); }
-timestamp from_ms(std::uint64_t ms) { return timestamp{milliseconds{static_cast<std::int64_t>(ms)}}; }
-
 /// Adds to the last row of the same time and kind, so that a batch issue costs one due row.
 void add_due(std::vector<due_row>& rows, timestamp at, due_kind kind, due_entry entry) {
   for (auto& row : rows)
@@ -36,7 +33,7 @@ void sort_due(std::vector<due_row>& rows) {
 
 std::string encode(const issued_ids& ids) {
   byte_writer out;
-  out.u8(issued_ids_version).varint(to_ms(ids.issued_at)).varint(ids.expires_at ? to_ms(*ids.expires_at) + 1 : 0);
+  out.u8(issued_ids_version).varint(to_unix_ms(ids.issued_at)).varint(ids.expires_at ? to_unix_ms(*ids.expires_at) + 1 : 0);
   out.varint(ids.ids.size());
   for (std::size_t i = 0; i < ids.ids.size(); ++i) out.text(ids.ids[i]).varint(ids.assignments[i]);
   return std::move(out).str();
@@ -46,8 +43,8 @@ result<issued_ids> decode_issued_ids(std::string_view bytes) {
   byte_reader in{bytes};
   issued_ids ids;
   const bool version_known = in.u8() == issued_ids_version;
-  ids.issued_at = from_ms(in.varint());
-  if (const auto expires = in.varint()) ids.expires_at = from_ms(expires - 1);
+  ids.issued_at = from_unix_ms(in.varint());
+  if (const auto expires = in.varint()) ids.expires_at = from_unix_ms(expires - 1);
   const auto count = in.varint();
   for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
     ids.ids.emplace_back(in.text());

@@ -15,9 +15,6 @@ constexpr std::uint8_t last_state = 5;
 
 enum flag : std::uint8_t { has_expires = 1, has_ended = 2, has_holder = 4, has_ref = 8, has_dropped = 16, all_flags = 31 };
 
-std::uint64_t to_ms(timestamp t) { return static_cast<std::uint64_t>(t.time_since_epoch().count()); }
-timestamp from_ms(std::uint64_t ms) { return timestamp{milliseconds{static_cast<std::int64_t>(ms)}}; }
-
 }  // namespace
 
 void id_record::advance(timestamp at, id_state to, std::string_view by) {
@@ -48,14 +45,14 @@ std::string encode(const id_record& r) {
                      (r.idempotency_ref.empty() ? 0 : has_ref) | (r.history_dropped ? has_dropped : 0);
   out.u8(id_record_version).u8(static_cast<std::uint8_t>(flags)).u8(static_cast<std::uint8_t>(r.state));
   out.text(r.id).varint(r.assignment);
-  if (r.expires_at) out.varint(to_ms(*r.expires_at));
-  if (r.ended_at) out.varint(to_ms(*r.ended_at));
+  if (r.expires_at) out.varint(to_unix_ms(*r.expires_at));
+  if (r.ended_at) out.varint(to_unix_ms(*r.ended_at));
   if (!r.holder.empty()) out.text(r.holder);
   if (!r.idempotency_ref.empty()) out.text(r.idempotency_ref);
   if (r.history_dropped) out.varint(r.history_dropped);
   out.varint(r.history.size());
   for (const auto& e : r.history)
-    out.varint(to_ms(e.at)).u8(static_cast<std::uint8_t>(static_cast<unsigned>(e.from) << 4 | static_cast<unsigned>(e.to))).text(e.by);
+    out.varint(to_unix_ms(e.at)).u8(static_cast<std::uint8_t>(static_cast<unsigned>(e.from) << 4 | static_cast<unsigned>(e.to))).text(e.by);
   return std::move(out).str();
 }
 
@@ -72,8 +69,8 @@ result<id_record> decode_id_record(std::string_view bytes) {
   const auto assignment = in.varint();
   if (assignment > UINT32_MAX) return bad("assignment out of range");
   r.assignment = static_cast<std::uint32_t>(assignment);
-  if (flags & has_expires) r.expires_at = from_ms(in.varint());
-  if (flags & has_ended) r.ended_at = from_ms(in.varint());
+  if (flags & has_expires) r.expires_at = from_unix_ms(in.varint());
+  if (flags & has_ended) r.ended_at = from_unix_ms(in.varint());
   if (flags & has_holder) r.holder = in.text();
   if (flags & has_ref) r.idempotency_ref = in.text();
   if (flags & has_dropped) r.history_dropped = in.varint();
@@ -82,7 +79,7 @@ result<id_record> decode_id_record(std::string_view bytes) {
   r.history.reserve(events);
   for (std::uint64_t i = 0; i < events; ++i) {
     history_event e;
-    e.at = from_ms(in.varint());
+    e.at = from_unix_ms(in.varint());
     const auto step = in.u8();
     if ((step >> 4) > last_state || (step & 15) > last_state) return bad("unknown state in the history");
     e.from = static_cast<id_state>(step >> 4);
@@ -113,7 +110,7 @@ std::string encode(const pool_counters& c) {
   byte_writer out;
   out.u8(pool_counters_version);
   for (const auto n : {c.issued_to, c.walked_to, c.filtered, c.fresh, c.released, c.issued, c.assigned, c.cooling,
-                       c.retired, c.granted, c.issues_total, to_ms(c.due_floor)})
+                       c.retired, c.granted, c.issues_total, to_unix_ms(c.due_floor)})
     out.varint(n);
   return std::move(out).str();
 }
@@ -125,7 +122,7 @@ result<pool_counters> decode_pool_counters(std::string_view bytes) {
   for (auto* n : {&c.issued_to, &c.walked_to, &c.filtered, &c.fresh, &c.released, &c.issued, &c.assigned, &c.cooling,
                   &c.retired, &c.granted, &c.issues_total})
     *n = in.varint();
-  c.due_floor = from_ms(in.varint());
+  c.due_floor = from_unix_ms(in.varint());
   if (!version_known || !in.done()) return fail(errc::corrupt, "pool counters: unknown version, cut short or too long");
   return c;
 }

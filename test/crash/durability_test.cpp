@@ -74,7 +74,8 @@ public:
     if (tracer_ > 0) {
       ::kill(tracer_, SIGINT);
       int status = 0;
-      while (::waitpid(tracer_, &status, 0) < 0 && errno == EINTR) {}
+      while (::waitpid(tracer_, &status, 0) < 0 && errno == EINTR) {
+      }
       tracer_ = -1;
     }
     std::size_t calls = 0;
@@ -95,8 +96,9 @@ private:
 class sync_faults {
 public:
   [[nodiscard]] node_options options() const {
-    return {.sets = small_pools(),
-            .environment = {"LD_PRELOAD=" MATRICULA_SYNC_FAULTS, "MATRICULA_TEST_SYNC_FAULTS=" + folder_.path().string()}};
+    return {
+        .sets = small_pools(),
+        .environment = {"LD_PRELOAD=" MATRICULA_SYNC_FAULTS, "MATRICULA_TEST_SYNC_FAULTS=" + folder_.path().string()}};
   }
   void set(const char* fault) const { std::ofstream(folder_ / fault) << "x"; }
   void clear(const char* fault) const { std::filesystem::remove(folder_ / fault); }

@@ -30,7 +30,9 @@ void ledger::issued(const std::string& type, const std::string& body, const std:
     held = {type, assignment, {state_when_issued(type)}};
     if (!again) order_.push_back(type + "/" + ids[i]);
   }
-  if (!key.empty()) keys_.push_back({type, key, request, body, std::move(ids)});
+  if (!key.empty())
+    keys_.push_back(
+        {type, key, request, body, std::move(ids), answer.at("assignments").get<std::vector<std::uint32_t>>()});
 }
 
 void ledger::changing(const std::string& type, const std::string& id, const std::string& to) {
@@ -76,8 +78,8 @@ void ledger::check_one(http_client& http, const std::string& id, const holding& 
   if (assignment != held.assignment || !held.states.contains(state)) {
     std::string wanted;
     for (const auto& one : held.states) wanted += " " + one;
-    lies.push_back(id + " is " + state + " of assignment " + std::to_string(assignment) + ", acknowledged was" + wanted +
-                   " of assignment " + std::to_string(held.assignment));
+    lies.push_back(id + " is " + state + " of assignment " + std::to_string(assignment) + ", acknowledged was" +
+                   wanted + " of assignment " + std::to_string(held.assignment));
   }
 }
 
@@ -86,15 +88,22 @@ void ledger::check_key(http_client& http, const keyed& one, std::vector<std::str
                                  .target = "/v1/ids/" + one.type,
                                  .body = one.request,
                                  .headers = {{"Idempotency-Key", one.key}}});
-  const bool may_have_ended = std::ranges::any_of(one.ids, [&](const auto& id) {
-    const auto& states = held_.at(one.type + "/" + id).states;
-    return states.contains("AVAILABLE") || states.contains("EXPIRED");
-  });
+  bool may_have_ended = false;
+  std::string known;
+  for (std::size_t i = 0; i < one.ids.size(); ++i) {
+    const auto& held = held_.at(one.type + "/" + one.ids[i]);
+    // Ended by this client, or since then somebody else's.
+    may_have_ended = may_have_ended || held.states.contains("AVAILABLE") || held.states.contains("EXPIRED") ||
+                     held.assignment > one.assignments[i];
+    known += " " + one.ids[i] + " of assignment " + std::to_string(held.assignment);
+    for (const auto& state : held.states) known += " " + state;
+  }
   if (answer && answer->status == 201 && answer->body == one.body && answer->header("Idempotent-Replayed") == "true")
     return;
   if (answer && answer->status == 410 && may_have_ended) return;
-  lies.push_back("key " + one.key + ": " + (answer ? std::to_string(answer->status) + " " + answer->body : "no answer") +
-                 ", acknowledged was " + one.body);
+  lies.push_back("key " + one.key + ": " +
+                 (answer ? std::to_string(answer->status) + " " + answer->body : "no answer") + ", acknowledged was " +
+                 one.body);
 }
 
 std::vector<std::string> ledger::check(std::uint16_t port, const std::string& token, unsigned threads,

@@ -41,6 +41,7 @@ private:
   struct keyed {
     std::string type, key, request, body;
     std::vector<std::string> ids;
+    std::vector<std::uint32_t> assignments;
   };
   static void check_one(http_client& http, const std::string& id, const holding& held, std::vector<std::string>& lies);
   void check_key(http_client& http, const keyed& one, std::vector<std::string>& lies) const;

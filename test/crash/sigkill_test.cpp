@@ -47,9 +47,11 @@ TEST_P(cycles, of_kill_and_restart_keep_every_acknowledged_answer) {
     const auto lies = told.check(node.port(), node.token(), 4, 100);
     ASSERT_TRUE(lies.empty()) << lines(lies) << "\n" << node.log_tail();
     const auto target = told.writes() + writes_before_kill + random() % 500;
-    writers clients(node, told,
-                    {.threads = static_cast<unsigned>(16 + random() % 49), .seed = seed + static_cast<unsigned>(cycle)});
-    const bool reached = eventually([&] { return told.writes() >= target || !node.running(); }, std::chrono::seconds(60));
+    writers clients(
+        node, told,
+        {.threads = static_cast<unsigned>(16 + random() % 49), .seed = seed + static_cast<unsigned>(cycle)});
+    const bool reached =
+        eventually([&] { return told.writes() >= target || !node.running(); }, std::chrono::seconds(60));
     EXPECT_TRUE(node.running()) << node.log_tail();
     node.kill();
     clients.join();

@@ -41,7 +41,8 @@ std::optional<http_answer> writers::ask(http_client& http, const http_request& w
 void writers::only_issues(http_client http) {
   for (;;) {
     auto left = left_.load();
-    while (left > 0 && !left_.compare_exchange_weak(left, left - 1)) {}
+    while (left > 0 && !left_.compare_exchange_weak(left, left - 1)) {
+    }
     if (left == 0) return;
     const auto answer = ask(http, {.method = "POST", .target = "/v1/ids/uin"});
     if (!answer) return;
@@ -70,7 +71,9 @@ void writers::mix(http_client http, std::uint64_t seed) {
       ledger_.changing(type, id, to);
       const auto answer = ask(http, {.method = "POST",
                                      .target = "/v1/ids/" + type + "/" + id +
-                                               (revoke_vid ? "/revoke" : give_back ? "/return" : "/confirm"),
+                                               (revoke_vid  ? "/revoke"
+                                                : give_back ? "/return"
+                                                            : "/confirm"),
                                      .body = R"({"assignment":1})"});
       if (!answer) return;
       if (answer->status == 200) ledger_.changed(type, id, to);

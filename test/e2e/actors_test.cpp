@@ -36,9 +36,7 @@ std::map<std::string, json> all_actors(api_client& client) {
   return all;
 }
 
-bool is_running(api_client& client, const std::string& route) {
-  return client.get(route)().at("state") == "running";
-}
+bool is_running(api_client& client, const std::string& route) { return client.get(route)().at("state") == "running"; }
 
 using actors = node_test;
 } // namespace
@@ -111,8 +109,8 @@ TEST_F(actors, stay_stopped_until_they_are_started) {
 TEST_F(actors, are_acted_on_with_a_reason_only_which_is_written_down) {
   const auto route = actor("prid", "checker") + "/restart";
   EXPECT_EQ(client_.post(route).status, 400);
-  for (const auto& body : {json::object(), json{{"reason", ""}}, json{{"reason", 7}}, json{{"reason", std::string(501, 'r')}},
-                           json{{"reason", "a"}, {"more", 1}}})
+  for (const auto& body : {json::object(), json{{"reason", ""}}, json{{"reason", 7}},
+                           json{{"reason", std::string(501, 'r')}}, json{{"reason", "a"}, {"more", 1}}})
     EXPECT_EQ(client_.post(route, body).status, 422) << body;
   const auto before = client_.get(actor("prid", "checker"));
   ASSERT_EQ(client_.post(route, {{"reason", "stuck on a Sunday"}}).status, 200);

@@ -108,17 +108,18 @@ TEST_F(hostile_input, in_a_time_is_refused) {
        {"\"\"", "\"tomorrow\"", "\"2099-01-01\"", "\"2099-01-01 00:00:00Z\"", "\"2099-01-01T00:00:00\"",
         "\"2099-02-30T00:00:00Z\"", "\"2099-13-01T00:00:00Z\"", "\"2099-01-01T24:00:00Z\"", "\"1999-01-01T00:00:00Z\"",
         "\"99999-01-01T00:00:00Z\"", "4070908800", "\"2099-01-01T00:00:00+99:00\""}) {
-    const auto answer = client_.send(
-        {.method = "POST", .target = "/v1/ids/vid", .body = std::string("{\"expires_at\":") + time + "}"});
+    const auto answer =
+        client_.send({.method = "POST", .target = "/v1/ids/vid", .body = std::string("{\"expires_at\":") + time + "}"});
     EXPECT_EQ(answer.status, 422) << time << answer.shown();
   }
   EXPECT_EQ(client_.post("/v1/ids/vid", {{"expires_at", "2099-01-01T00:00:00Z"}, {"expires_in_days", 3}}).status, 422);
-  for (const int days : {0, -1, 36'526}) EXPECT_EQ(client_.post("/v1/ids/vid", {{"expires_in_days", days}}).status, 422);
+  for (const int days : {0, -1, 36'526})
+    EXPECT_EQ(client_.post("/v1/ids/vid", {{"expires_in_days", days}}).status, 422);
 }
 
 TEST_F(hostile_input, in_a_media_type_is_refused) {
-  for (const auto* type : {"", "text/plain", "application/json; charset=iso-8859-1", "application/xml", "application/jsonx",
-                           "application/x-www-form-urlencoded", "application/json; a=b"}) {
+  for (const auto* type : {"", "text/plain", "application/json; charset=iso-8859-1", "application/xml",
+                           "application/jsonx", "application/x-www-form-urlencoded", "application/json; a=b"}) {
     const auto answer =
         client_.send({.method = "POST", .target = "/v1/ids/uin", .body = "{\"count\":1}", .content_type = type});
     EXPECT_EQ(answer.status, 415) << type << answer.shown();
@@ -136,12 +137,13 @@ TEST_F(hostile_input, of_too_many_bytes_is_refused) {
   // Announced only: refused without waiting for it.
   expect_problem(answer_to(authorised("POST /v1/ids/uin HTTP/1.1", "Content-Length: 9999999999999\r\n\r\n")), 413,
                  "a large Content-Length");
-  expect_problem(answer_to(authorised("GET /v1/ids HTTP/1.1", "X-Filler: " + std::string(20'000, 'x') + "\r\n\r\n")), 431,
-                 "a large header");
+  expect_problem(answer_to(authorised("GET /v1/ids HTTP/1.1", "X-Filler: " + std::string(20'000, 'x') + "\r\n\r\n")),
+                 431, "a large header");
   std::string many;
   for (int i = 0; i < 500; ++i) many += "X-" + std::to_string(i) + ": y\r\n";
   expect_problem(answer_to(authorised("GET /v1/ids HTTP/1.1", many + "\r\n")), 431, "many headers");
-  expect_problem(answer_to(authorised("GET /v1/ids/" + std::string(9'000, '1') + " HTTP/1.1", "\r\n")), 414, "a long path");
+  expect_problem(answer_to(authorised("GET /v1/ids/" + std::string(9'000, '1') + " HTTP/1.1", "\r\n")), 414,
+                 "a long path");
 }
 
 TEST_F(hostile_input, in_an_idempotency_key_is_refused) {
@@ -240,12 +242,12 @@ TEST_F(unusual_input, that_is_right_is_served) {
   const std::string head = "POST /v1/ids/uin HTTP/1.1\r\nhOsT: x\r\nAUTHORIZATION: bearer " + node().token() +
                            "\r\nContent-Type: Application/JSON; charset=UTF-8\r\n";
   http_client raw(node().port());
-  ASSERT_TRUE(raw.write(head + "Transfer-Encoding: chunked\r\n\r\n4;x=y\r\n{\"co\r\n7\r\nunt\":4}\r\n0\r\nTrailer: t\r\n\r\n"));
+  ASSERT_TRUE(
+      raw.write(head + "Transfer-Encoding: chunked\r\n\r\n4;x=y\r\n{\"co\r\n7\r\nunt\":4}\r\n0\r\nTrailer: t\r\n\r\n"));
   EXPECT_EQ(count(raw.read_answer()), 4U);
   // Three requests in one packet are three answers in their order.
   std::string three;
-  for (int i = 1; i <= 3; ++i)
-    three += head + "Content-Length: 11\r\n\r\n{\"count\":" + std::to_string(i) + "}";
+  for (int i = 1; i <= 3; ++i) three += head + "Content-Length: 11\r\n\r\n{\"count\":" + std::to_string(i) + "}";
   ASSERT_TRUE(raw.write(three));
   for (std::size_t i = 1; i <= 3; ++i) EXPECT_EQ(count(raw.read_answer()), i);
   // One byte at a time.
@@ -263,8 +265,8 @@ TEST_F(unusual_input, in_trace_headers_is_taken_over_when_it_is_valid) {
   EXPECT_EQ(named.header("X-Request-Id"), "my-request.1");
   EXPECT_EQ(named.header("traceparent").substr(0, 35), trace.substr(0, 35));
   EXPECT_NE(named.header("traceparent"), trace) << "the node's own span";
-  const auto odd = client_.send(
-      {.target = "/v1/ids", .headers = {{"X-Request-Id", "<script>"}, {"traceparent", "00-zz-1-1"}}});
+  const auto odd =
+      client_.send({.target = "/v1/ids", .headers = {{"X-Request-Id", "<script>"}, {"traceparent", "00-zz-1-1"}}});
   EXPECT_NE(odd.header("X-Request-Id"), "<script>");
   EXPECT_EQ(odd.header("traceparent").size(), trace.size());
 }
@@ -274,8 +276,9 @@ TEST(slow_client, is_told_and_dropped) {
   options.sets.emplace_back("server.read_timeout_ms=200");
   node_process node(options);
   node.start();
-  for (const auto* text : {"GET /v1/ids HTTP/1.1\r\nHost: x\r\n",
-                           "POST /v1/ids/uin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\nContent-Length: 5\r\n\r\n{"}) {
+  for (const auto* text :
+       {"GET /v1/ids HTTP/1.1\r\nHost: x\r\n",
+        "POST /v1/ids/uin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\nContent-Length: 5\r\n\r\n{"}) {
     std::string bytes = text;
     if (const auto at = bytes.find("TOKEN"); at != std::string::npos) bytes.replace(at, 5, node.token());
     http_client raw(node.port());

@@ -73,7 +73,7 @@ TEST_F(identifiers, that_break_rules_are_told_which) {
     const char* rule;
   };
   constexpr broken table[] = {
-      {"uin", "123", "length"},          {"uin", "51647217a3", "alphabet"}, {"uin", "0164721753", "first_digit"},
+      {"uin", "123", "length"},          {"uin", "51647217a3", "alphabet"},  {"uin", "0164721753", "first_digit"},
       {"uin", "5123721753", "sequence"}, {"uin", "5166721753", "repeating"}, {"tracking_id", "23456O7", "alphabet"},
   };
   for (const auto& [type, id, rule] : table) {

@@ -74,9 +74,9 @@ TEST_F(lifecycle, refuses_steps_that_it_does_not_have) {
   const auto uin = client_.issue("uin").front();
   const auto vid = client_.issue("vid").front();
   const auto taken = client_.issue("farmer").front();
-  for (const auto& route : {change("uin", uin, "revoke"), change("vid", vid, "confirm"), change("vid", vid, "return"),
-                            change("farmer", taken, "confirm"), change("farmer", taken, "return"),
-                            change("farmer", taken, "revoke")}) {
+  for (const auto& route :
+       {change("uin", uin, "revoke"), change("vid", vid, "confirm"), change("vid", vid, "return"),
+        change("farmer", taken, "confirm"), change("farmer", taken, "return"), change("farmer", taken, "revoke")}) {
     const auto answer = client_.post(route);
     EXPECT_EQ(answer.status, 409) << route << answer.shown();
     EXPECT_EQ(answer.code(), "conflict");

@@ -62,7 +62,8 @@ TEST_F(running_node, exposes_numbers_that_parse) {
   (void)client_.issue("uin", 3);
   const auto answer = client_.get("/metrics");
   EXPECT_EQ(answer.header("Content-Type"), "text/plain; version=0.0.4");
-  const std::regex sample(R"rx(([a-zA-Z_:][a-zA-Z0-9_:]*)(\{([a-zA-Z_][a-zA-Z0-9_]*="([^"\\]|\\["\\n])*",?)*\})? (\S+))rx");
+  const std::regex sample(
+      R"rx(([a-zA-Z_:][a-zA-Z0-9_:]*)(\{([a-zA-Z_][a-zA-Z0-9_]*="([^"\\]|\\["\\n])*",?)*\})? (\S+))rx");
   const std::regex number("[+-]?([0-9.]+([eE][+-]?[0-9]+)?|Inf)|NaN");
   std::istringstream lines(answer.body);
   std::set<std::string> families, series;
@@ -122,8 +123,8 @@ TEST_F(running_node, takes_changed_settings_from_the_route_and_from_sighup) {
 
 TEST_F(running_node, keeps_its_settings_when_the_new_ones_are_wrong) {
   const auto before = client_.get("/v1/config").body;
-  for (const auto* wrong : {"[identifiers]\nbatch_count_max = 5\nbatch_count_mx = 7\n", "[identifiers]\nbatch_count_max = 0\n",
-                            "[identifiers", "[server]\nthreads = \"many\"\n"}) {
+  for (const auto* wrong : {"[identifiers]\nbatch_count_max = 5\nbatch_count_mx = 7\n",
+                            "[identifiers]\nbatch_count_max = 0\n", "[identifiers", "[server]\nthreads = \"many\"\n"}) {
     node().write_config(std::string(wrong) + *small_world().config);
     const auto refused = client_.post("/v1/config/reload");
     EXPECT_EQ(refused.status, 422) << refused.shown();

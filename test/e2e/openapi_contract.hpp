@@ -14,10 +14,10 @@ namespace matricula::test {
 class openapi_contract {
 public:
   struct operation {
-    std::string method; ///< upper case
-    std::string path;   ///< "/v1/ids/{type}"
-    std::string scope;  ///< "none": open to everyone
-    bool has_rest = false; ///< its `{path}` takes several segments
+    std::string method;      ///< upper case
+    std::string path;        ///< "/v1/ids/{type}"
+    std::string scope;       ///< "none": open to everyone
+    bool has_rest = false;   ///< its `{path}` takes several segments
     nlohmann::json document; ///< with every reference outside of schemas resolved
   };
 

@@ -42,7 +42,8 @@ protected:
         if (other != scope) others += (others.empty() ? "" : ",") + other;
       tokens_[scope] = node_->make_token("only-" + std::to_string(number), scope);
       tokens_without_[scope] = node_->make_token("without-" + std::to_string(number), others);
-      features_[scope] = node_->make_token("feature-" + std::to_string(number), scope.substr(0, scope.find(':')) + ":*");
+      features_[scope] =
+          node_->make_token("feature-" + std::to_string(number), scope.substr(0, scope.find(':')) + ":*");
       ++number;
     }
     std::ofstream(node_->tokens_file(), std::ios::app)
@@ -134,14 +135,16 @@ TEST_F(scopes, end_with_their_token_when_it_is_revoked) {
 
 TEST_F(scopes, cannot_be_widened_by_odd_credentials) {
   const auto good = node_->token();
-  for (const std::string& credentials : std::vector<std::string>{"Basic " + good, good, "Bearer", "Bearer  ", "Bearer " + good + "x",
-                                  "Bearer " + good.substr(1), "Bearer " + good + " " + good, std::string(5000, 'B')}) {
+  for (const std::string& credentials :
+       std::vector<std::string>{"Basic " + good, good, "Bearer", "Bearer  ", "Bearer " + good + "x",
+                                "Bearer " + good.substr(1), "Bearer " + good + " " + good, std::string(5000, 'B')}) {
     http_client raw(node_->port());
     const auto answer = raw.send({.target = "/v1/ids", .headers = {{"Authorization", credentials}}});
     expect_problem(answer, 401, credentials);
   }
   http_client twice(node_->port(), good);
-  expect_problem(twice.send({.target = "/v1/ids", .headers = {{"Authorization", "Bearer wrong"}}}), 400, "two credentials");
+  expect_problem(twice.send({.target = "/v1/ids", .headers = {{"Authorization", "Bearer wrong"}}}), 400,
+                 "two credentials");
 }
 
 } // namespace matricula::test

@@ -57,8 +57,9 @@ private:
   bool live(bool last) {
     ++report_[counter::lives];
     found_.at(report_[counter::lives], report_[counter::steps]);
-    disk_->lie_about_syncs(bug_ == planted_bug::no_sync);
     node_ = std::make_unique<node>(disk_, time_, random_, bug_);
+    // From here on: a disk that lies while the store is made leaves no store at all, which is easy to find.
+    disk_->lie_about_syncs(bug_ == planted_bug::no_sync);
     if (!node_->refusal().empty()) {
       found_.add("the start was refused: " + node_->refusal());
       node_.reset();

@@ -99,14 +99,15 @@ finished_command run_command(const std::vector<std::string>& words) {
   const scratch_directory here;
   const pid_t pid = spawn(words, {}, here / "out", here / "err");
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   return {exit_code_of(status), read_text(here / "out"), read_text(here / "err")};
 }
 
 std::vector<std::string> small_pools() {
   std::vector<std::string> sets;
-  for (const char* type : {"uin", "vid", "prid", "social_id", "family_id", "farmer", "household", "tracking_id",
-                           "registration_number"}) {
+  for (const char* type :
+       {"uin", "vid", "prid", "social_id", "family_id", "farmer", "household", "tracking_id", "registration_number"}) {
     sets.push_back(std::string("identifiers.types.") + type + ".pool_min=1000");
     sets.push_back(std::string("identifiers.types.") + type + ".pool_target=2000");
   }
@@ -163,14 +164,16 @@ bool node_process::launch() {
                scratch_ / ("log" + std::to_string(launches_)));
   constexpr std::string_view mark = "\"port\":";
   return eventually(
-      [&] {
-        const auto text = log();
-        const auto event = text.find("\"event\":\"node.started\"");
-        const auto at = event == std::string::npos ? event : text.find(mark, event);
-        if (at != std::string::npos) port_ = static_cast<std::uint16_t>(std::atoi(text.c_str() + at + mark.size()));
-        return port_ != 0 || !running();
-      },
-      ready_within) && port_ != 0;
+             [&] {
+               const auto text = log();
+               const auto event = text.find("\"event\":\"node.started\"");
+               const auto at = event == std::string::npos ? event : text.find(mark, event);
+               if (at != std::string::npos)
+                 port_ = static_cast<std::uint16_t>(std::atoi(text.c_str() + at + mark.size()));
+               return port_ != 0 || !running();
+             },
+             ready_within) &&
+         port_ != 0;
 }
 
 void node_process::start() {
@@ -184,8 +187,7 @@ void node_process::start() {
         return (answer && answer->status == 200) || !running();
       },
       ready_within);
-  if (!is_ready || !running())
-    throw std::runtime_error("the node did not become ready: " + said + "\n" + log_tail());
+  if (!is_ready || !running()) throw std::runtime_error("the node did not become ready: " + said + "\n" + log_tail());
 }
 
 void node_process::signal(int number) const {
@@ -218,7 +220,8 @@ void node_process::kill() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
   int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
   pid_ = -1;
 }
 
