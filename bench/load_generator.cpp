@@ -63,7 +63,9 @@ struct answer {
       bytes.remove_prefix(end + 4 - before);
       head.resize(end + 2);
       status = std::atoi(head.c_str() + std::strlen("HTTP/1.1 "));
-      body_left = static_cast<std::size_t>(std::atoll(field("Content-Length").data()));
+      const auto length = field("Content-Length");
+      body_left = 0;
+      std::from_chars(length.data(), length.data() + length.size(), body_left);
       close = field("Connection").starts_with("close");
       in_body = true;
     }
@@ -81,7 +83,7 @@ private:
   [[nodiscard]] std::string_view field(std::string_view name) const {
     const std::string before = "\r\n" + std::string(name) + ": ";
     const auto at = head.find(before);
-    if (at == std::string::npos) return "0";
+    if (at == std::string::npos) return {};
     return std::string_view(head).substr(at + before.size());
   }
 };

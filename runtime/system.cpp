@@ -14,7 +14,7 @@ std::unique_ptr<caf::actor_system_config>
 make_system_config(const system_options& options, const std::function<void(caf::actor_system_config&)>& declare) {
   auto config = std::make_unique<caf::actor_system_config>();
   const bool testing = options.how == system_options::scheduling::testing;
-  // Not work stealing, CAF's default: its idle workers poll, 20,000 times a second each in the pauses between requests,
+  // Not work stealing, CAF's default: its idle workers look for work every 50 us in the pauses between requests,
   // and take the processor from the threads that serve them.
   config->set("scheduler.policy", testing ? caf::atom("testing") : caf::atom("sharing"));
   const auto cores = std::max<std::size_t>(2, std::thread::hardware_concurrency());

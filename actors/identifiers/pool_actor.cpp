@@ -198,7 +198,11 @@ caf::result<void> pool_actor::on_issue(const issue_ids& request) {
   if (const auto outcome = issue(request, cx_->time->now()); !outcome) {
     if (outcome.error().code == errc::refilling && pool_->held_to() < pool_->rules().end && should_wait(request.count))
       return caf::skip();
-    answer_settled(request.reply, result<issue_answer>(std::unexpected(outcome.error())));
+    // That the first request is still running rests on no write; it would be pointless to wait for it.
+    if (outcome.error().code == errc::idempotency_running)
+      request.reply.deliver(std::unexpected(outcome.error()));
+    else
+      answer_settled(request.reply, result<issue_answer>(std::unexpected(outcome.error())));
   }
   // The checker is told on every request, refused ones too.
   tell_level();
@@ -353,7 +357,7 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
   expiry_answer outcome;
   pool_->raise_due_floor(from_unix_ms(static_cast<std::uint64_t>(order.floor_ms)));
   if (kind == due_kind::purge) {
-    const auto purged = purge_record(*row, batch);
+    const auto purged = purge_record(*row, now, batch);
     if (!purged) throw std::runtime_error("idempotency record: " + purged.error().message);
   } else {
     auto out = pool_->apply_due(*row, now, cx_->options.purge_after, *this);
@@ -367,7 +371,7 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
   return caf::unit;
 }
 
-result<void> pool_actor::purge_record(const due_row& row, storage::batch& batch) {
+result<void> pool_actor::purge_record(const due_row& row, timestamp now, storage::batch& batch) {
   batch.erase(storage::column::due, cx_->part.due_key(row));
   const auto key = idempotency_key(row.idempotency_ref);
   auto stored = part_->get(storage::column::idempotency, key);
@@ -377,15 +381,18 @@ result<void> pool_actor::purge_record(const due_row& row, storage::batch& batch)
   if (!kept) return std::unexpected(kept.error());
   auto answer = decode_issued_ids(kept->payload);
   if (!answer) return std::unexpected(answer.error());
-  // A batch's record stays as long as one of its identifiers is still its caller's.
+  // A batch's record stays as long as one of its identifiers is still its caller's, or was until a short while ago.
   for (std::size_t i = 0; i < answer->ids.size(); ++i) {
     const auto counter = cx_->type.space->counter_of(answer->ids[i]);
     if (!counter) continue;
     auto found = record(static_cast<std::uint64_t>(*counter));
     if (!found) return std::unexpected(found.error());
-    if (*found && (*found)->assignment == answer->assignments[i] && !(*found)->ended_at &&
-        (*found)->state != id_state::available)
-      return {};
+    if (!*found || (*found)->assignment != answer->assignments[i]) continue;
+    const auto& r = **found;
+    const bool given_back = r.state == id_state::available && !r.ended_at && !r.history.empty();
+    const auto ended_at = given_back ? std::optional(r.history.back().at) : r.ended_at;
+    // One that ended later has a row of its own.
+    if (!ended_at || *ended_at + cx_->options.purge_after > now) return {};
   }
   batch.erase(storage::column::idempotency, key);
   return {};

@@ -40,8 +40,8 @@ private:
   result<void> issue(const issue_ids& request, timestamp now);
   result<issue_answer> replay(const issue_ids& request, std::string_view stored);
   result<void> change(const change_id& request, timestamp now);
-  /// Erases the idempotency record unless one of its identifiers is still in its caller's hands.
-  result<void> purge_record(const identifiers::due_row& row, storage::batch& batch);
+  /// Erases the idempotency record unless one of its identifiers is, or was lately, in its caller's hands.
+  result<void> purge_record(const identifiers::due_row& row, timestamp now, storage::batch& batch);
 
   /// Whether to leave the message for a later incarnation because this one must not write any more.
   [[nodiscard]] bool stand_down();

@@ -97,23 +97,21 @@ bool model::may_have_ended(std::size_t type, const std::string& id, std::uint32_
   return earliest_end(type, entry->second, a->second, now).has_value();
 }
 
-/// All have ended, and the first of them long enough ago.
+/// All have ended long enough ago, or have been handed to somebody else since.
 bool model::may_be_purged(std::size_t type, const issued_ids& answer, timestamp now) const {
-  bool long_ago = false;
   for (std::size_t i = 0; i < answer.ids.size(); ++i) {
     const auto entry = types_[type].ids.find(answer.ids[i]);
-    const auto none = entry == types_[type].ids.end();
-    const auto a =
-        none ? decltype(entry->second.assignments.end()){} : entry->second.assignments.find(answer.assignments[i]);
-    if (none || a == entry->second.assignments.end() || !a->second.acknowledged) {
-      long_ago = true; // it ended before anybody knew of it
-      continue;
-    }
+    if (entry == types_[type].ids.end()) continue;
+    const auto& assignments = entry->second.assignments;
+    const auto a = assignments.find(answer.assignments[i]);
+    if (a == assignments.end() || !a->second.acknowledged) continue; // it ended before anybody knew of it
     const auto end = earliest_end(type, entry->second, a->second, now);
     if (!end) return false;
-    long_ago = long_ago || *end + sim_purge_after <= now;
+    const bool handed_on =
+        std::any_of(std::next(a), assignments.end(), [](const auto& b) { return b.second.acknowledged; });
+    if (*end + sim_purge_after > now && !handed_on) return false;
   }
-  return long_ago;
+  return true;
 }
 
 int model::open_requests(const key_state& key) const {

@@ -33,7 +33,7 @@ result<void> node::open() {
   o.directory = store_directory;
   o.env = env_.get();
   o.no_threads = true;
-  o.while_stalled = [this] { return env_->run_one(random_); };
+  o.while_stalled = [this] { return run_background_job(); };
   o.now = [this] { return time_.wall(); };
   o.random = [this] { return random_.next(); };
   o.block_cache_bytes = std::size_t{1} << 20;

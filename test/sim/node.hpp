@@ -38,8 +38,12 @@ public:
   /// Lets one random runnable actor handle one message.
   bool run_actor();
   bool write_group(std::size_t batches_max) { return log_->write_group(batches_max); }
-  bool run_background_job() { return env_->run_one(random_); }
-  void flush() { (void)store_->flush(); }
+  /// None once the disk fails: Debian's RocksDB then aborts in an assertion, which is an end of the process as good as
+  /// any, but would end the simulation with it.
+  bool run_background_job() { return !disk_fails_ && env_->run_one(random_); }
+  void flush() {
+    if (!disk_fails_) (void)store_->flush();
+  }
   /// Both clocks.
   void advance(milliseconds by);
 
@@ -56,6 +60,11 @@ public:
   void kill_by_order(std::size_t type, const std::string& who);
   /// By an exit message to a random actor that has something to do. False when there is none.
   bool kill_runnable();
+  /// After so many more calls the disk fails for good.
+  void fail_disk_after(std::int64_t calls) {
+    disk_fails_ = true;
+    disk_->fail_after(calls);
+  }
   /// A message on which the pool crashes.
   void send_poison(std::size_t type);
   [[nodiscard]] planted_log& log() noexcept { return *seen_log_; }
@@ -83,6 +92,7 @@ private:
   planted_bug bug_;
   std::string refusal_;
   std::string fatal_;
+  bool disk_fails_ = false;
 
   std::unique_ptr<test::sim_env> env_;
   std::unique_ptr<storage::store> store_;

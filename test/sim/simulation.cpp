@@ -132,7 +132,7 @@ private:
     note(disk_->writes());
     note(disk_->syncs());
     note(static_cast<std::uint64_t>(time_.wall().time_since_epoch().count()));
-    if (random_.below(500) == 0) check_stored_rows();
+    if (random_.below(500) == 0 && node_->fatal().empty()) check_stored_rows();
   }
 
   bool write() {
@@ -220,7 +220,7 @@ private:
     } else if (what < 99) {
       trust_clock();
     } else {
-      disk_->fail_after(static_cast<std::int64_t>(random_.below(12)));
+      node_->fail_disk_after(static_cast<std::int64_t>(random_.below(12)));
       storage_failed_ = true;
       ++report_[counter::disk_failures];
     }
