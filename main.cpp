@@ -10,11 +10,13 @@ namespace {
 using namespace matricula::commands;
 
 void add_settings(CLI::App* command, settings_options& to) {
-  command->add_option("--config", to.file, "Settings file (TOML); without one the defaults hold")->envname("MATRICULA_CONFIG");
-  command->add_option("--set", to.sets, "One setting as section.key=value; wins over file and environment")->allow_extra_args(false);
+  command->add_option("--config", to.file, "Settings file (TOML); without one the defaults hold")
+      ->envname("MATRICULA_CONFIG");
+  command->add_option("--set", to.sets, "One setting as section.key=value; wins over file and environment")
+      ->allow_extra_args(false);
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"Matricula: an actor runtime for identity and civil registration"};
@@ -28,7 +30,9 @@ int main(int argc, char** argv) {
   add_settings(serve_command, serve_with.settings);
   serve_command->add_option("--data", data, "Data folder: short for --set storage.data_dir=...");
   serve_command->add_option("--listen", listen, "HOST:PORT: short for --set server.listen=...");
-  serve_command->add_flag("--bench-route", serve_with.bench_route, "Add POST /bench/constant, which benchmarks compare with")->group("");
+  serve_command
+      ->add_flag("--bench-route", serve_with.bench_route, "Add POST /bench/constant, which benchmarks compare with")
+      ->group("");
   serve_command->callback([&] {
     if (data) serve_with.settings.sets.push_back("storage.data_dir=" + *data);
     if (listen) serve_with.settings.sets.push_back("server.listen=" + *listen);
@@ -67,10 +71,13 @@ int main(int argc, char** argv) {
 
   ids_options ids_with;
   auto* ids = app.add_subcommand("ids", "Identifiers, offline")->require_subcommand(1);
-  auto* generate = ids->add_subcommand("generate", "Print valid identifiers that nobody is given, for tests and documents");
+  auto* generate =
+      ids->add_subcommand("generate", "Print valid identifiers that nobody is given, for tests and documents");
   add_settings(generate, ids_with.settings);
   generate->add_option("type", ids_with.type, "Identifier type")->required();
-  generate->add_option("--count", ids_with.count, "How many")->capture_default_str()->check(CLI::Range(1u, 10'000'000u));
+  generate->add_option("--count", ids_with.count, "How many")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 10'000'000u));
   generate->callback([&] { run = [&] { return ids_generate(ids_with); }; });
   auto* validate = ids->add_subcommand("validate", "Say which rules identifiers break");
   add_settings(validate, ids_with.settings);
@@ -82,8 +89,10 @@ int main(int argc, char** argv) {
   auto* backup_command = app.add_subcommand("backup", "Copy a node's store, running or stopped");
   add_settings(backup_command, backup_with.settings);
   backup_command->add_option("--to", backup_with.to, "Directory for the backup; new or empty")->required();
-  backup_command->add_option("--url", backup_with.url, "The running node, such as http://127.0.0.1:8080; none: the node is stopped");
-  backup_command->add_option("--token", backup_with.token, "Bearer token with scope storage:backup")->envname("MATRICULA_TOKEN");
+  backup_command->add_option("--url", backup_with.url,
+                             "The running node, such as http://127.0.0.1:8080; none: the node is stopped");
+  backup_command->add_option("--token", backup_with.token, "Bearer token with scope storage:backup")
+      ->envname("MATRICULA_TOKEN");
   backup_command->callback([&] { run = [&] { return backup(backup_with); }; });
 
   settings_options store_with;
@@ -100,7 +109,8 @@ int main(int argc, char** argv) {
   verify_command->callback([&] { run = [&] { return verify(store_with, verify_json); }; });
 
   inspect_options inspect_with;
-  auto* inspect_command = app.add_subcommand("inspect-store", "Print rows of a stopped node's store, one JSON object a line");
+  auto* inspect_command =
+      app.add_subcommand("inspect-store", "Print rows of a stopped node's store, one JSON object a line");
   add_settings(inspect_command, inspect_with.settings);
   inspect_command->add_option("column", inspect_with.column, "Column; none: list them");
   inspect_command->add_option("--shard", inspect_with.shard, "Only this shard")->check(CLI::Range(0u, 63u));

@@ -15,7 +15,8 @@ void declare_messages(caf::actor_system_config& config) { runtime::declare_messa
 void make_addresses(type_context& cx, caf::actor_system& system, const runtime::slot_limits& slots) {
   cx.level->set_limits(cx.type.limits);
   for (auto* slot : {&cx.pool, &cx.checker, &cx.populator, &cx.expirer}) *slot = runtime::slot_ref::make(system, slots);
-  for (std::uint32_t i = 0; i < cx.type.populator_workers; ++i) cx.walkers.push_back(runtime::slot_ref::make(system, slots));
+  for (std::uint32_t i = 0; i < cx.type.populator_workers; ++i)
+    cx.walkers.push_back(runtime::slot_ref::make(system, slots));
 }
 
 runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const type_context>>& types,
@@ -39,4 +40,4 @@ runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const 
   return runtime::subtree("identifiers", options.supervision, std::move(subtrees));
 }
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

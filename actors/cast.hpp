@@ -11,7 +11,7 @@
 namespace matricula::actors {
 
 struct cast_options {
-  runtime::supervisor_options supervision;      ///< for every supervisor but the root
+  runtime::supervisor_options supervision; ///< for every supervisor but the root
   runtime::slot_limits slots;
   std::int64_t mailbox_messages_max = runtime::mailbox_messages_max_default;
 };
@@ -26,4 +26,4 @@ void make_addresses(type_context& cx, caf::actor_system& system, const runtime::
 /// Makes every message type known to `config` and to the runtime.
 void declare_messages(caf::actor_system_config& config);
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

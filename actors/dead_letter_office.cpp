@@ -19,7 +19,10 @@ constexpr std::size_t reason_bytes_max = 1'000;
 /// What went wrong may quote the message: it is kept with the payload, not with the summary that tools print.
 std::string pack(const runtime::dead_letter& l) {
   byte_writer out;
-  out.text(std::string_view(l.reason).substr(0, reason_bytes_max)).varint(l.generation).varint(l.size_bytes).raw(l.payload);
+  out.text(std::string_view(l.reason).substr(0, reason_bytes_max))
+      .varint(l.generation)
+      .varint(l.size_bytes)
+      .raw(l.payload);
   return std::move(out).str();
 }
 
@@ -40,7 +43,7 @@ kept_letter unpack(letters::letter&& l) {
   return out;
 }
 
-}  // namespace
+} // namespace
 
 dead_letter_office::dead_letter_office(storage::commit_log& log, std::uint64_t cap)
     : notes_(log, letters_shard, "dead letters"), cap_(cap) {}
@@ -61,13 +64,14 @@ void dead_letter_office::keep(runtime::dead_letter letter) noexcept {
   kept.actor = letter.actor_path;
   kept.reason = "handler_failed:" + letter.message_type;
   kept.message_type = letter.message_type;
-  kept.summary = fmt::format("a handler of generation {} failed on a message of about {} bytes", letter.generation, letter.size_bytes);
+  kept.summary = fmt::format("a handler of generation {} failed on a message of about {} bytes", letter.generation,
+                             letter.size_bytes);
   kept.replayable = letter.replayable;
   kept.trace = letter.trace;
   kept.payload = pack(letter);
   notes_.write(
-      [l = std::move(kept), cap = cap_.load(std::memory_order_relaxed)](const storage::view& rows, storage::batch& to) mutable
-      -> result<void> {
+      [l = std::move(kept), cap = cap_.load(std::memory_order_relaxed)](const storage::view& rows,
+                                                                        storage::batch& to) mutable -> result<void> {
         const auto put = letters::put(rows, to, std::move(l), cap);
         if (!put) return std::unexpected(put.error());
         return {};
@@ -115,7 +119,10 @@ result<void> dead_letter_office::replay(std::string_view id, std::chrono::millis
   auto how = runtime::replay(*system, *actors, kept->letter);
   if (how)
     how = notes_.write_and_wait(
-        [id = std::string(id)](const storage::view& rows, storage::batch& to) { return letters::mark_replayed(rows, to, id); }, at_most);
+        [id = std::string(id)](const storage::view& rows, storage::batch& to) {
+          return letters::mark_replayed(rows, to, id);
+        },
+        at_most);
   const std::lock_guard guard(mutex_);
   replaying_.erase(replaying_.find(id));
   return how;
@@ -123,7 +130,8 @@ result<void> dead_letter_office::replay(std::string_view id, std::chrono::millis
 
 result<void> dead_letter_office::discard(std::string_view id, std::chrono::milliseconds at_most) {
   return notes_.write_and_wait(
-      [id = std::string(id)](const storage::view& rows, storage::batch& to) { return letters::erase(rows, to, id); }, at_most);
+      [id = std::string(id)](const storage::view& rows, storage::batch& to) { return letters::erase(rows, to, id); },
+      at_most);
 }
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

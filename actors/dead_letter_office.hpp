@@ -45,15 +45,15 @@ public:
   [[nodiscard]] std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 
   struct page {
-    std::vector<kept_letter> letters;  ///< oldest first
-    std::string next;                  ///< empty at the end
+    std::vector<kept_letter> letters; ///< oldest first
+    std::string next;                 ///< empty at the end
   };
   [[nodiscard]] result<page> list(std::string_view after, std::size_t limit) const;
   /// Errors: not_found.
   [[nodiscard]] result<kept_letter> find(std::string_view id) const;
-  /// Sends it to its actor again and notes that; a second time is refused. When the process dies between the two, it can
-  /// be replayed again: only messages whose effect is the same when done twice are replayable.
-  /// Errors: not_found, conflict, unavailable, deadline_exceeded.
+  /// Sends it to its actor again and notes that; a second time is refused. When the process dies between the two, it
+  /// can be replayed again: only messages whose effect is the same when done twice are replayable. Errors: not_found,
+  /// conflict, unavailable, deadline_exceeded.
   [[nodiscard]] result<void> replay(std::string_view id, std::chrono::milliseconds at_most);
   /// Errors: not_found, unavailable, deadline_exceeded.
   [[nodiscard]] result<void> discard(std::string_view id, std::chrono::milliseconds at_most);
@@ -69,4 +69,4 @@ private:
   const runtime::registry* actors_ = nullptr;
 };
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

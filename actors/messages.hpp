@@ -25,14 +25,14 @@ typename I::result_type inspect(I& f, candidate& x) {
              return caf::none;
            }));
 }
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers
 
 namespace matricula::actors {
 
 /// What every request carries: who asks, until when the answer is of use, and how to follow it.
 struct request_context {
-  std::string principal;         ///< 1 to 64 bytes; kept in the history
-  std::int64_t deadline_ns = 0;  ///< on the monotonic clock; 0 = none
+  std::string principal;        ///< 1 to 64 bytes; kept in the history
+  std::int64_t deadline_ns = 0; ///< on the monotonic clock; 0 = none
 };
 
 struct issue_answer {
@@ -47,8 +47,8 @@ struct issue_ids {
   std::uint32_t count = 1;
   std::int64_t expires_at_ms = 0;
   std::string holder;
-  std::string idempotency_ref;  ///< 16 bytes, or empty: no key was sent
-  std::string fingerprint;      ///< 32 bytes with a key: SHA-256 of what was asked
+  std::string idempotency_ref; ///< 16 bytes, or empty: no key was sent
+  std::string fingerprint;     ///< 32 bytes with a key: SHA-256 of what was asked
   runtime::reply_to<issue_answer> reply;
 };
 
@@ -57,8 +57,8 @@ struct change_id {
   trace_context trace;
   request_context context;
   std::uint64_t counter = 0;
-  std::uint8_t event = 0;        ///< identifiers::id_event
-  std::uint32_t assignment = 0;  ///< 0 = whichever is the present one
+  std::uint8_t event = 0;       ///< identifiers::id_event
+  std::uint32_t assignment = 0; ///< 0 = whichever is the present one
   runtime::reply_to<identifiers::id_record> reply;
 };
 
@@ -94,8 +94,8 @@ struct propose {
   std::vector<identifiers::candidate> found;
 };
 
-/// populator -> pool -> checker: everything that the order asked for was proposed, or all is walked. By way of the pool,
-/// so that the level has taken in the last proposal when the checker looks.
+/// populator -> pool -> checker: everything that the order asked for was proposed, or all is walked. By way of the
+/// pool, so that the level has taken in the last proposal when the checker looks.
 struct refill_done {
   std::uint64_t order = 0;
 };
@@ -118,11 +118,11 @@ struct run_expirer {
 struct apply_due {
   static constexpr bool replayable = true;
   std::uint64_t run = 0;
-  std::int64_t up_to_ms = 0;           ///< the expirer's idea of now
-  std::int64_t at_ms = 0;              ///< the row's time
-  std::uint8_t kind = 0;               ///< identifiers::due_kind
-  std::string value;                   ///< the row's value as stored
-  std::int64_t floor_ms = 0;           ///< every earlier row has been seen to
+  std::int64_t up_to_ms = 0; ///< the expirer's idea of now
+  std::int64_t at_ms = 0;    ///< the row's time
+  std::uint8_t kind = 0;     ///< identifiers::due_kind
+  std::string value;         ///< the row's value as stored
+  std::int64_t floor_ms = 0; ///< every earlier row has been seen to
 };
 
 /// pool -> expirer: that row is durably done, or not.
@@ -152,11 +152,16 @@ struct tenure_granted {
 };
 
 inline std::size_t approximate_size(const issue_ids& m) { return sizeof(m) + m.holder.size(); }
-inline std::size_t approximate_size(const walked& m) { return sizeof(m) + m.found.size() * sizeof(identifiers::candidate); }
-inline std::size_t approximate_size(const propose& m) { return sizeof(m) + m.found.size() * sizeof(identifiers::candidate); }
+inline std::size_t approximate_size(const walked& m) {
+  return sizeof(m) + m.found.size() * sizeof(identifiers::candidate);
+}
+inline std::size_t approximate_size(const propose& m) {
+  return sizeof(m) + m.found.size() * sizeof(identifiers::candidate);
+}
 inline std::size_t approximate_size(const apply_due& m) { return sizeof(m) + m.value.size(); }
 
-// -- how they are serialised: for dead letters, and for other nodes ----------------------------------------------------
+// -- how they are serialised: for dead letters, and for other nodes
+// ----------------------------------------------------
 
 template <class I>
 typename I::result_type inspect(I& f, request_context& x) {
@@ -164,7 +169,8 @@ typename I::result_type inspect(I& f, request_context& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, issue_ids& x) {
-  return f(caf::meta::type_name("issue_ids"), x.trace, x.context, x.count, x.expires_at_ms, x.holder, x.idempotency_ref, x.fingerprint, x.reply);
+  return f(caf::meta::type_name("issue_ids"), x.trace, x.context, x.count, x.expires_at_ms, x.holder, x.idempotency_ref,
+           x.fingerprint, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, change_id& x) {
@@ -223,21 +229,21 @@ typename I::result_type inspect(I& f, tenure_granted& x) {
   return f(caf::meta::type_name("tenure_granted"), x.generation, x.shard, x.partition, x.token);
 }
 
-}  // namespace matricula::actors
+} // namespace matricula::actors
 
 CAF_BEGIN_TYPE_ID_BLOCK(matricula, caf::first_custom_type_id)
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::issue_ids))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::change_id))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::level_changed))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill_done))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::walk))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::walked))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::propose))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::run_expirer))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::apply_due))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::due_applied))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::tick))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::lease_check))
-  CAF_ADD_TYPE_ID(matricula, (matricula::actors::tenure_granted))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::issue_ids))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::change_id))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::level_changed))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill_done))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::walk))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::walked))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::propose))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::run_expirer))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::apply_due))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::due_applied))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::tick))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::lease_check))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::tenure_granted))
 CAF_END_TYPE_ID_BLOCK(matricula)

@@ -35,4 +35,4 @@ void schedule_book::remember(const std::string& job, timestamp last_run, std::fu
       [done = std::move(done)](result<void> how) noexcept { done(std::move(how)); });
 }
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

@@ -18,4 +18,4 @@ private:
   storage::notebook notes_;
 };
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

@@ -9,4 +9,4 @@ namespace matricula::api {
 /// 1 to 1,000; 100 when absent. Refuses anything else with 400.
 [[nodiscard]] outcome<std::size_t> page_size(const request& from);
 
-}  // namespace matricula::api
+} // namespace matricula::api

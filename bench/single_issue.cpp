@@ -18,7 +18,7 @@ struct side {
   std::string request;
   load_result all = {};
   process_cost cost = {};
-  std::vector<double> rates = {};
+  std::vector<double> rates;
   double syncs = 0;
 
   [[nodiscard]] double answers() const { return static_cast<double>(all.accepted + all.refused); }

@@ -45,10 +45,11 @@ struct token_options {
 struct ids_options {
   settings_options settings;
   std::string type;
-  std::uint32_t count = 1;           ///< generate
-  std::vector<std::string> ids;      ///< validate; empty = one a line from standard input
+  std::uint32_t count = 1;      ///< generate
+  std::vector<std::string> ids; ///< validate; empty = one a line from standard input
 };
-/// Offline: valid identifiers of a type's format under a throw-away key, for tests and documents. Not issued, not recorded.
+/// Offline: valid identifiers of a type's format under a throw-away key, for tests and documents. Not issued, not
+/// recorded.
 [[nodiscard]] int ids_generate(const ids_options& options);
 /// One line an identifier: it, "valid" or the failed rules. Exit code 1 when any is not valid.
 [[nodiscard]] int ids_validate(const ids_options& options);
@@ -56,8 +57,8 @@ struct ids_options {
 struct backup_options {
   settings_options settings;
   std::string to;
-  std::string url;    ///< of the running node; empty = the node is stopped
-  std::string token;  ///< for the running node
+  std::string url;   ///< of the running node; empty = the node is stopped
+  std::string token; ///< for the running node
 };
 /// An online copy of a running node, or a copy of a stopped one.
 [[nodiscard]] int backup(const backup_options& options);
@@ -68,10 +69,10 @@ struct backup_options {
 
 struct inspect_options {
   settings_options settings;
-  std::string column;  ///< empty: lists the columns
+  std::string column; ///< empty: lists the columns
   std::optional<std::uint32_t> shard;
   std::uint64_t rows_max = 100;
 };
 [[nodiscard]] int inspect_store(const inspect_options& options);
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

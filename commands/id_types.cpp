@@ -17,7 +17,9 @@ result<type_options> type_options_of(const std::string& name, const config::type
   o.name = name;
   o.profile = s.profile;
   const auto profile = find_profile(s.profile);
-  if (!profile) return wrong(fmt::format("there is no profile '{}'; choose one of {}.", s.profile, fmt::join(profile_names(), ", ")));
+  if (!profile)
+    return wrong(
+        fmt::format("there is no profile '{}'; choose one of {}.", s.profile, fmt::join(profile_names(), ", ")));
   const auto letters = parse_alphabet(s.alphabet);
   if (!letters) return wrong(fmt::format("there is no alphabet '{}'.", s.alphabet));
   const auto life = parse_lifecycle(s.lifecycle);
@@ -55,8 +57,9 @@ result<std::vector<id_type>> make_types(const config::identifier_settings& setti
     if (!type) return std::unexpected(type.error());
     types.push_back(std::move(*type));
   }
-  if (types.empty()) return fail(errc::invalid_argument, "identifiers.types: no type is enabled; a node without any has nothing to do.");
+  if (types.empty())
+    return fail(errc::invalid_argument, "identifiers.types: no type is enabled; a node without any has nothing to do.");
   return types;
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

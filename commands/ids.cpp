@@ -37,7 +37,7 @@ std::optional<type_options> find_type(const ids_options& options) {
   return *type;
 }
 
-}  // namespace
+} // namespace
 
 int ids_generate(const ids_options& options) {
   const auto type = find_type(options);
@@ -81,4 +81,4 @@ int ids_validate(const ids_options& options) {
   return all_valid ? 0 : 1;
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

@@ -3,17 +3,17 @@
 #include "foundation/digest.hpp"
 #include "foundation/random.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <memory>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace matricula::commands {
 
@@ -39,10 +39,12 @@ result<std::string> read_file(const std::string& path) {
     return fail(errc::io, fmt::format("identifiers.key_file {}: {}. Make one with `matricula key create {}`.", path,
                                       std::strerror(errno), path));
   const std::unique_ptr<const int, void (*)(const int*)> closer(&fd, [](const int* f) { ::close(*f); });
-  struct stat info {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return fail(errc::io, fmt::format("identifiers.key_file {} is not a file.", path));
+  struct stat info{};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+    return fail(errc::io, fmt::format("identifiers.key_file {} is not a file.", path));
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return fail(errc::forbidden, fmt::format("identifiers.key_file {} may be read by others. Run `chmod 600 {}`.", path, path));
+    return fail(errc::forbidden,
+                fmt::format("identifiers.key_file {} may be read by others. Run `chmod 600 {}`.", path, path));
   std::array<char, key_text_max> buffer{};
   const auto n = ::read(fd, buffer.data(), buffer.size());
   if (n < 0) return fail(errc::io, fmt::format("identifiers.key_file {}: {}.", path, std::strerror(errno)));
@@ -51,7 +53,7 @@ result<std::string> read_file(const std::string& path) {
 
 result<std::string> read_command(const std::string& command) {
   // The operator's own command line, from the settings: a shell is what it is written for.
-  FILE* pipe = ::popen(command.c_str(), "re");  // NOLINT(cert-env33-c)
+  FILE* pipe = ::popen(command.c_str(), "re"); // NOLINT(cert-env33-c)
   if (!pipe) return fail(errc::io, "identifiers.key_command cannot be started.");
   std::array<char, key_text_max> buffer{};
   const auto n = std::fread(buffer.data(), 1, buffer.size(), pipe);
@@ -62,7 +64,7 @@ result<std::string> read_command(const std::string& command) {
   return std::string(buffer.data(), n);
 }
 
-}  // namespace
+} // namespace
 
 result<identifiers::permutation_key> load_master_key(const config::identifier_settings& s) {
   if (!s.key.empty()) return parse(s.key, "the environment");
@@ -76,9 +78,10 @@ result<identifiers::permutation_key> load_master_key(const config::identifier_se
     if (!text) return std::unexpected(text.error());
     return parse(*text, "identifiers.key_command");
   }
-  return fail(errc::invalid_argument,
-              "No key is configured. Make one with `matricula key create FILE`, keep a copy of FILE in a safe place away from "
-              "the data folder, and set identifiers.key_file to it.");
+  return fail(
+      errc::invalid_argument,
+      "No key is configured. Make one with `matricula key create FILE`, keep a copy of FILE in a safe place away from "
+      "the data folder, and set identifiers.key_file to it.");
 }
 
 result<std::string> create_key_file(const std::string& file) {
@@ -101,4 +104,4 @@ result<std::string> create_key_file(const std::string& file) {
   return key->fingerprint();
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

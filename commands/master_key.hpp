@@ -15,4 +15,4 @@ namespace matricula::commands {
 /// Makes a new random key in `file`, which must not exist; mode 0600. Returns its fingerprint. Errors: conflict, io.
 [[nodiscard]] result<std::string> create_key_file(const std::string& file);
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

@@ -46,7 +46,7 @@ namespace {
 constexpr std::chrono::seconds start_write_timeout{30};
 constexpr std::chrono::seconds audit_write_timeout{5};
 constexpr std::chrono::milliseconds fatal_grace{300};
-constexpr int exit_fatal = 70;  // EX_SOFTWARE: systemd starts it again
+constexpr int exit_fatal = 70; // EX_SOFTWARE: systemd starts it again
 
 /// The node cannot go on: waiting clients get their 503, then the process ends and recovers from the log.
 void end_process(std::string_view why) {
@@ -62,7 +62,7 @@ void end_process(std::string_view why) {
 
 std::uint64_t mib(std::uint64_t n) { return n << 20; }
 
-}  // namespace
+} // namespace
 
 /// In the order of making; destroyed the other way round.
 struct node::parts {
@@ -132,10 +132,13 @@ result<void> node::parts::open_store() {
   store = std::move(*opened);
   decisions = std::make_shared<decision_clock>(time, store->last_durable_time());
   if (decisions->suspect())
-    log::error("clock.suspect", "The clock is more than 7 days past the last write: nothing expires until the configuration is reloaded.",
-               {{"last_write", to_rfc3339(store->last_durable_time())}});
+    log::error(
+        "clock.suspect",
+        "The clock is more than 7 days past the last write: nothing expires until the configuration is reloaded.",
+        {{"last_write", to_rfc3339(store->last_durable_time())}});
 
-  auto& sync_seconds = numbers.histogram("matricula_storage_sync_seconds", "Write and sync of one group.", metrics::seconds_bounds());
+  auto& sync_seconds =
+      numbers.histogram("matricula_storage_sync_seconds", "Write and sync of one group.", metrics::seconds_bounds());
   auto& group_batches = numbers.histogram("matricula_storage_group_batches", "Batches that shared one sync.",
                                           {1, 2, 4, 8, 16, 32, 64, 128, 256, 512});
   storage::local_log_options options_of_log;
@@ -226,14 +229,16 @@ result<void> node::parts::start_actors() {
     schedule.jobs.push_back(
         {.name = "expirer/" + cx->type.name,
          .when = std::move(*when),
-         .on_missed = s.identifiers.expirer_on_missed == config::missed_run::skip ? runtime::missed_run::skip : runtime::missed_run::catch_up,
+         .on_missed = s.identifiers.expirer_on_missed == config::missed_run::skip ? runtime::missed_run::skip
+                                                                                  : runtime::missed_run::catch_up,
          .to = cx->expirer.address(),
          .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::run_expirer{}); }});
   }
   std::vector<runtime::child_spec> tree;
-  tree.push_back(runtime::subtree("domain", cast.supervision,
-                                  {actors::identifiers_subtree(contexts, cast),
-                                   runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
+  tree.push_back(
+      runtime::subtree("domain", cast.supervision,
+                       {actors::identifiers_subtree(contexts, cast),
+                        runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
   letters->connect(system.get(), actors.get());
   root = runtime::start_root(*system, services, at_root, std::move(tree));
   watchdog = std::make_unique<runtime::watchdog_thread>(
@@ -245,7 +250,9 @@ result<void> node::parts::start_actors() {
 
 api::request_limits node::parts::limits() const {
   const auto& s = settings().server;
-  return {.deadline = milliseconds{s.request_deadline_ms}, .body_bytes_max = s.body_bytes_max, .in_flight_max = s.requests_in_flight_max};
+  return {.deadline = milliseconds{s.request_deadline_ms},
+          .body_bytes_max = s.body_bytes_max,
+          .in_flight_max = s.requests_in_flight_max};
 }
 
 result<void> node::parts::start_server() {
@@ -262,24 +269,26 @@ result<void> node::parts::start_server() {
     }
     who = std::make_unique<api::bearer_authenticator>(*tokens);
   }
-  app = std::make_unique<api::application>(api::application_options{.limits = limits(), .open_routes = s.auth.open_routes}, *who,
-                                           numbers, time);
+  app = std::make_unique<api::application>(
+      api::application_options{.limits = limits(), .open_routes = s.auth.open_routes}, *who, numbers, time);
   actor_desk = api::make_actor_desk(*actors);
   letter_desk = api::make_dead_letter_desk(*letters, time);
   const api::audit_hook audit = [this](const api::audit_entry& e) { return note(e); };
 
   api::operations_sources operations;
   operations.numbers = &numbers;
-  operations.before_metrics = {[this] { telemetry->publish(); },
-                               [this] { publish_storage(); }};
+  operations.before_metrics = {[this] { telemetry->publish(); }, [this] { publish_storage(); }};
   operations.ready = {
-      {"draining", [this]() -> result<void> {
+      {"draining",
+       [this]() -> result<void> {
          if (draining) return fail(errc::unavailable, "The node is stopping.");
          return {};
        }},
-      {"storage", [this]() -> result<void> {
+      {"storage",
+       [this]() -> result<void> {
          if (store->dead()) return fail(errc::unavailable, "A write failed; the node is about to end and recover.");
-         if (guard->full()) return fail(errc::storage_full, "Too little disk space: writes are refused until there is more.");
+         if (guard->full())
+           return fail(errc::storage_full, "Too little disk space: writes are refused until there is more.");
          return {};
        }},
       {"identifiers", [this] { return door->ready(); }},
@@ -340,10 +349,12 @@ void node::parts::publish_storage() {
     numbers.gauge("matricula_ids_available", "Identifiers in memory or released.", of)
         .Set(static_cast<double>(level.fresh + level.released));
     if (const auto c = door->counters(*type)) {
-      numbers.gauge("matricula_ids_in_use", "Identifiers issued and not ended.", of).Set(static_cast<double>(c->issued + c->assigned));
+      numbers.gauge("matricula_ids_in_use", "Identifiers issued and not ended.", of)
+          .Set(static_cast<double>(c->issued + c->assigned));
       numbers.gauge("matricula_ids_issues", "Assignments ever made.", of).Set(static_cast<double>(c->issues_total));
       numbers.gauge("matricula_ids_used_ratio", "Used share of the type's capacity.", of)
-          .Set(static_cast<double>(c->issued + c->assigned + c->cooling + c->retired) / std::max(1.0, type->capacity.value));
+          .Set(static_cast<double>(c->issued + c->assigned + c->cooling + c->retired) /
+               std::max(1.0, type->capacity.value));
     }
   }
 }
@@ -371,7 +382,8 @@ result<void> node::parts::note(const api::audit_entry& e) {
 void node::parts::stop() {
   draining = true;
   const auto drain = milliseconds{settings().server.drain_timeout_ms};
-  if (server && !server->drain(drain)) log::warning("node.drain_cut", "Some requests were cut off at the end of the drain.");
+  if (server && !server->drain(drain))
+    log::warning("node.drain_cut", "Some requests were cut off at the end of the drain.");
   server.reset();
   watchdog.reset();
   if (system && root) {
@@ -423,7 +435,9 @@ result<std::unique_ptr<node>> node::start(node_options options) {
     }
   }
   log::info("node.started", "The node accepts requests.",
-            {{"port", p->port}, {"store", p->store->directory()}, {"types", p->contexts.size()},
+            {{"port", p->port},
+             {"store", p->store->directory()},
+             {"types", p->contexts.size()},
              {"last_group", p->store->last_group().number}});
   return std::unique_ptr<node>(new node(std::move(p)));
 }
@@ -431,7 +445,8 @@ result<std::unique_ptr<node>> node::start(node_options options) {
 result<std::vector<std::string>> node::reload() { return parts_->reload(); }
 
 result<std::vector<std::string>> node::parts::reload() {
-  if (!options.load_again) return fail(errc::unsupported, "This node was started without a way to load its settings again.");
+  if (!options.load_again)
+    return fail(errc::unsupported, "This node was started without a way to load its settings again.");
   auto loaded = options.load_again();
   if (!loaded) {
     std::string all = "The settings were not changed. ";
@@ -464,4 +479,4 @@ result<std::vector<std::string>> node::parts::reload() {
   return changed;
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

@@ -39,4 +39,4 @@ private:
   std::unique_ptr<parts> parts_;
 };
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

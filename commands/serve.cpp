@@ -4,12 +4,12 @@
 #include "foundation/log.hpp"
 
 #include <fmt/format.h>
-#include <malloc.h>
-#include <sys/resource.h>
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <malloc.h>
+#include <sys/resource.h>
 #include <thread>
 
 namespace matricula::commands {
@@ -26,7 +26,7 @@ void raise_file_limit() {
   (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-}  // namespace
+} // namespace
 
 int serve(const serve_options& options) {
   const auto loaded = options.settings.load();
@@ -76,4 +76,4 @@ int serve(const serve_options& options) {
   }
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

@@ -4,9 +4,9 @@
 #include "runtime/cron.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
+#include <unistd.h>
 
 namespace matricula::commands {
 
@@ -19,16 +19,18 @@ std::optional<std::string> bad_time_zone(std::string_view name) {
   const auto parsed = runtime::cron_expression::parse("* * * * *", name);
   return parsed ? std::nullopt : std::optional(parsed.error().message);
 }
-}  // namespace
+} // namespace
 
 config::load_result settings_options::load() const {
-  auto loaded = config::load({.file = file, .environment = config::environment_of(environ), .sets = sets}, {.cron = bad_cron, .time_zone = bad_time_zone});
+  auto loaded = config::load({.file = file, .environment = config::environment_of(environ), .sets = sets},
+                             {.cron = bad_cron, .time_zone = bad_time_zone});
   if (!loaded) return loaded;
   // What only the identifier domain knows: rules that contradict each other, lengths at which nothing is valid.
   std::vector<config::problem> problems;
   for (const auto& [name, type] : loaded->values.identifiers.types)
     if (const auto options = type_options_of(name, type); !options)
-      problems.push_back({loaded->origin_of("identifiers.types." + name + ".profile"), "identifiers.types." + name, options.error().message});
+      problems.push_back({loaded->origin_of("identifiers.types." + name + ".profile"), "identifiers.types." + name,
+                          options.error().message});
   if (!problems.empty()) return std::unexpected(std::move(problems));
   return loaded;
 }
@@ -49,4 +51,4 @@ int config_show(const settings_options& settings) {
   return 0;
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

@@ -31,4 +31,4 @@ std::string settings_json(const config::loaded& now) {
   return std::move(w).str();
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

@@ -47,12 +47,14 @@ int backup_running(const backup_options& options, const std::string& to) {
     quoted.push_back(c);
   }
   const auto answer = client.Post("/v1/backups", "{\"directory\":\"" + quoted + "\"}", "application/json");
-  if (!answer) return refuse({errc::io, fmt::format("{} does not answer: {}.", options.url, httplib::to_string(answer.error())), {}});
+  if (!answer)
+    return refuse(
+        {errc::io, fmt::format("{} does not answer: {}.", options.url, httplib::to_string(answer.error())), {}});
   fmt::print(answer->status == 201 ? stdout : stderr, "{}\n", answer->body);
   return answer->status == 201 ? 0 : 1;
 }
 
-}  // namespace
+} // namespace
 
 int backup(const backup_options& options) {
   const auto to = std::filesystem::absolute(options.to).string();
@@ -116,7 +118,9 @@ int inspect_store(const inspect_options& options) {
     return 0;
   }
   const auto column = storage::column_named(options.column);
-  if (!column) return refuse({errc::not_found, fmt::format("There is no column '{}'. Without one, all are listed.", options.column), {}});
+  if (!column)
+    return refuse(
+        {errc::not_found, fmt::format("There is no column '{}'. Without one, all are listed.", options.column), {}});
   const auto loaded = load(options.settings);
   if (!loaded) return 1;
   storage::store_options open;
@@ -126,9 +130,10 @@ int inspect_store(const inspect_options& options) {
   if (!store) return refuse(store.error());
   storage::inspection what{.where = *column, .shard = std::nullopt, .rows_max = options.rows_max};
   if (options.shard) what.shard = storage::shard_id{static_cast<std::uint8_t>(*options.shard)};
-  const auto rows = storage::inspect(*(*store)->snapshot(), what, all_decoders(), [](std::string_view line) { fmt::print("{}\n", line); });
+  const auto rows = storage::inspect(*(*store)->snapshot(), what, all_decoders(),
+                                     [](std::string_view line) { fmt::print("{}\n", line); });
   if (!rows) return refuse(rows.error());
   return 0;
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

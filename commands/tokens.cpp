@@ -53,9 +53,11 @@ int key_create(const std::string& file) {
     fmt::print(stderr, "{}\n", fingerprint.error().message);
     return 1;
   }
-  fmt::print("Wrote {} (fingerprint {}). Keep a copy in a safe place: without it no identifier can be issued any more, and "
-             "whoever has it can foretell them.\n", file, *fingerprint);
+  fmt::print(
+      "Wrote {} (fingerprint {}). Keep a copy in a safe place: without it no identifier can be issued any more, and "
+      "whoever has it can foretell them.\n",
+      file, *fingerprint);
   return 0;
 }
 
-}  // namespace matricula::commands
+} // namespace matricula::commands

@@ -87,4 +87,4 @@ private:
   bool ok_ = true;
 };
 
-}  // namespace matricula
+} // namespace matricula

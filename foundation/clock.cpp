@@ -14,7 +14,7 @@ std::int64_t wall_minus_monotonic_ms(const clock& source) {
   return source.wall().time_since_epoch().count() -
          std::chrono::duration_cast<milliseconds>(source.monotonic()).count();
 }
-}  // namespace
+} // namespace
 
 decision_clock::decision_clock(const clock& source, timestamp last_durable)
     : source_(source), last_ms_(last_durable.time_since_epoch().count()), offset_ms_(wall_minus_monotonic_ms(source)) {
@@ -27,7 +27,8 @@ timestamp decision_clock::now() {
   if (offset - offset_ms_.load(std::memory_order_relaxed) > milliseconds(jump_max).count())
     suspect_.store(true, std::memory_order_relaxed);
   auto last = last_ms_.load(std::memory_order_relaxed);
-  while (wall > last && !last_ms_.compare_exchange_weak(last, wall, std::memory_order_relaxed)) {}
+  while (wall > last && !last_ms_.compare_exchange_weak(last, wall, std::memory_order_relaxed)) {
+  }
   return timestamp{milliseconds{std::max(wall, last)}};
 }
 
@@ -47,8 +48,8 @@ std::string to_rfc3339(timestamp t) {
 
 result<timestamp> parse_rfc3339(std::string_view text) {
   const auto bad = [&] {
-    return fail(errc::invalid_argument, fmt::format("'{}' is not a time like 2030-01-31T23:59:59.000Z",
-                                                    text.substr(0, 40)));
+    return fail(errc::invalid_argument,
+                fmt::format("'{}' is not a time like 2030-01-31T23:59:59.000Z", text.substr(0, 40)));
   };
   std::size_t at = 0;
   const auto digits = [&](int count) -> int {
@@ -103,4 +104,4 @@ result<timestamp> parse_rfc3339(std::string_view text) {
   return t;
 }
 
-}  // namespace matricula
+} // namespace matricula

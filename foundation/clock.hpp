@@ -58,14 +58,14 @@ public:
 private:
   const clock& source_;
   std::atomic<std::int64_t> last_ms_;
-  std::atomic<std::int64_t> offset_ms_;  ///< wall minus monotonic when last trusted
+  std::atomic<std::int64_t> offset_ms_; ///< wall minus monotonic when last trusted
   std::atomic<bool> suspect_{false};
 };
 
 /// RFC 3339 in UTC with milliseconds: 2026-11-22T05:06:07.089Z.
 [[nodiscard]] std::string to_rfc3339(timestamp t);
-/// Strict: date, 'T', time, optional fraction of 1 to 9 digits (cut to milliseconds), 'Z' or an offset. No leap seconds,
-/// no February 30. Years 1970 to 9999.
+/// Strict: date, 'T', time, optional fraction of 1 to 9 digits (cut to milliseconds), 'Z' or an offset. No leap
+/// seconds, no February 30. Years 1970 to 9999.
 [[nodiscard]] result<timestamp> parse_rfc3339(std::string_view text);
 
-}  // namespace matricula
+} // namespace matricula

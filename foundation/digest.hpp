@@ -15,4 +15,4 @@ namespace matricula {
 /// Compares without telling by its time where two secrets differ. Lengths may leak.
 [[nodiscard]] bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept;
 
-}  // namespace matricula
+} // namespace matricula

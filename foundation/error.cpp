@@ -7,28 +7,50 @@ namespace matricula {
 
 std::string_view to_string(errc code) noexcept {
   switch (code) {
-    case errc::invalid_argument: return "invalid_argument";
-    case errc::not_found: return "not_found";
-    case errc::conflict: return "conflict";
-    case errc::stale_assignment: return "stale_assignment";
-    case errc::assignment_ended: return "assignment_ended";
-    case errc::exhausted: return "exhausted";
-    case errc::refilling: return "refilling";
-    case errc::overloaded: return "overloaded";
-    case errc::deadline_exceeded: return "deadline_exceeded";
-    case errc::storage_full: return "storage_full";
-    case errc::outcome_unknown: return "outcome_unknown";
-    case errc::fenced: return "fenced";
-    case errc::corrupt: return "corrupt";
-    case errc::io: return "io";
-    case errc::unauthenticated: return "unauthenticated";
-    case errc::forbidden: return "forbidden";
-    case errc::payload_too_large: return "payload_too_large";
-    case errc::unsupported: return "unsupported";
-    case errc::idempotency_mismatch: return "idempotency_mismatch";
-    case errc::idempotency_running: return "idempotency_running";
-    case errc::unavailable: return "unavailable";
-    case errc::internal: return "internal";
+  case errc::invalid_argument:
+    return "invalid_argument";
+  case errc::not_found:
+    return "not_found";
+  case errc::conflict:
+    return "conflict";
+  case errc::stale_assignment:
+    return "stale_assignment";
+  case errc::assignment_ended:
+    return "assignment_ended";
+  case errc::exhausted:
+    return "exhausted";
+  case errc::refilling:
+    return "refilling";
+  case errc::overloaded:
+    return "overloaded";
+  case errc::deadline_exceeded:
+    return "deadline_exceeded";
+  case errc::storage_full:
+    return "storage_full";
+  case errc::outcome_unknown:
+    return "outcome_unknown";
+  case errc::fenced:
+    return "fenced";
+  case errc::corrupt:
+    return "corrupt";
+  case errc::io:
+    return "io";
+  case errc::unauthenticated:
+    return "unauthenticated";
+  case errc::forbidden:
+    return "forbidden";
+  case errc::payload_too_large:
+    return "payload_too_large";
+  case errc::unsupported:
+    return "unsupported";
+  case errc::idempotency_mismatch:
+    return "idempotency_mismatch";
+  case errc::idempotency_running:
+    return "idempotency_running";
+  case errc::unavailable:
+    return "unavailable";
+  case errc::internal:
+    return "internal";
   }
   return "internal";
 }
@@ -39,4 +61,4 @@ void require(bool condition, std::string_view what) noexcept {
   std::abort();
 }
 
-}  // namespace matricula
+} // namespace matricula

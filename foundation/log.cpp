@@ -28,20 +28,28 @@ spdlog::logger& logger() {
 
 spdlog::level::level_enum to_spdlog(level l) {
   switch (l) {
-    case level::debug: return spdlog::level::debug;
-    case level::info: return spdlog::level::info;
-    case level::warning: return spdlog::level::warn;
-    case level::error: return spdlog::level::err;
+  case level::debug:
+    return spdlog::level::debug;
+  case level::info:
+    return spdlog::level::info;
+  case level::warning:
+    return spdlog::level::warn;
+  case level::error:
+    return spdlog::level::err;
   }
   return spdlog::level::err;
 }
 
 std::string_view name(level l) {
   switch (l) {
-    case level::debug: return "debug";
-    case level::info: return "info";
-    case level::warning: return "warning";
-    case level::error: return "error";
+  case level::debug:
+    return "debug";
+  case level::info:
+    return "info";
+  case level::warning:
+    return "warning";
+  case level::error:
+    return "error";
   }
   return "error";
 }
@@ -127,7 +135,7 @@ std::string as_text(level l, std::string_view event, std::string_view message, s
   return out;
 }
 
-}  // namespace
+} // namespace
 
 void configure(level minimum, format how) {
   g_format = how;
@@ -147,4 +155,4 @@ void write(level l, std::string_view event, std::string_view message, std::initi
 
 void flush() { logger().flush(); }
 
-}  // namespace matricula::log
+} // namespace matricula::log

@@ -61,4 +61,4 @@ inline void error(std::string_view event, std::string_view message, std::initial
 /// Writes out what is buffered.
 void flush();
 
-}  // namespace matricula::log
+} // namespace matricula::log

@@ -30,4 +30,4 @@ const std::vector<double>& metrics::seconds_bounds() {
   return bounds;
 }
 
-}  // namespace matricula
+} // namespace matricula

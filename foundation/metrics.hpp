@@ -11,7 +11,7 @@ class Counter;
 class Gauge;
 class Histogram;
 class Registry;
-}  // namespace prometheus
+} // namespace prometheus
 
 namespace matricula {
 
@@ -39,4 +39,4 @@ private:
   std::shared_ptr<prometheus::Registry> registry_;
 };
 
-}  // namespace matricula
+} // namespace matricula

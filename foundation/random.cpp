@@ -41,4 +41,4 @@ std::string make_ulid(std::int64_t unix_ms, random_source& random) {
   return out;
 }
 
-}  // namespace matricula
+} // namespace matricula

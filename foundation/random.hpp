@@ -37,4 +37,4 @@ private:
 /// A 26-character ULID (github.com/ulid/spec): sortable by `unix_ms`, then random. Crockford base 32, upper case.
 [[nodiscard]] std::string make_ulid(std::int64_t unix_ms, random_source& random);
 
-}  // namespace matricula
+} // namespace matricula

@@ -10,8 +10,8 @@
 namespace matricula {
 
 struct trace_context {
-  std::string request_id;   ///< ULID, or the client's X-Request-Id (1 to 64 of [A-Za-z0-9._-])
-  std::string traceparent;  ///< "00-<32 hex>-<16 hex>-<2 hex>"; empty when none
+  std::string request_id;  ///< ULID, or the client's X-Request-Id (1 to 64 of [A-Za-z0-9._-])
+  std::string traceparent; ///< "00-<32 hex>-<16 hex>-<2 hex>"; empty when none
   bool operator==(const trace_context&) const = default;
 };
 
@@ -22,4 +22,4 @@ struct trace_context {
 /// Whether a client's request id may be taken over.
 [[nodiscard]] bool is_request_id(std::string_view text) noexcept;
 
-}  // namespace matricula
+} // namespace matricula

@@ -3,4 +3,4 @@
 
 namespace matricula {
 __extension__ using uint128 = unsigned __int128;
-}  // namespace matricula
+} // namespace matricula

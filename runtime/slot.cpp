@@ -5,6 +5,7 @@
 #include "runtime/supervised_actor.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/execution_unit.hpp>
 #include <caf/make_actor.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 
@@ -23,10 +24,32 @@ slot_ref slot_ref::make(caf::actor_system& system, slot_limits limits) {
 
 std::chrono::steady_clock::time_point actor_slot::now() const { return home_system().clock().now(); }
 
+namespace {
+/// Waking a worker is a system call, and the worker may take the processor: both wait until the slot's lock is free.
+class put_off final : public caf::execution_unit {
+public:
+  explicit put_off(caf::actor_system& of) : caf::execution_unit(&of) {}
+  /// Called at most once, by a mailbox that nobody was reading. The job's reference is already counted.
+  void exec_later(caf::resumable* job) override { job_ = job; }
+  void run(caf::execution_unit* unit) {
+    if (job_ == nullptr) return;
+    if (unit != nullptr)
+      unit->exec_later(job_);
+    else
+      system().scheduler().enqueue(job_);
+  }
+
+private:
+  caf::resumable* job_ = nullptr;
+};
+} // namespace
+
 void actor_slot::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* unit) {
   // Exit and down messages concern one incarnation; the address outlives it.
   if (classify(*what) == message_class::system) return;
-  const auto why = take(what, unit);
+  put_off later{home_system()};
+  const auto why = take(what, &later);
+  later.run(unit);
   if (why != refusal::none) bounce(std::move(what), why, unit);
 }
 

@@ -20,4 +20,4 @@ bool batch::decode(std::string_view encoded, Put&& on_put, Erase&& on_erase) {
   return in.ok();
 }
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -37,7 +37,8 @@ struct count {
 };
 
 inline constexpr std::size_t id_bytes = 26;
-inline constexpr std::size_t payload_bytes_max = std::size_t{128} * 1024; ///< a longer one is cut off and not replayable
+inline constexpr std::size_t payload_bytes_max =
+    std::size_t{128} * 1024; ///< a longer one is cut off and not replayable
 
 [[nodiscard]] std::string encode(const letter& l);
 /// Errors: corrupt.

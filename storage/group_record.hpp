@@ -14,7 +14,7 @@ namespace matricula::storage {
 struct group_record {
   static constexpr std::size_t chain_bytes = 32;
   std::uint64_t number = 0; ///< 0 = nothing was ever written; numbers never repeat, gaps mean an accepted loss
-  timestamp at;           ///< never before the group before it
+  timestamp at;             ///< never before the group before it
   std::string chain = std::string(chain_bytes, '\0');
   bool operator==(const group_record&) const = default;
 };

@@ -103,7 +103,9 @@ std::string id_partition::due_key(const due_row& row) const {
   return std::move(key).str();
 }
 
-std::string id_partition::due_lower(timestamp from) const { return std::move(key_of(*this).big64(to_unix_ms(from))).str(); }
+std::string id_partition::due_lower(timestamp from) const {
+  return std::move(key_of(*this).big64(to_unix_ms(from))).str();
+}
 
 shard_id id_shard(std::string_view type_name, std::uint32_t issuer) {
   return shard_of(fmt::format("ids/{}/{}", type_name, issuer));

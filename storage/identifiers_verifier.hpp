@@ -25,4 +25,4 @@ private:
 /// Adds the decoders of the identifier columns.
 void add_identifier_decoders(row_decoders& to);
 
-}  // namespace matricula::storage
+} // namespace matricula::storage

@@ -22,7 +22,7 @@ private:
   struct open_order {
     std::uint64_t number;
     std::uint64_t from;
-    std::uint64_t seen_to;  ///< how far the pool had come when its lease was last renewed
+    std::uint64_t seen_to; ///< how far the pool had come when its lease was last renewed
     std::chrono::nanoseconds lapses_at;
   };
   void check();
@@ -34,4 +34,4 @@ private:
   std::uint64_t orders_ = 0;
 };
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

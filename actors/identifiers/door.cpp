@@ -88,10 +88,11 @@ result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, con
                         const caller& who) const {
   const auto* answer = cell->wait_for(who.deadline - cx.monotonic->monotonic());
   if (answer) return *answer;
-  return fail(errc::outcome_unknown,
-              "No answer before the deadline; it may still be done. Repeat the request with the same Idempotency-Key: that is "
-              "safe. Without a key, look the identifier up first.",
-              milliseconds{1'000});
+  return fail(
+      errc::outcome_unknown,
+      "No answer before the deadline; it may still be done. Repeat the request with the same Idempotency-Key: that is "
+      "safe. Without a key, look the identifier up first.",
+      milliseconds{1'000});
 }
 
 result<issue_result> id_door::issue(const id_type& type, const issue_call& what, const caller& who) {
@@ -136,4 +137,4 @@ result<expiry_result> id_door::expire_due(const id_type& type, const caller& who
   return expiry_result{answer->expired, answer->released, answer->retired};
 }
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

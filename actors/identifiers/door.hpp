@@ -29,9 +29,9 @@ struct caller {
 struct issue_call {
   std::uint32_t count = 1;
   std::optional<timestamp> expires_at;
-  std::string holder;           ///< at most 64 bytes
-  std::string idempotency_ref;  ///< 16 bytes, or empty
-  std::string fingerprint;      ///< 32 bytes with a reference
+  std::string holder;          ///< at most 64 bytes
+  std::string idempotency_ref; ///< 16 bytes, or empty
+  std::string fingerprint;     ///< 32 bytes with a reference
 };
 
 struct issue_result {
@@ -80,8 +80,8 @@ private:
   [[nodiscard]] result<T> wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
                                const caller& who) const;
   std::vector<std::shared_ptr<const type_context>> types_;
-  std::vector<std::unique_ptr<meter>> meters_;  ///< by type, in the order of types_
+  std::vector<std::unique_ptr<meter>> meters_; ///< by type, in the order of types_
   std::shared_ptr<runtime::reply_gate> gate_;
 };
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

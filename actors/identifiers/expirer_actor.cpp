@@ -58,9 +58,10 @@ void expirer_actor::begin(const run_expirer& order) {
   if (cx_->time->suspect()) {
     log::error("expirer.held", "The clock jumped forward; nothing is expired until an operator confirms the time.",
                {{"actor", path()}}, &order.trace);
-    order.reply.deliver(fail(errc::unavailable,
-                             "The clock jumped forward, so nothing is expired. Check the time, then reload the configuration "
-                             "to confirm it."));
+    order.reply.deliver(
+        fail(errc::unavailable,
+             "The clock jumped forward, so nothing is expired. Check the time, then reload the configuration "
+             "to confirm it."));
     return;
   }
   if (run_) {
@@ -103,8 +104,9 @@ void expirer_actor::finish(result<expiry_answer> answer) {
   if (answer) {
     last_ = *answer;
     last_run_ = run_->up_to;
-    log::info("expirer.ran", "What was due is done.",
-              {{"actor", path()}, {"expired", last_.expired}, {"released", last_.released}, {"retired", last_.retired}});
+    log::info(
+        "expirer.ran", "What was due is done.",
+        {{"actor", path()}, {"expired", last_.expired}, {"released", last_.released}, {"retired", last_.retired}});
   } else {
     log::error("expirer.failed", answer.error().message, {{"actor", path()}});
   }
@@ -115,8 +117,8 @@ void expirer_actor::finish(result<expiry_answer> answer) {
 
 std::string expirer_actor::describe() const {
   return fmt::format(R"({{"type":"{}","running":{},"last_run":{},"expired":{},"released":{},"retired":{},"held":{}}})",
-                     cx_->type.name, run_.has_value(), last_run_ ? '"' + to_rfc3339(*last_run_) + '"' : "null", last_.expired,
-                     last_.released, last_.retired, cx_->time->suspect());
+                     cx_->type.name, run_.has_value(), last_run_ ? '"' + to_rfc3339(*last_run_) + '"' : "null",
+                     last_.expired, last_.released, last_.retired, cx_->time->suspect());
 }
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

@@ -22,12 +22,12 @@ private:
   struct run {
     std::uint64_t number;
     timestamp up_to;
-    std::optional<timestamp> from;  ///< where the walk goes on
-    timestamp decided_to{};         ///< rows that came into the index since the walk began are not due earlier
+    std::optional<timestamp> from; ///< where the walk goes on
+    timestamp decided_to{};        ///< rows that came into the index since the walk began are not due earlier
     std::size_t in_flight = 0;
-    bool retry = false;             ///< some row was refused: walk the same rows again, a little later
+    bool retry = false; ///< some row was refused: walk the same rows again, a little later
     expiry_answer done;
-    std::uint64_t progress = 0;     ///< acknowledged rows, for the lease
+    std::uint64_t progress = 0; ///< acknowledged rows, for the lease
   };
   void begin(const run_expirer& order);
   void next_rows();
@@ -35,11 +35,11 @@ private:
 
   std::shared_ptr<const type_context> cx_;
   std::optional<run> run_;
-  std::vector<runtime::reply_to<expiry_answer>> waiting_;  ///< for the present run
+  std::vector<runtime::reply_to<expiry_answer>> waiting_; ///< for the present run
   std::vector<run_expirer> waiting_next_;
   std::uint64_t runs_ = 0;
   std::optional<timestamp> last_run_;
   expiry_answer last_;
 };
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

@@ -31,27 +31,31 @@ std::size_t issue_bytes(const issue_ids& request, bool may_draw_released) {
 
 error verdict_error(storage::verdict v) {
   if (v == storage::verdict::fenced)
-    return {errc::unavailable, "The actor was replaced before the write. Nothing was done; try again.", milliseconds{1'000}};
-  return {errc::outcome_unknown,
-          "The write failed midway and may or may not have been done. Repeat the request with the same Idempotency-Key: "
-          "that is safe. Without a key, look the identifier up first.",
-          milliseconds{5'000}};
+    return {errc::unavailable, "The actor was replaced before the write. Nothing was done; try again.",
+            milliseconds{1'000}};
+  return {
+      errc::outcome_unknown,
+      "The write failed midway and may or may not have been done. Repeat the request with the same Idempotency-Key: "
+      "that is safe. Without a key, look the identifier up first.",
+      milliseconds{5'000}};
 }
 
-}  // namespace
+} // namespace
 
-pool_actor::pool_actor(caf::actor_config& cfg, runtime::child_context context, std::shared_ptr<const type_context> shared)
+pool_actor::pool_actor(caf::actor_config& cfg, runtime::child_context context,
+                       std::shared_ptr<const type_context> shared)
     : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
 
 caf::behavior pool_actor::make_behavior() {
   random_ = cx_->make_random();
   // The tenure comes when every write of the predecessor has settled; only then does the store tell the truth.
-  cx_->log->acquire(cx_->part.shard, "ids/" + cx_->type.name,
-                    [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
-                      tenure_granted granted{generation, 0, 0, 0};
-                      if (t) granted = {generation, t->shard.value, t->partition, t->token};
-                      caf::anon_send(self, granted);
-                    });
+  cx_->log->acquire(
+      cx_->part.shard, "ids/" + cx_->type.name,
+      [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
+        tenure_granted granted{generation, 0, 0, 0};
+        if (t) granted = {generation, t->shard.value, t->partition, t->token};
+        caf::anon_send(self, granted);
+      });
   return loading();
 }
 
@@ -65,7 +69,7 @@ caf::behavior pool_actor::loading() {
       [later](const issue_ids&) { return later(); },
       [later](const change_id&) { return later(); },
       [later](const apply_due&) { return later(); },
-      [](const propose&) {},  // of an order that the predecessor needed
+      [](const propose&) {}, // of an order that the predecessor needed
       [](const refill_done&) {},
       [](const tick&) {},
   };
@@ -76,7 +80,8 @@ void pool_actor::load(const tenure_granted& granted) {
   part_.emplace(*cx_->log, storage::tenure{{granted.shard}, granted.partition, granted.token});
   const auto durable = part_->durable();
   auto counters = durable ? storage::find_pool(**durable, cx_->part) : std::unexpected(durable.error());
-  if (!counters) return quit(caf::make_error(caf::sec::runtime_error, "the pool's counters: " + counters.error().message));
+  if (!counters)
+    return quit(caf::make_error(caf::sec::runtime_error, "the pool's counters: " + counters.error().message));
   pool_.emplace(cx_->type.rules, *counters);
   tell_level();
   become(serving());
@@ -93,7 +98,7 @@ caf::behavior pool_actor::serving() {
         // Requests that waited for a refill are looked at again after every message, this one too.
         if (t.generation == patience_ && dry_since_) tell_level();
       },
-      [](const tenure_granted&) {},  // of a predecessor
+      [](const tenure_granted&) {}, // of a predecessor
   };
 }
 
@@ -103,8 +108,8 @@ std::string pool_actor::describe() const {
   return fmt::format(
       R"({{"phase":"serving","type":"{}","available":{},"fresh_in_memory":{},"released":{},"issued":{},"assigned":{},)"
       R"("cooling":{},"retired":{},"walked_to":{},"issued_to":{},"end":{},"exhausted":{},"unsettled_writes":{},"running_keys":{}}})",
-      cx_->type.name, c.available(), pool_->level().fresh, c.released, c.issued, c.assigned, c.cooling, c.retired, c.walked_to,
-      c.issued_to, pool_->rules().end, pool_->exhausted(), part_->unsettled(), running_.size());
+      cx_->type.name, c.available(), pool_->level().fresh, c.released, c.issued, c.assigned, c.cooling, c.retired,
+      c.walked_to, c.issued_to, pool_->rules().end, pool_->exhausted(), part_->unsettled(), running_.size());
 }
 
 result<std::optional<id_record>> pool_actor::record(std::uint64_t counter) {
@@ -128,12 +133,13 @@ result<std::uint64_t> pool_actor::released_at(std::uint64_t slot) {
 
 bool pool_actor::stand_down() {
   if (part_->trustworthy() && !standing_down_) return false;
-  // Memory may be ahead of the store: the next incarnation loads again, and takes what waits here. By a message, because
-  // the one at hand is skipped: CAF never finishes an actor that quits while it skips.
+  // Memory may be ahead of the store: the next incarnation loads again, and takes what waits here. By a message,
+  // because the one at hand is skipped: CAF never finishes an actor that quits while it skips.
   if (!standing_down_)
     caf::anon_send<caf::message_priority::high>(
         caf::actor_cast<caf::actor>(this),
-        caf::exit_msg{address(), caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again")});
+        caf::exit_msg{address(),
+                      caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again")});
   standing_down_ = true;
   return true;
 }
@@ -152,7 +158,9 @@ void pool_actor::answer_settled(const runtime::reply_to<T>& reply, result<T> ans
   });
 }
 
-std::string pool_actor::idempotency_key(std::string_view ref) const { return storage::idempotency::key_of(cx_->part.shard, ref); }
+std::string pool_actor::idempotency_key(std::string_view ref) const {
+  return storage::idempotency::key_of(cx_->part.shard, ref);
+}
 
 bool pool_actor::should_wait(std::uint32_t count) {
   const auto level = pool_->level();
@@ -185,13 +193,15 @@ void pool_actor::tell_level(std::uint64_t wanted) {
   cx_->level->set(level);
   if (level.fresh + level.released > 0 || level.held_to >= level.end) cx_->level->set_ready(true);
   // Every request tells the level; a message that would change nothing is not sent, it would only wake a worker.
-  if (cx_->level->concerns_checker(level) && cx_->level->notice()) caf::anon_send(cx_->checker.address(), level_changed{});
+  if (cx_->level->concerns_checker(level) && cx_->level->notice())
+    caf::anon_send(cx_->checker.address(), level_changed{});
 }
 
 caf::result<void> pool_actor::on_issue(const issue_ids& request) {
   if (stand_down()) return caf::skip();
   if (deadline_passed(request.context)) {
-    request.reply.deliver(fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
+    request.reply.deliver(
+        fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
     return caf::unit;
   }
   if (request.idempotency_ref.empty() && should_wait(request.count)) return caf::skip();
@@ -246,7 +256,8 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
     kept.fingerprint = request.fingerprint;
     kept.created_at = now;
     kept.payload = encode(issued->answer);
-    batch.put(storage::column::idempotency, idempotency_key(request.idempotency_ref), storage::idempotency::encode(kept));
+    batch.put(storage::column::idempotency, idempotency_key(request.idempotency_ref),
+              storage::idempotency::encode(kept));
   }
   part_->write(std::move(*room), std::move(batch),
                [reply = request.reply, answer = std::move(issued->answer)](storage::verdict v) mutable noexcept {
@@ -277,9 +288,10 @@ result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_vi
     const bool ended = !*found || (*found)->assignment != answer->assignments[i] || (*found)->ended_at ||
                        (*found)->state == id_state::available;
     if (ended)
-      return fail(errc::assignment_ended,
-                  "What this Idempotency-Key was answered with has been returned, revoked or has expired, and may belong to "
-                  "somebody else. Use a new key.");
+      return fail(
+          errc::assignment_ended,
+          "What this Idempotency-Key was answered with has been returned, revoked or has expired, and may belong to "
+          "somebody else. Use a new key.");
   }
   return issue_answer{std::move(*answer), true};
 }
@@ -287,7 +299,8 @@ result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_vi
 caf::result<void> pool_actor::on_change(const change_id& request) {
   if (stand_down()) return caf::skip();
   if (deadline_passed(request.context)) {
-    request.reply.deliver(fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
+    request.reply.deliver(
+        fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
     return caf::unit;
   }
   if (const auto outcome = change(request, cx_->time->now()); !outcome)
@@ -301,8 +314,8 @@ result<void> pool_actor::change(const change_id& request, timestamp now) {
   if (!room) return std::unexpected(room.error());
   std::optional<std::uint32_t> assignment;
   if (request.assignment != 0) assignment = request.assignment;
-  auto outcome = pool_->step(request.counter, static_cast<id_event>(request.event), assignment, request.context.principal, now,
-                          cx_->options.purge_after, *this);
+  auto outcome = pool_->step(request.counter, static_cast<id_event>(request.event), assignment,
+                             request.context.principal, now, cx_->options.purge_after, *this);
   if (!outcome) return std::unexpected(outcome.error());
   if (!outcome->changed) {
     answer_settled(request.reply, result<id_record>(std::move(outcome->record)));
@@ -398,4 +411,4 @@ result<void> pool_actor::purge_record(const due_row& row, timestamp now, storage
   return {};
 }
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

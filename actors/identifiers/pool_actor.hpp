@@ -48,7 +48,8 @@ private:
   /// Whether the request should wait for the refill that is on its way.
   [[nodiscard]] bool should_wait(std::uint32_t count);
   void tell_level(std::uint64_t wanted = 0);
-  /// Says up to when everything that was decided here is durable, so that the due index's floor passes no row on its way.
+  /// Says up to when everything that was decided here is durable, so that the due index's floor passes no row on its
+  /// way.
   void tell_decided();
   /// Answers what may rest on writes that have not settled yet: after them.
   template <class T>
@@ -63,12 +64,12 @@ private:
   /// Keys whose first request has not settled, with their fingerprints.
   std::unordered_map<std::string, std::string> running_;
   std::deque<std::pair<std::uint64_t, std::string>> running_order_;
-  std::deque<std::pair<std::uint64_t, timestamp>> decided_;  ///< unsettled writes, and a time not after their decision
-  std::uint64_t decided_ticket_ = 0;                          ///< the last write that was looked at for this
+  std::deque<std::pair<std::uint64_t, timestamp>> decided_; ///< unsettled writes, and a time not after their decision
+  std::uint64_t decided_ticket_ = 0;                        ///< the last write that was looked at for this
   timestamp decided_looked_at_{};
   std::optional<std::chrono::nanoseconds> dry_since_;
   std::uint64_t patience_ = 0;
   bool standing_down_ = false;
 };
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

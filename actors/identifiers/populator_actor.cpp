@@ -14,11 +14,12 @@ std::uint64_t chunk_for(double valid_share) {
   const double counters = 1'024 / std::max(valid_share, 1e-6);
   return static_cast<std::uint64_t>(std::clamp(counters, 1'024.0, 131'072.0));
 }
-}  // namespace
+} // namespace
 
 populator_actor::populator_actor(caf::actor_config& cfg, runtime::child_context context,
                                  std::shared_ptr<const type_context> shared)
-    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)), chunk_(chunk_for(cx_->type.rules.valid_share)) {}
+    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)),
+      chunk_(chunk_for(cx_->type.rules.valid_share)) {}
 
 caf::behavior populator_actor::make_behavior() {
   return {
@@ -64,8 +65,8 @@ void populator_actor::take(walked range) {
 }
 
 std::string populator_actor::describe() const {
-  return fmt::format(R"({{"type":"{}","working":{},"walks_out":{},"next_counter":{},"found_total":{}}})", cx_->type.name,
-                     order_.has_value(), walking_, next_walk_, found_total_);
+  return fmt::format(R"({{"type":"{}","working":{},"walks_out":{},"next_counter":{},"found_total":{}}})",
+                     cx_->type.name, order_.has_value(), walking_, next_walk_, found_total_);
 }
 
 walker_actor::walker_actor(caf::actor_config& cfg, runtime::child_context context,
@@ -80,4 +81,4 @@ caf::behavior walker_actor::make_behavior() {
   }};
 }
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

@@ -25,7 +25,7 @@ private:
   void hand_out_walks();
 
   std::shared_ptr<const type_context> cx_;
-  std::uint64_t chunk_;  ///< counters a walk
+  std::uint64_t chunk_; ///< counters a walk
   std::optional<refill> order_;
   std::uint64_t next_walk_ = 0;
   std::uint64_t next_propose_ = 0;
@@ -33,7 +33,7 @@ private:
   std::uint64_t found_total_ = 0;
   std::size_t walking_ = 0;
   std::size_t next_walker_ = 0;
-  std::map<std::uint64_t, walked> early_;  ///< by first counter: came before an earlier range
+  std::map<std::uint64_t, walked> early_; ///< by first counter: came before an earlier range
 };
 
 /// Looks through ranges of counters for valid identifiers.
@@ -46,4 +46,4 @@ private:
   std::shared_ptr<const type_context> cx_;
 };
 
-}  // namespace matricula::actors
+} // namespace matricula::actors

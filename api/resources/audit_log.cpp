@@ -20,7 +20,11 @@ std::vector<route> audit_routes(const storage::notebook& audit_log) {
     json::writer w(1024);
     w.begin_object().key("items").begin_array();
     for (const auto& e : page->entries) {
-      w.begin_object().member("id", e.id).member("at", to_rfc3339(e.at)).member("who", e.who).member("action", e.action);
+      w.begin_object()
+          .member("id", e.id)
+          .member("at", to_rfc3339(e.at))
+          .member("who", e.who)
+          .member("action", e.action);
       w.member("target", e.target);
       if (!e.reason.empty()) w.member("reason", e.reason);
       w.member("request_id", e.request_id).end_object();
@@ -35,4 +39,4 @@ std::vector<route> audit_routes(const storage::notebook& audit_log) {
   return {r};
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

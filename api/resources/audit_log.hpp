@@ -10,4 +10,4 @@ namespace matricula::api {
 /// The notebook must live longer than the routes.
 [[nodiscard]] std::vector<route> audit_routes(const storage::notebook& audit_log);
 
-}  // namespace matricula::api
+} // namespace matricula::api

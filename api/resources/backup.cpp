@@ -10,9 +10,11 @@ std::vector<route> backup_routes(backup_sources sources) {
   const auto make = [sources](const request& r) -> outcome<response> {
     json::fields body(r.body);
     const auto directory = body.text("directory", {.bytes_max = 4'096});
-    if (!directory.empty() && directory.front() != '/') body.refuse_field("directory", "must be an absolute path on the node.");
+    if (!directory.empty() && directory.front() != '/')
+      body.refuse_field("directory", "must be an absolute path on the node.");
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    if (auto ok = audit_without_reason(r, "backup.make", directory, sources.audit); !ok) return std::unexpected(ok.error());
+    if (auto ok = audit_without_reason(r, "backup.make", directory, sources.audit); !ok)
+      return std::unexpected(ok.error());
     const auto made = storage::make_backup(*sources.store, directory, sources.time->now());
     if (!made) return std::unexpected(refusal(made.error()));
     std::uint64_t bytes = 0;
@@ -25,4 +27,4 @@ std::vector<route> backup_routes(backup_sources sources) {
   return {{"POST", "/v1/backups", "storage:backup", make}};
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -10,11 +10,11 @@
 namespace matricula::api {
 
 struct backup_sources {
-  const storage::store* store = nullptr;  ///< required; lives longer than the routes
-  decision_clock* time = nullptr;         ///< likewise
+  const storage::store* store = nullptr; ///< required; lives longer than the routes
+  decision_clock* time = nullptr;        ///< likewise
   audit_hook audit;
 };
 
 [[nodiscard]] std::vector<route> backup_routes(backup_sources sources);
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -38,8 +38,12 @@ public:
     if (!found) return std::unexpected(found.error());
     return to_api(std::move(*found));
   }
-  result<void> replay(std::string_view id, std::chrono::nanoseconds deadline) override { return office_.replay(id, left(deadline)); }
-  result<void> discard(std::string_view id, std::chrono::nanoseconds deadline) override { return office_.discard(id, left(deadline)); }
+  result<void> replay(std::string_view id, std::chrono::nanoseconds deadline) override {
+    return office_.replay(id, left(deadline));
+  }
+  result<void> discard(std::string_view id, std::chrono::nanoseconds deadline) override {
+    return office_.discard(id, left(deadline));
+  }
 
 private:
   static constexpr int pages_max = 10;
@@ -54,10 +58,10 @@ private:
   const clock& time_;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<dead_letter_desk> make_dead_letter_desk(actors::dead_letter_office& office, const clock& time) {
   return std::make_unique<office_desk>(office, time);
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

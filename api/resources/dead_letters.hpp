@@ -53,7 +53,8 @@ public:
 
 /// The desk must live longer than the routes.
 /// The desk over the office that keeps them, which must live longer.
-[[nodiscard]] std::unique_ptr<dead_letter_desk> make_dead_letter_desk(actors::dead_letter_office& office, const clock& time);
+[[nodiscard]] std::unique_ptr<dead_letter_desk> make_dead_letter_desk(actors::dead_letter_office& office,
+                                                                      const clock& time);
 
 [[nodiscard]] std::vector<route> dead_letter_routes(dead_letter_desk& letters, audit_hook audit);
 

@@ -17,7 +17,7 @@ using namespace identifiers;
 namespace {
 
 constexpr std::size_t holder_bytes_max = 64;
-constexpr std::int64_t expires_in_days_max = 36'525;  // a hundred years
+constexpr std::int64_t expires_in_days_max = 36'525; // a hundred years
 
 class identifier_resource {
 public:
@@ -35,8 +35,8 @@ public:
     const bool expires = expires_at || in_days;
     if (expires && (*type)->rules.of != lifecycle::vid)
       body.refuse_field(expires_at ? "expires_at" : "expires_in_days",
-                        fmt::format("is for types of lifecycle vid; '{}' is of lifecycle {} and does not expire.", (*type)->name,
-                                    to_string((*type)->rules.of)));
+                        fmt::format("is for types of lifecycle vid; '{}' is of lifecycle {} and does not expire.",
+                                    (*type)->name, to_string((*type)->rules.of)));
     if (expires_at && *expires_at <= from_.time->wall()) body.refuse_field("expires_at", "lies in the past.");
     if (auto bad = body.wrong()) return std::unexpected(*bad);
 
@@ -49,9 +49,9 @@ public:
       const auto operation = "ids.issue/" + (*type)->name;
       call.idempotency_ref = storage::idempotency::hash_of({r.who->tenant, r.who->name, operation, r.idempotency_key});
       // What was asked, not when: "in 3 days" asked again a minute later is the same request.
-      call.fingerprint =
-          sha256(fmt::format("{}\n{}\n{}\n{}\n{}", (*type)->name, count,
-                             expires_at ? expires_at->time_since_epoch().count() : 0, in_days.value_or(0), call.holder));
+      call.fingerprint = sha256(fmt::format("{}\n{}\n{}\n{}\n{}", (*type)->name, count,
+                                            expires_at ? expires_at->time_since_epoch().count() : 0,
+                                            in_days.value_or(0), call.holder));
     }
     auto issued = from_.door->issue(**type, call, caller_of(r));
     if (!issued) return std::unexpected(refusal(issued.error()));
@@ -111,7 +111,8 @@ public:
     if (auto bad = body.wrong()) return std::unexpected(*bad);
     const auto counter = counter_of(**type, r.param("id"));
     if (!counter) return std::unexpected(counter.error());
-    auto record = from_.door->change(**type, *counter, event, static_cast<std::uint32_t>(assignment.value_or(0)), caller_of(r));
+    auto record =
+        from_.door->change(**type, *counter, event, static_cast<std::uint32_t>(assignment.value_or(0)), caller_of(r));
     if (!record) return std::unexpected(refusal(record.error()));
     return response{.body = record_body(**type, *record)};
   }
@@ -119,7 +120,8 @@ public:
   outcome<response> expire_due(const request& r) const {
     const auto type = type_of(r);
     if (!type) return std::unexpected(type.error());
-    if (auto ok = audit_without_reason(r, "ids.expire_due", (*type)->name, from_.audit); !ok) return std::unexpected(ok.error());
+    if (auto ok = audit_without_reason(r, "ids.expire_due", (*type)->name, from_.audit); !ok)
+      return std::unexpected(ok.error());
     const auto done = from_.door->expire_due(**type, caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
     json::writer w;
@@ -133,15 +135,19 @@ private:
     if (const auto* type = from_.door->find(r.param("type"))) return type;
     std::vector<std::string_view> known;
     for (const auto* t : from_.door->types()) known.push_back(t->name);
-    return std::unexpected(refusal(
-        error{errc::not_found, fmt::format("There is no identifier type of this name. Configured: {}.", fmt::join(known, ", ")), {}}));
+    return std::unexpected(
+        refusal(error{errc::not_found,
+                      fmt::format("There is no identifier type of this name. Configured: {}.", fmt::join(known, ", ")),
+                      {}}));
   }
 
   static outcome<std::uint64_t> counter_of(const id_type& type, std::string_view id) {
     const auto counter = type.space->counter_of(id);
     if (!counter || *counter >= type.rules.end)
       return std::unexpected(refusal(error{
-          errc::not_found, fmt::format("No identifier of type '{}' looks like this; /validate names the rules it breaks.", type.name), {}}));
+          errc::not_found,
+          fmt::format("No identifier of type '{}' looks like this; /validate names the rules it breaks.", type.name),
+          {}}));
     return static_cast<std::uint64_t>(*counter);
   }
 
@@ -161,7 +167,8 @@ private:
 
   std::string record_body(const id_type& type, const id_record& record) const {
     // A VID past its time is EXPIRED for everyone who asks, even before the expirer has come round.
-    const bool over = record.state == id_state::assigned && record.expires_at && *record.expires_at <= from_.time->wall();
+    const bool over =
+        record.state == id_state::assigned && record.expires_at && *record.expires_at <= from_.time->wall();
     json::writer w(512);
     w.begin_object().member("id", record.id).member("type", type.name);
     w.member("state", to_string(over ? id_state::expired : record.state)).member("assignment", record.assignment);
@@ -186,11 +193,17 @@ private:
     const auto level = from_.door->level(type);
     const auto taken = c->issued + c->assigned + c->cooling + c->retired;
     const auto& format = type.space->format();
-    w.begin_object().member("type", type.name).member("lifecycle", to_string(type.rules.of)).member("profile", type.profile);
+    w.begin_object()
+        .member("type", type.name)
+        .member("lifecycle", to_string(type.rules.of))
+        .member("profile", type.profile);
     w.member("length", format.length).member("alphabet", to_string(format.written_in));
-    w.member("available", level.fresh + c->released).member("issued", c->issued + c->assigned).member("cooling", c->cooling);
+    w.member("available", level.fresh + c->released)
+        .member("issued", c->issued + c->assigned)
+        .member("cooling", c->cooling);
     w.member("retired", c->retired).member("released", c->released).member("issues_total", c->issues_total);
-    w.member("capacity", static_cast<std::uint64_t>(type.capacity.value + 0.5)).member("capacity_exact", type.capacity.exact);
+    w.member("capacity", static_cast<std::uint64_t>(type.capacity.value + 0.5))
+        .member("capacity_exact", type.capacity.exact);
     w.member("used", type.capacity.value > 0 ? static_cast<double>(taken) / type.capacity.value : 1.0);
     w.member("refill_per_second", from_.door->refill_rate(type));
     const bool exhausted = c->available() == 0 && c->walked_to >= type.rules.end && c->cooling == 0;
@@ -201,12 +214,13 @@ private:
   identifier_sources from_;
 };
 
-}  // namespace
+} // namespace
 
 std::vector<route> identifier_routes(identifier_sources sources) {
   const auto ids = std::make_shared<const identifier_resource>(std::move(sources));
   const auto changing = [ids](std::string path, std::string scope, id_event event) {
-    return route{"POST", std::move(path), std::move(scope), [ids, event](const request& r) { return ids->change(r, event); }};
+    return route{"POST", std::move(path), std::move(scope),
+                 [ids, event](const request& r) { return ids->change(r, event); }};
   };
   std::vector<route> routes{
       {"POST", "/v1/ids/{type}", "ids:issue", [ids](const request& r) { return ids->issue(r); }},
@@ -223,4 +237,4 @@ std::vector<route> identifier_routes(identifier_sources sources) {
   return routes;
 }
 
-}  // namespace matricula::api
+} // namespace matricula::api

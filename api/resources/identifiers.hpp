@@ -12,12 +12,12 @@
 namespace matricula::api {
 
 struct identifier_sources {
-  actors::id_door* door = nullptr;               ///< required; lives longer than the routes
-  const clock* time = nullptr;                   ///< likewise
-  std::function<std::uint32_t()> batch_count_max;  ///< identifiers of one request, at most; may change while running
+  actors::id_door* door = nullptr;                ///< required; lives longer than the routes
+  const clock* time = nullptr;                    ///< likewise
+  std::function<std::uint32_t()> batch_count_max; ///< identifiers of one request, at most; may change while running
   audit_hook audit;
 };
 
 [[nodiscard]] std::vector<route> identifier_routes(identifier_sources sources);
 
-}  // namespace matricula::api
+} // namespace matricula::api

@@ -22,38 +22,54 @@ constexpr std::array steps{
     step{lifecycle::vid, id_state::expired, id_event::retire, id_state::retired},
     step{lifecycle::pool, id_state::available, id_event::issue, id_state::taken},
 };
-}  // namespace
+} // namespace
 
 std::string_view to_string(lifecycle l) noexcept {
   switch (l) {
-    case lifecycle::uin: return "uin";
-    case lifecycle::vid: return "vid";
-    case lifecycle::pool: return "pool";
+  case lifecycle::uin:
+    return "uin";
+  case lifecycle::vid:
+    return "vid";
+  case lifecycle::pool:
+    return "pool";
   }
   return "unknown";
 }
 
 std::string_view to_string(id_state s) noexcept {
   switch (s) {
-    case id_state::available: return "AVAILABLE";
-    case id_state::issued: return "ISSUED";
-    case id_state::assigned: return "ASSIGNED";
-    case id_state::expired: return "EXPIRED";
-    case id_state::retired: return "RETIRED";
-    case id_state::taken: return "TAKEN";
+  case id_state::available:
+    return "AVAILABLE";
+  case id_state::issued:
+    return "ISSUED";
+  case id_state::assigned:
+    return "ASSIGNED";
+  case id_state::expired:
+    return "EXPIRED";
+  case id_state::retired:
+    return "RETIRED";
+  case id_state::taken:
+    return "TAKEN";
   }
   return "UNKNOWN";
 }
 
 std::string_view to_string(id_event e) noexcept {
   switch (e) {
-    case id_event::issue: return "issue";
-    case id_event::confirm: return "confirm";
-    case id_event::give_back: return "return";
-    case id_event::revoke: return "revoke";
-    case id_event::expire: return "expire";
-    case id_event::release: return "release";
-    case id_event::retire: return "retire";
+  case id_event::issue:
+    return "issue";
+  case id_event::confirm:
+    return "confirm";
+  case id_event::give_back:
+    return "return";
+  case id_event::revoke:
+    return "revoke";
+  case id_event::expire:
+    return "expire";
+  case id_event::release:
+    return "release";
+  case id_event::retire:
+    return "retire";
   }
   return "unknown";
 }
@@ -77,4 +93,4 @@ bool already_done(lifecycle l, id_state state, id_event event) noexcept {
   return false;
 }
 
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers

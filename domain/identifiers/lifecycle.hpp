@@ -27,9 +27,9 @@ enum class id_event : std::uint8_t {
 
 enum class reuse_policy : std::uint8_t { random, never };
 
-[[nodiscard]] std::string_view to_string(lifecycle l) noexcept;  ///< "uin", "vid", "pool"
-[[nodiscard]] std::string_view to_string(id_state s) noexcept;   ///< "AVAILABLE", ...
-[[nodiscard]] std::string_view to_string(id_event e) noexcept;   ///< "issue", ...
+[[nodiscard]] std::string_view to_string(lifecycle l) noexcept; ///< "uin", "vid", "pool"
+[[nodiscard]] std::string_view to_string(id_state s) noexcept;  ///< "AVAILABLE", ...
+[[nodiscard]] std::string_view to_string(id_event e) noexcept;  ///< "issue", ...
 [[nodiscard]] std::optional<lifecycle> parse_lifecycle(std::string_view text) noexcept;
 
 /// Where `event` leads from `from`, or nothing when the lifecycle has no such step.
@@ -38,4 +38,4 @@ enum class reuse_policy : std::uint8_t { random, never };
 /// Whether `state` is what `event` leads to: asking again for what is already so is no error.
 [[nodiscard]] bool already_done(lifecycle l, id_state state, id_event event) noexcept;
 
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers

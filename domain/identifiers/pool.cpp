@@ -22,18 +22,21 @@ constexpr milliseconds release_retry_after{60'000};
 /// Adds to the last row of the same time and kind, so that a batch issue costs one due row.
 void add_due(std::vector<due_row>& rows, timestamp at, due_kind kind, due_entry entry) {
   for (auto& row : rows)
-    if (row.at == at && row.kind == kind && row.entries.size() < due_row::entries_max) return row.entries.push_back(entry);
+    if (row.at == at && row.kind == kind && row.entries.size() < due_row::entries_max)
+      return row.entries.push_back(entry);
   rows.push_back({at, kind, {entry}, {}});
 }
 
 void sort_due(std::vector<due_row>& rows) {
   for (auto& row : rows) std::ranges::sort(row.entries, {}, &due_entry::counter);
 }
-}  // namespace
+} // namespace
 
 std::string encode(const issued_ids& ids) {
   byte_writer out;
-  out.u8(issued_ids_version).varint(to_unix_ms(ids.issued_at)).varint(ids.expires_at ? to_unix_ms(*ids.expires_at) + 1 : 0);
+  out.u8(issued_ids_version)
+      .varint(to_unix_ms(ids.issued_at))
+      .varint(ids.expires_at ? to_unix_ms(*ids.expires_at) + 1 : 0);
   out.varint(ids.ids.size());
   for (std::size_t i = 0; i < ids.ids.size(); ++i) out.text(ids.ids[i]).varint(ids.assignments[i]);
   return std::move(out).str();
@@ -50,7 +53,8 @@ result<issued_ids> decode_issued_ids(std::string_view bytes) {
     ids.ids.emplace_back(in.text());
     ids.assignments.push_back(static_cast<std::uint32_t>(in.varint()));
   }
-  if (!version_known || !in.done()) return fail(errc::corrupt, "issued identifiers: unknown version, cut short or too long");
+  if (!version_known || !in.done())
+    return fail(errc::corrupt, "issued identifiers: unknown version, cut short or too long");
   return ids;
 }
 
@@ -77,7 +81,8 @@ bool pool::accept(pool_proposal proposal) {
     counters_.walked_to = proposal.to;
   }
   held_to_ = proposal.to;
-  fresh_.insert(fresh_.end(), std::make_move_iterator(proposal.found.begin()), std::make_move_iterator(proposal.found.end()));
+  fresh_.insert(fresh_.end(), std::make_move_iterator(proposal.found.begin()),
+                std::make_move_iterator(proposal.found.end()));
   return true;
 }
 
@@ -112,8 +117,9 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
       return fail(errc::invalid_argument,
                   fmt::format("Only {} identifiers of this type are left. Ask for fewer.", counters_.available()));
     if (draws > released_draws_max)
-      return fail(errc::invalid_argument, fmt::format("This type has only released identifiers left. Ask for at most {} at a time.",
-                                                      released_draws_max));
+      return fail(errc::invalid_argument,
+                  fmt::format("This type has only released identifiers left. Ask for at most {} at a time.",
+                              released_draws_max));
   }
 
   issue_outcome out;
@@ -132,7 +138,8 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
     record.advance(now, *to, request.by);
     next.count(*to, 1);
     ++next.issues_total;
-    if (request.expires_at) add_due(out.changes.due_added, *request.expires_at, due_kind::expire, {counter, record.assignment});
+    if (request.expires_at)
+      add_due(out.changes.due_added, *request.expires_at, due_kind::expire, {counter, record.assignment});
     out.answer.ids.push_back(record.id);
     out.answer.assignments.push_back(record.assignment);
     out.changes.records.emplace_back(counter, std::move(record));
@@ -149,7 +156,8 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
     if (drawn_bytes > drawn_bytes_max) {
       // Long histories: the rest must come from fresh ones, or the batch would outgrow what an engine takes.
       if (request.count - i > fresh_.size())
-        return fail(errc::invalid_argument, fmt::format("These identifiers have long histories. Ask for at most {} at a time.", i));
+        return fail(errc::invalid_argument,
+                    fmt::format("These identifiers have long histories. Ask for at most {} at a time.", i));
       draws = i;
       break;
     }
@@ -197,10 +205,10 @@ result<pool::step_outcome> pool::step(std::uint64_t counter, id_event event, std
   step_outcome out{std::move(**found), false, {}};
   auto& record = out.record;
   if (assignment && *assignment != record.assignment)
-    return fail(errc::stale_assignment, fmt::format("Assignment {} of this identifier is not the present one. It belongs to somebody else now.", *assignment));
-  if (already_done(rules_.of, record.state, event) &&
-      (record.state != id_state::available || assignment))
-    return out;
+    return fail(errc::stale_assignment,
+                fmt::format("Assignment {} of this identifier is not the present one. It belongs to somebody else now.",
+                            *assignment));
+  if (already_done(rules_.of, record.state, event) && (record.state != id_state::available || assignment)) return out;
   const auto to = next_state(rules_.of, record.state, event);
   if (!to)
     return fail(errc::conflict, fmt::format("An identifier in state {} of lifecycle {} cannot be changed by '{}'.",
@@ -222,7 +230,8 @@ result<pool::step_outcome> pool::step(std::uint64_t counter, id_event event, std
   return out;
 }
 
-result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, milliseconds purge_after, pool_rows& rows) {
+result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, milliseconds purge_after,
+                                          pool_rows& rows) {
   require(row.at <= now && row.kind != due_kind::purge, "only rows that are due are applied");
   // Read everything first: an unreadable row must not leave the counters half moved.
   std::vector<std::pair<std::uint64_t, id_record>> current;
@@ -247,7 +256,8 @@ result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, mil
   due_outcome out;
   for (auto& [counter, record] : current) {
     if (row.kind == due_kind::expire) {
-      end_assignment(counter, record, id_state::expired, *record.expires_at, now, expirer_name, purge_after, out.changes);
+      end_assignment(counter, record, id_state::expired, *record.expires_at, now, expirer_name, purge_after,
+                     out.changes);
       ++out.expired;
     } else {
       counters_.count(record.state, -1);
@@ -294,4 +304,4 @@ void pool::push_released(std::uint64_t counter, pool_changes& changes) {
   ++counters_.released;
 }
 
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers

@@ -20,9 +20,9 @@ namespace matricula::identifiers {
 struct pool_rules {
   lifecycle of = lifecycle::pool;
   reuse_policy reuse = reuse_policy::random;
-  milliseconds cool_off{0};     ///< vid: from the end of an assignment to its release
-  std::uint64_t end = 0;        ///< counters there are
-  double valid_share = 1.0;     ///< share of counters that pass the rules, to weigh reuse against fresh ones
+  milliseconds cool_off{0}; ///< vid: from the end of an assignment to its release
+  std::uint64_t end = 0;    ///< counters there are
+  double valid_share = 1.0; ///< share of counters that pass the rules, to weigh reuse against fresh ones
 };
 
 /// Rows as the pool's own unsettled writes will leave them.
@@ -37,8 +37,8 @@ public:
 
 /// What to write, in one batch.
 struct pool_changes {
-  std::vector<std::pair<std::uint64_t, id_record>> records;             ///< by counter
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> released_slots;  ///< slot, counter
+  std::vector<std::pair<std::uint64_t, id_record>> records;            ///< by counter
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> released_slots; ///< slot, counter
   std::vector<due_row> due_added;
   std::vector<due_row> due_removed;
 };
@@ -66,7 +66,7 @@ struct issued_ids {
 struct pool_proposal {
   std::uint64_t from = 0;
   std::uint64_t to = 0;
-  std::vector<candidate> found;  ///< ascending counters
+  std::vector<candidate> found; ///< ascending counters
 };
 
 class pool {
@@ -106,8 +106,9 @@ public:
   /// confirm, give_back or revoke. Repeating what is already so changes nothing and is no error.
   /// @param assignment the assignment meant; a stale one is refused.
   /// Errors: not_found (never issued), stale_assignment, conflict, corrupt, io.
-  [[nodiscard]] result<step_outcome> step(std::uint64_t counter, id_event event, std::optional<std::uint32_t> assignment,
-                                          std::string_view by, timestamp now, milliseconds purge_after, pool_rows& rows);
+  [[nodiscard]] result<step_outcome> step(std::uint64_t counter, id_event event,
+                                          std::optional<std::uint32_t> assignment, std::string_view by, timestamp now,
+                                          milliseconds purge_after, pool_rows& rows);
 
   struct due_outcome {
     pool_changes changes;
@@ -115,7 +116,8 @@ public:
   };
   /// Expires, releases or retires what the due row names, skipping entries that are no longer so.
   /// @pre row.kind is expire or release, and row.at <= now
-  [[nodiscard]] result<due_outcome> apply_due(const due_row& row, timestamp now, milliseconds purge_after, pool_rows& rows);
+  [[nodiscard]] result<due_outcome> apply_due(const due_row& row, timestamp now, milliseconds purge_after,
+                                              pool_rows& rows);
 
   /// No due row is earlier than `floor` any more. Never moves back.
   void raise_due_floor(timestamp floor) noexcept {
@@ -134,4 +136,4 @@ private:
   std::deque<candidate> fresh_;
 };
 
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers

@@ -13,9 +13,16 @@ constexpr std::uint8_t pool_counters_version = 1;
 constexpr std::uint8_t due_version = 1;
 constexpr std::uint8_t last_state = 5;
 
-enum flag : std::uint8_t { has_expires = 1, has_ended = 2, has_holder = 4, has_ref = 8, has_dropped = 16, all_flags = 31 };
+enum flag : std::uint8_t {
+  has_expires = 1,
+  has_ended = 2,
+  has_holder = 4,
+  has_ref = 8,
+  has_dropped = 16,
+  all_flags = 31
+};
 
-}  // namespace
+} // namespace
 
 void id_record::advance(timestamp at, id_state to, std::string_view by) {
   if (history.size() >= history_max) {
@@ -41,8 +48,9 @@ std::size_t id_record::size_estimate() const noexcept {
 std::string encode(const id_record& r) {
   byte_writer out;
   out.reserve(40 + r.id.size() + r.holder.size());
-  const auto flags = (r.expires_at ? has_expires : 0) | (r.ended_at ? has_ended : 0) | (r.holder.empty() ? 0 : has_holder) |
-                     (r.idempotency_ref.empty() ? 0 : has_ref) | (r.history_dropped ? has_dropped : 0);
+  const auto flags = (r.expires_at ? has_expires : 0) | (r.ended_at ? has_ended : 0) |
+                     (r.holder.empty() ? 0 : has_holder) | (r.idempotency_ref.empty() ? 0 : has_ref) |
+                     (r.history_dropped ? has_dropped : 0);
   out.u8(id_record_version).u8(static_cast<std::uint8_t>(flags)).u8(static_cast<std::uint8_t>(r.state));
   out.text(r.id).varint(r.assignment);
   if (r.expires_at) out.varint(to_unix_ms(*r.expires_at));
@@ -52,7 +60,9 @@ std::string encode(const id_record& r) {
   if (r.history_dropped) out.varint(r.history_dropped);
   out.varint(r.history.size());
   for (const auto& e : r.history)
-    out.varint(to_unix_ms(e.at)).u8(static_cast<std::uint8_t>(static_cast<unsigned>(e.from) << 4 | static_cast<unsigned>(e.to))).text(e.by);
+    out.varint(to_unix_ms(e.at))
+        .u8(static_cast<std::uint8_t>(static_cast<unsigned>(e.from) << 4 | static_cast<unsigned>(e.to)))
+        .text(e.by);
   return std::move(out).str();
 }
 
@@ -97,12 +107,17 @@ void pool_counters::count(id_state state, std::int64_t delta) noexcept {
     n += static_cast<std::uint64_t>(delta);
   };
   switch (state) {
-    case id_state::available: return add(released);
-    case id_state::issued:
-    case id_state::taken: return add(issued);
-    case id_state::assigned: return add(assigned);
-    case id_state::expired: return add(cooling);
-    case id_state::retired: return add(retired);
+  case id_state::available:
+    return add(released);
+  case id_state::issued:
+  case id_state::taken:
+    return add(issued);
+  case id_state::assigned:
+    return add(assigned);
+  case id_state::expired:
+    return add(cooling);
+  case id_state::retired:
+    return add(retired);
   }
 }
 
@@ -161,4 +176,4 @@ result<due_row> decode_due_value(timestamp at, due_kind kind, std::string_view b
   return row;
 }
 
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers

@@ -16,7 +16,7 @@ struct history_event {
   timestamp at;
   id_state from = id_state::available;
   id_state to = id_state::available;
-  std::string by;  ///< the principal, or "expirer"
+  std::string by; ///< the principal, or "expirer"
   bool operator==(const history_event&) const = default;
 };
 
@@ -25,14 +25,14 @@ struct id_record {
   /// Events kept; of a longer history the first and the latest ones remain.
   static constexpr std::size_t history_max = 32;
 
-  std::string id;                       ///< the whole identifier, so that a lost key costs no records
+  std::string id; ///< the whole identifier, so that a lost key costs no records
   id_state state = id_state::available;
-  std::uint32_t assignment = 0;         ///< 1 for the first issue, then counted up
-  std::optional<timestamp> expires_at;  ///< vid: when it ends; none = perpetual
-  std::optional<timestamp> ended_at;    ///< vid: when it ended; its cool-off counts from here
-  std::string holder;                   ///< whoever it was issued to, if the caller said so
-  std::string idempotency_ref;          ///< 16 bytes, or empty: the idempotency record that answers with it
-  std::uint64_t history_dropped = 0;    ///< events no longer kept
+  std::uint32_t assignment = 0;        ///< 1 for the first issue, then counted up
+  std::optional<timestamp> expires_at; ///< vid: when it ends; none = perpetual
+  std::optional<timestamp> ended_at;   ///< vid: when it ended; its cool-off counts from here
+  std::string holder;                  ///< whoever it was issued to, if the caller said so
+  std::string idempotency_ref;         ///< 16 bytes, or empty: the idempotency record that answers with it
+  std::uint64_t history_dropped = 0;   ///< events no longer kept
   std::vector<history_event> history;
 
   /// Moves to `to`, noting it in the history.
@@ -49,18 +49,18 @@ struct id_record {
 
 /// The numbers of one type's pool. They change in the same batch as the rows they count.
 struct pool_counters {
-  std::uint64_t issued_to = 0;  ///< every counter below was issued, filtered or granted away
-  std::uint64_t walked_to = 0;  ///< every counter below was looked at by the rules
-  std::uint64_t filtered = 0;   ///< walked and refused by the rules
-  std::uint64_t fresh = 0;      ///< walked, valid, never issued: those in [issued_to, walked_to)
-  std::uint64_t released = 0;   ///< issued before, available again
-  std::uint64_t issued = 0;     ///< ISSUED or TAKEN
+  std::uint64_t issued_to = 0; ///< every counter below was issued, filtered or granted away
+  std::uint64_t walked_to = 0; ///< every counter below was looked at by the rules
+  std::uint64_t filtered = 0;  ///< walked and refused by the rules
+  std::uint64_t fresh = 0;     ///< walked, valid, never issued: those in [issued_to, walked_to)
+  std::uint64_t released = 0;  ///< issued before, available again
+  std::uint64_t issued = 0;    ///< ISSUED or TAKEN
   std::uint64_t assigned = 0;
-  std::uint64_t cooling = 0;    ///< EXPIRED
+  std::uint64_t cooling = 0; ///< EXPIRED
   std::uint64_t retired = 0;
-  std::uint64_t granted = 0;    ///< given to another issuer
-  std::uint64_t issues_total = 0;  ///< assignments ever made
-  timestamp due_floor{};        ///< no due row of this type is earlier
+  std::uint64_t granted = 0;      ///< given to another issuer
+  std::uint64_t issues_total = 0; ///< assignments ever made
+  timestamp due_floor{};          ///< no due row of this type is earlier
 
   [[nodiscard]] std::uint64_t available() const noexcept { return fresh + released; }
   /// walked = filtered + available + issued + assigned + cooling + retired + granted
@@ -90,12 +90,12 @@ struct due_row {
 
   timestamp at;
   due_kind kind = due_kind::expire;
-  std::vector<due_entry> entries;  ///< expire, release: 1 to 1,000, ascending counters
-  std::string idempotency_ref;     ///< purge: 16 bytes
+  std::vector<due_entry> entries; ///< expire, release: 1 to 1,000, ascending counters
+  std::string idempotency_ref;    ///< purge: 16 bytes
   bool operator==(const due_row&) const = default;
 };
 
 [[nodiscard]] std::string encode_due_value(const due_row& row);
 [[nodiscard]] result<due_row> decode_due_value(timestamp at, due_kind kind, std::string_view bytes);
 
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers

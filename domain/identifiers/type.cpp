@@ -19,7 +19,8 @@ result<id_type> make_type(const type_options& o, const permutation_key& master, 
     return fail(errc::invalid_argument, fmt::format("identifier type '{}': {}", o.name, what));
   };
   if (!is_type_name(o.name)) return wrong("a name is a lower-case letter, then 1 to 63 of a-z, 0-9 and _.");
-  if (const auto ok = validate(o.format.rules, o.format.written_in, o.format.length); !ok) return wrong(ok.error().message);
+  if (const auto ok = validate(o.format.rules, o.format.written_in, o.format.length); !ok)
+    return wrong(ok.error().message);
   if (o.limits.refill_below < 1 || o.limits.fill_to < o.limits.refill_below)
     return wrong("pool_min must be at least 1, and pool_target at least pool_min.");
   if (o.cool_off < milliseconds{0}) return wrong("the cool-off cannot be negative.");
@@ -49,13 +50,14 @@ result<id_type> make_type(const type_options& o, const permutation_key& master, 
 std::string describe_space(const id_type& type) {
   const auto& f = type.space->format();
   const auto& r = f.rules;
-  return fmt::format(
-      "length={} alphabet={} not_start_with=[{}] sequence={}{} repeating={}:{} block={} even={}{} digits={} reverse={}{} "
-      "restricted=[{}] cyclic={} check_digit={}",
-      f.length, to_string(f.written_in), fmt::join(r.not_start_with, ","), r.sequence_limit, r.sequence_wraps ? "w" : "",
-      r.repeating_limit, static_cast<int>(r.repeating), r.repeating_block_limit, r.conjugative_even_digits_limit,
-      r.zero_counts_as_even ? "z" : "", r.digits_limit, r.reverse_digits_limit, r.groups_may_overlap ? "o" : "",
-      fmt::join(r.restricted_numbers, ","), r.cyclic_numbers, r.check_digit);
+  return fmt::format("length={} alphabet={} not_start_with=[{}] sequence={}{} repeating={}:{} block={} even={}{} "
+                     "digits={} reverse={}{} "
+                     "restricted=[{}] cyclic={} check_digit={}",
+                     f.length, to_string(f.written_in), fmt::join(r.not_start_with, ","), r.sequence_limit,
+                     r.sequence_wraps ? "w" : "", r.repeating_limit, static_cast<int>(r.repeating),
+                     r.repeating_block_limit, r.conjugative_even_digits_limit, r.zero_counts_as_even ? "z" : "",
+                     r.digits_limit, r.reverse_digits_limit, r.groups_may_overlap ? "o" : "",
+                     fmt::join(r.restricted_numbers, ","), r.cyclic_numbers, r.check_digit);
 }
 
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers

@@ -13,8 +13,8 @@ namespace matricula::identifiers {
 
 /// What somebody asks of a type. Ranges are checked by make_type.
 struct type_options {
-  std::string name;     ///< [a-z][a-z0-9_]{1,63}
-  std::string profile;  ///< the rules' name, for people; "custom" when they were changed
+  std::string name;    ///< [a-z][a-z0-9_]{1,63}
+  std::string profile; ///< the rules' name, for people; "custom" when they were changed
   id_format format;
   lifecycle of = lifecycle::pool;
   reuse_policy reuse = reuse_policy::random;
@@ -26,14 +26,14 @@ struct type_options {
 /// Immutable and shared by every actor of the type and by readers.
 struct id_type {
   std::string name;
-  std::uint16_t number = 0;  ///< stands for the name in keys; given by the store, for ever
+  std::uint16_t number = 0; ///< stands for the name in keys; given by the store, for ever
   std::string profile;
   std::shared_ptr<const identifier_space> space;
   pool_rules rules;
   pool_limits limits;
   std::uint32_t populator_workers = 2;
   capacity_estimate capacity;
-  std::string key_fingerprint;  ///< of the type's own key, hexadecimal
+  std::string key_fingerprint; ///< of the type's own key, hexadecimal
 };
 
 /// Whether `name` may name a type.
@@ -41,10 +41,11 @@ struct id_type {
 
 /// Errors: invalid_argument, with the option that is wrong and what is allowed.
 /// @param master the key from which the type's own is derived.
-[[nodiscard]] result<id_type> make_type(const type_options& options, const permutation_key& master, random_source& random);
+[[nodiscard]] result<id_type> make_type(const type_options& options, const permutation_key& master,
+                                        random_source& random);
 
 /// Everything that decides which identifiers there are and in what order, in words: it must not change once any was
 /// issued.
 [[nodiscard]] std::string describe_space(const id_type& type);
 
-}  // namespace matricula::identifiers
+} // namespace matricula::identifiers

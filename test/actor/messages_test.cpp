@@ -1,6 +1,5 @@
-#include "actors/messages.hpp"
-
 #include "actors/cast.hpp"
+#include "actors/messages.hpp"
 #include "runtime/message_codec.hpp"
 #include "runtime/message_types.hpp"
 #include "runtime/system.hpp"
@@ -14,8 +13,8 @@ namespace matricula::actors {
 namespace {
 
 struct messages_test : ::testing::Test {
-  std::unique_ptr<caf::actor_system_config> config = runtime::make_system_config(
-      {.how = runtime::system_options::scheduling::testing}, declare_messages);
+  std::unique_ptr<caf::actor_system_config> config =
+      runtime::make_system_config({.how = runtime::system_options::scheduling::testing}, declare_messages);
   caf::actor_system system{*config};
 
   template <class T>
@@ -30,9 +29,11 @@ struct messages_test : ::testing::Test {
 
 TEST_F(messages_test, every_type_survives_serialisation) {
   const trace_context trace{"01HX", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
-  const std::vector<identifiers::candidate> found{{7, identifiers::id_text("5164721753")}, {9, identifiers::id_text("A")}};
+  const std::vector<identifiers::candidate> found{{7, identifiers::id_text("5164721753")},
+                                                  {9, identifiers::id_text("A")}};
 
-  const auto issue = there_and_back(issue_ids{trace, {"clerk", 5}, 3, 99, "holder", std::string(16, 'r'), std::string(32, 'f'), {}});
+  const auto issue =
+      there_and_back(issue_ids{trace, {"clerk", 5}, 3, 99, "holder", std::string(16, 'r'), std::string(32, 'f'), {}});
   EXPECT_EQ(issue.trace, trace);
   EXPECT_EQ(issue.context.principal, "clerk");
   EXPECT_EQ(issue.count, 3u);
@@ -70,5 +71,5 @@ TEST_F(messages_test, only_what_may_be_done_twice_is_replayable) {
   EXPECT_FALSE(replayable(caf::make_message(propose{})));
 }
 
-}  // namespace
-}  // namespace matricula::actors
+} // namespace
+} // namespace matricula::actors

@@ -13,7 +13,14 @@ namespace {
 
 TEST(bytes, reads_back_what_was_written) {
   byte_writer out;
-  out.u8(200).big16(0xbeef).big32(0xdeadbeef).big64(0x0123456789abcdefULL).varint(0).varint(127).varint(128).varint(UINT64_MAX);
+  out.u8(200)
+      .big16(0xbeef)
+      .big32(0xdeadbeef)
+      .big64(0x0123456789abcdefULL)
+      .varint(0)
+      .varint(127)
+      .varint(128)
+      .varint(UINT64_MAX);
   out.text("a").text(std::string(300, 'x')).raw("end");
   byte_reader in{out.str()};
   EXPECT_EQ(in.u8(), 200);
@@ -83,7 +90,8 @@ TEST(trace, takes_over_only_what_the_recommendation_allows) {
   EXPECT_TRUE(is_traceparent(good));
   EXPECT_TRUE(is_traceparent("cc" + good.substr(2) + "-what-comes-later"));
   for (const auto& bad :
-       {std::string(), good.substr(1), good + "-x", "ff" + good.substr(2), std::string("00-00000000000000000000000000000000-b7ad6b7169203331-01"),
+       {std::string(), good.substr(1), good + "-x", "ff" + good.substr(2),
+        std::string("00-00000000000000000000000000000000-b7ad6b7169203331-01"),
         std::string("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"),
         std::string("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"), "cc" + good.substr(2) + "x"})
     EXPECT_FALSE(is_traceparent(bad)) << bad;
@@ -97,9 +105,10 @@ TEST(trace, takes_over_only_what_the_recommendation_allows) {
 
 TEST(trace, request_ids_are_short_and_plain) {
   EXPECT_TRUE(is_request_id("abc-123_X.9"));
-  for (const auto& bad : {std::string(), std::string(65, 'a'), std::string("a b"), std::string("a\n"), std::string("ä")})
+  for (const auto& bad :
+       {std::string(), std::string(65, 'a'), std::string("a b"), std::string("a\n"), std::string("ä")})
     EXPECT_FALSE(is_request_id(bad)) << bad;
 }
 
-}  // namespace
-}  // namespace matricula
+} // namespace
+} // namespace matricula

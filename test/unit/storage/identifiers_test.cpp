@@ -1,7 +1,6 @@
-#include "storage/identifiers.hpp"
-
-#include "fixture.hpp"
 #include "domain/identifiers/profiles.hpp"
+#include "fixture.hpp"
+#include "storage/identifiers.hpp"
 #include "storage/identifiers_verifier.hpp"
 
 namespace matricula::storage {
@@ -42,7 +41,13 @@ struct id_rows_test : ::testing::Test {
                        {5, record("5555", id_state::available)}};
     changes.released_slots = {{0, 5}};
     changes.due_added = {{later, due_kind::expire, {{2, 1}}, {}}, {later, due_kind::release, {{3, 1}}, {}}};
-    pool_counters c{.issued_to = 6, .walked_to = 10, .filtered = 4, .fresh = 2, .released = 1, .assigned = 2, .cooling = 1,
+    pool_counters c{.issued_to = 6,
+                    .walked_to = 10,
+                    .filtered = 4,
+                    .fresh = 2,
+                    .released = 1,
+                    .assigned = 2,
+                    .cooling = 1,
                     .issues_total = 4};
     batch rows(part.shard);
     put(rows, part, changes, c);
@@ -56,7 +61,9 @@ struct id_rows_test : ::testing::Test {
     const verifier* const all[] = {&ids};
     return verify(small_store(directory / "data"), decoders, all);
   }
-  static std::string first_problem(const verify_report& r) { return r.problems().empty() ? "(none)" : r.problems().front().message; }
+  static std::string first_problem(const verify_report& r) {
+    return r.problems().empty() ? "(none)" : r.problems().front().message;
+  }
 };
 
 TEST_F(id_rows_test, rows_come_back_as_they_were_put) {
@@ -71,7 +78,8 @@ TEST_F(id_rows_test, rows_come_back_as_they_were_put) {
   EXPECT_EQ(find_due(*now, part, timestamp{}, later, 10).value().size(), 2u);
   EXPECT_EQ(find_due(*now, part, timestamp{}, later, 1).value().size(), 1u);
   std::vector<std::uint64_t> counters;
-  ASSERT_TRUE(walk_records(*now, part, 2, [&](std::uint64_t c, const id_record&) { return counters.push_back(c), true; }));
+  ASSERT_TRUE(
+      walk_records(*now, part, 2, [&](std::uint64_t c, const id_record&) { return counters.push_back(c), true; }));
   EXPECT_EQ(counters, (std::vector<std::uint64_t>{2, 3, 5}));
 }
 
@@ -89,40 +97,65 @@ TEST_F(id_rows_test, verify_finds_each_disagreement) {
   };
   const auto later = noon + std::chrono::hours(24);
   const std::vector<damage> damages{
-      {"a lost record", [](batch& b, const id_partition& p) { b.erase(p.records(), p.record_key(0)); }, "assigned: the counter says 2"},
+      {"a lost record", [](batch& b, const id_partition& p) { b.erase(p.records(), p.record_key(0)); },
+       "assigned: the counter says 2"},
       {"a record out of nowhere",
-       [](batch& b, const id_partition& p) { b.put(p.records(), p.record_key(8), encode(record("8888", id_state::assigned))); },
+       [](batch& b, const id_partition& p) {
+         b.put(p.records(), p.record_key(8), encode(record("8888", id_state::assigned)));
+       },
        "never issued"},
       {"an identifier twice",
-       [](batch& b, const id_partition& p) { b.put(p.records(), p.record_key(0), encode(record("2222", id_state::assigned))); },
+       [](batch& b, const id_partition& p) {
+         b.put(p.records(), p.record_key(0), encode(record("2222", id_state::assigned)));
+       },
        "two records"},
       {"no due row for an expiry",
-       [&](batch& b, const id_partition& p) { b.erase(column::due, p.due_key({later, due_kind::expire, {{2, 1}}, {}})); },
+       [&](batch& b, const id_partition& p) {
+         b.erase(column::due, p.due_key({later, due_kind::expire, {{2, 1}}, {}}));
+       },
        "expires, but the due index"},
       {"no due row for a release",
-       [&](batch& b, const id_partition& p) { b.erase(column::due, p.due_key({later, due_kind::release, {{3, 1}}, {}})); },
+       [&](batch& b, const id_partition& p) {
+         b.erase(column::due, p.due_key({later, due_kind::release, {{3, 1}}, {}}));
+       },
        "never releases it"},
-      {"a hole in the released list", [](batch& b, const id_partition& p) { b.erase(column::released, p.released_key(0)); },
-       "has no place 0"},
-      {"a released identifier that is in use", [](batch& b, const id_partition& p) { b.put(column::released, p.released_key(0), std::string("\x02")); },
+      {"a hole in the released list",
+       [](batch& b, const id_partition& p) { b.erase(column::released, p.released_key(0)); }, "has no place 0"},
+      {"a released identifier that is in use",
+       [](batch& b, const id_partition& p) { b.put(column::released, p.released_key(0), std::string("\x02")); },
        "not available"},
       {"a wrong counter",
        [](batch& b, const id_partition& p) {
          b.put(column::pools, p.pool_key(),
-               encode(pool_counters{.issued_to = 6, .walked_to = 10, .filtered = 3, .fresh = 2, .released = 1, .issued = 1, .assigned = 2, .cooling = 1}));
+               encode(pool_counters{.issued_to = 6,
+                                    .walked_to = 10,
+                                    .filtered = 3,
+                                    .fresh = 2,
+                                    .released = 1,
+                                    .issued = 1,
+                                    .assigned = 2,
+                                    .cooling = 1}));
        },
        "issued: the counter says 1"},
       {"an unbalanced equation",
        [](batch& b, const id_partition& p) {
          b.put(column::pools, p.pool_key(),
-               encode(pool_counters{.issued_to = 6, .walked_to = 11, .filtered = 4, .fresh = 2, .released = 1, .assigned = 2, .cooling = 1}));
+               encode(pool_counters{.issued_to = 6,
+                                    .walked_to = 11,
+                                    .filtered = 4,
+                                    .fresh = 2,
+                                    .released = 1,
+                                    .assigned = 2,
+                                    .cooling = 1}));
        },
        "is not the sum"},
-      {"a record that does not decode", [](batch& b, const id_partition& p) { b.put(p.records(), p.record_key(0), "\x01garbage"); },
+      {"a record that does not decode",
+       [](batch& b, const id_partition& p) { b.put(p.records(), p.record_key(0), "\x01garbage"); },
        "identifier record"},
       {"a due row before the floor",
        [](batch& b, const id_partition& p) {
-         pool_counters c{.issued_to = 6, .walked_to = 10, .filtered = 4, .fresh = 2, .released = 1, .assigned = 2, .cooling = 1};
+         pool_counters c{
+             .issued_to = 6, .walked_to = 10, .filtered = 4, .fresh = 2, .released = 1, .assigned = 2, .cooling = 1};
          c.due_floor = noon + std::chrono::hours(48);
          b.put(column::pools, p.pool_key(), encode(c));
        },
@@ -134,8 +167,9 @@ TEST_F(id_rows_test, verify_finds_each_disagreement) {
     fill([&](batch& b) { d.plant(b, part); });
     const auto report = verify_now();
     EXPECT_FALSE(report.ok());
-    EXPECT_TRUE(std::ranges::any_of(report.problems(), [&](const problem& p) { return p.message.find(d.expected) != std::string::npos; }))
-        << first_problem(report);
+    EXPECT_TRUE(std::ranges::any_of(report.problems(), [&](const problem& p) {
+      return p.message.find(d.expected) != std::string::npos;
+    })) << first_problem(report);
   }
 }
 
@@ -155,7 +189,10 @@ TEST(settle_types, gives_numbers_once_and_refuses_what_would_issue_twice) {
   const auto raw = std::string(32, 'k');
   seeded_random random(1);
   const auto make = [&](std::string key, std::size_t length, lifecycle of) {
-    return *make_type({.name = "uin", .profile = "mosip-uin", .format = {alphabet::digits, length, *find_profile("mosip-uin")}, .of = of,
+    return *make_type({.name = "uin",
+                       .profile = "mosip-uin",
+                       .format = {alphabet::digits, length, *find_profile("mosip-uin")},
+                       .of = of,
                        .limits = {1, 10}},
                       *permutation_key::from_bytes(key), random);
   };
@@ -176,5 +213,5 @@ TEST(settle_types, gives_numbers_once_and_refuses_what_would_issue_twice) {
   EXPECT_NE(refused(make(raw, 6, lifecycle::pool)).find("lifecycle"), std::string::npos);
 }
 
-}  // namespace
-}  // namespace matricula::storage
+} // namespace
+} // namespace matricula::storage

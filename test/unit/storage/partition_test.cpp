@@ -1,7 +1,6 @@
-#include "storage/partition.hpp"
-
 #include "fixture.hpp"
 #include "storage/notebook.hpp"
+#include "storage/partition.hpp"
 
 namespace matricula::storage {
 namespace {
@@ -21,7 +20,8 @@ struct partition_test : ::testing::Test {
   tenure acquire(std::string_view partition = "p") {
     std::optional<tenure> got;
     log->acquire(seven, partition, [&](result<tenure> t) noexcept { got = *t; });
-    while (log->write_group()) {}
+    while (log->write_group()) {
+    }
     EXPECT_TRUE(got.has_value());
     return got.value_or(tenure{});
   }
@@ -92,7 +92,8 @@ TEST_F(partition_test, a_fenced_writer_learns_that_its_memory_is_not_the_store) 
   b.put(column::uins, row_key(seven, 1), "late");
   if (auto room = before.reserve(b.bytes())) {
     before.write(std::move(*room), std::move(b), [&](verdict v) noexcept { verdicts.push_back(v); });
-    while (log->write_group()) {}
+    while (log->write_group()) {
+    }
     ASSERT_EQ(verdicts, (std::vector<verdict>{verdict::fenced}));
     EXPECT_FALSE(before.trustworthy());
   }
@@ -113,7 +114,8 @@ TEST_F(partition_test, a_notebook_writes_one_note_after_the_other_and_each_sees_
           return {};
         },
         [&](result<void> how) noexcept { settled += how ? 1 : 0; });
-  while (log->write_group()) {}
+  while (log->write_group()) {
+  }
   EXPECT_EQ(seen, (std::vector<std::string>{"", "x", "xx", "xxx", "xxxx"}));
   EXPECT_EQ(settled, 5);
 }
@@ -131,7 +133,8 @@ TEST_F(partition_test, a_note_that_its_composer_refuses_is_not_written_and_the_n
         [&](result<void> how) noexcept { outcomes.push_back(how.has_value()); });
   };
   note(false), note(true);
-  while (log->write_group()) {}
+  while (log->write_group()) {
+  }
   EXPECT_EQ(outcomes, (std::vector<bool>{false, true}));
 }
 
@@ -139,14 +142,16 @@ TEST_F(partition_test, a_notebook_that_ends_answers_what_waits) {
   std::optional<errc> code;
   {
     notebook notes(*log, seven, "notes");
-    notes.write([](const view&, batch& to) -> result<void> { return to.put(column::audit, row_key(seven, 1), "x"), result<void>{}; },
+    notes.write([](const view&,
+                   batch& to) -> result<void> { return to.put(column::audit, row_key(seven, 1), "x"), result<void>{}; },
                 [](result<void>) noexcept {});
     notes.write([](const view&, batch&) -> result<void> { return {}; },
                 [&](result<void> how) noexcept { code = how ? std::nullopt : std::optional(how.error().code); });
   }
   EXPECT_EQ(code, errc::unavailable);
-  while (log->write_group()) {}
+  while (log->write_group()) {
+  }
 }
 
-}  // namespace
-}  // namespace matricula::storage
+} // namespace
+} // namespace matricula::storage

@@ -181,9 +181,12 @@ TEST(pool, a_returned_identifier_cannot_be_returned_again_without_saying_which_a
 }
 
 TEST(pool, lifecycles_refuse_what_they_do_not_know) {
-  for (const auto& [l, event] : {std::pair{lifecycle::pool, id_event::confirm}, {lifecycle::pool, id_event::give_back},
-                                 {lifecycle::pool, id_event::revoke}, {lifecycle::uin, id_event::revoke},
-                                 {lifecycle::vid, id_event::confirm}, {lifecycle::vid, id_event::give_back}}) {
+  for (const auto& [l, event] : {std::pair{lifecycle::pool, id_event::confirm},
+                                 {lifecycle::pool, id_event::give_back},
+                                 {lifecycle::pool, id_event::revoke},
+                                 {lifecycle::uin, id_event::revoke},
+                                 {lifecycle::vid, id_event::confirm},
+                                 {lifecycle::vid, id_event::give_back}}) {
     world w{rules_of(l, 3)};
     ASSERT_TRUE(w.propose(0, 3));
     (void)w.issue({}).value();
@@ -224,7 +227,7 @@ TEST(pool, a_revoked_vid_is_not_expired_again_and_its_old_due_row_does_not_touch
   EXPECT_EQ(w.step(0, id_event::revoke, 1).value().record.state, id_state::expired);
   EXPECT_FALSE(w.step(0, id_event::revoke, 1).value().changed);
   EXPECT_EQ(w.run_due(noon + hours{24}).released, 1u);
-  (void)w.issue({}, noon + hours{25}).value();  // perpetual, to somebody else
+  (void)w.issue({}, noon + hours{25}).value(); // perpetual, to somebody else
   EXPECT_EQ(w.step(0, id_event::revoke, 1).error().code, errc::stale_assignment);
   EXPECT_EQ(w.run_due(expiry + hours{1}).expired, 0u);
   EXPECT_EQ(w.records.at(0).state, id_state::assigned);
@@ -268,8 +271,11 @@ TEST(pool, batches_mix_released_and_fresh_ones_without_repeating_any) {
 TEST(pool, a_batch_of_the_largest_size_with_long_names_fits_into_one_write) {
   world w{rules_of(lifecycle::vid, 9'000)};
   ASSERT_TRUE(w.propose(0, 9'000));
-  auto out = w.pool_.issue({.count = 1'000, .expires_at = noon + hours{1}, .holder = std::string(64, 'h'),
-                            .by = std::string(64, 'p'), .idempotency_ref = std::string(16, 'k')},
+  auto out = w.pool_.issue({.count = 1'000,
+                            .expires_at = noon + hours{1},
+                            .holder = std::string(64, 'h'),
+                            .by = std::string(64, 'p'),
+                            .idempotency_ref = std::string(16, 'k')},
                            noon, w.random, w);
   ASSERT_TRUE(out.has_value());
   std::size_t bytes = encode(out->answer).size();
@@ -295,10 +301,11 @@ TEST(pool_policy, orders_a_refill_below_the_threshold_and_never_past_the_end) {
     std::optional<refill_order> expected;
   };
   const pool_limits limits{100, 500};
-  for (const auto& r : {row{"full", {500, 0, 10, 1000, 0}, {}}, row{"at the threshold", {100, 0, 10, 1000, 0}, {}},
-                        row{"below", {99, 0, 10, 1000, 0}, refill_order{10, 401}}, row{"all walked", {0, 0, 1000, 1000, 0}, {}},
-                        row{"a large request", {100, 0, 10, 1000, 800}, refill_order{10, 700}},
-                        row{"empty at start", {0, 0, 0, 1000, 0}, refill_order{0, 500}}}) {
+  for (const auto& r :
+       {row{"full", {500, 0, 10, 1000, 0}, {}}, row{"at the threshold", {100, 0, 10, 1000, 0}, {}},
+        row{"below", {99, 0, 10, 1000, 0}, refill_order{10, 401}}, row{"all walked", {0, 0, 1000, 1000, 0}, {}},
+        row{"a large request", {100, 0, 10, 1000, 800}, refill_order{10, 700}},
+        row{"empty at start", {0, 0, 0, 1000, 0}, refill_order{0, 500}}}) {
     const auto got = next_refill(r.level, limits);
     ASSERT_EQ(got.has_value(), r.expected.has_value()) << r.what;
     if (got) {
@@ -320,12 +327,13 @@ TEST(id_record, damaged_bytes_are_refused) {
 
 TEST(id_record, keeps_the_first_and_the_latest_of_a_long_history) {
   id_record r;
-  for (int i = 0; i < 100; ++i) r.advance(noon + milliseconds{i}, i % 2 ? id_state::available : id_state::issued, "clerk");
+  for (int i = 0; i < 100; ++i)
+    r.advance(noon + milliseconds{i}, i % 2 ? id_state::available : id_state::issued, "clerk");
   EXPECT_EQ(r.history.size(), id_record::history_max);
   EXPECT_EQ(r.history.front().at, noon);
   EXPECT_EQ(r.history.back().at, noon + milliseconds{99});
   EXPECT_EQ(r.history_dropped, 100 - id_record::history_max);
 }
 
-}  // namespace
-}  // namespace matricula::identifiers
+} // namespace
+} // namespace matricula::identifiers
