@@ -1,6 +1,6 @@
-// cpp-httplib listens and accepts. Its own reading and writing is not used: it percent-decodes header values, takes an
-// unreadable Content-Length for 0, loses pipelined requests, and writes head and body apart (with Nagle's algorithm and
-// delayed acknowledgements 40 ms a request). So `process_and_close_socket` is overridden, and connection.cpp does it.
+// cpp-httplib listens and accepts. Its own reading and writing is not used: it loses pipelined requests, and writes
+// head and body apart (with Nagle's algorithm and delayed acknowledgements 40 ms a request). Behind a proxy, a request
+// must be read strictly or refused. So `process_and_close_socket` is overridden, and connection.cpp does it.
 #include "api/server.hpp"
 
 #include "api/open_connections.hpp"

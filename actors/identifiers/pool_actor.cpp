@@ -214,7 +214,7 @@ caf::result<void> pool_actor::on_issue(const issue_ids& request) {
     else
       answer_settled(request.reply, result<issue_answer>(std::unexpected(outcome.error())));
   }
-  // The checker is told on every request, refused ones too.
+  // The level is noted on every request, refused ones too; the checker hears of it when it could act.
   tell_level();
   return caf::unit;
 }
