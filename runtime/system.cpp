@@ -1,14 +1,32 @@
 #include "runtime/system.hpp"
 
+#include "foundation/thread.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
+#include <caf/thread_hook.hpp>
 
 #include <algorithm>
 #include <thread>
 
 namespace matricula::runtime {
+
+namespace {
+
+/// Almost every request wakes a worker; what wakes it has often more to send.
+class worker_threads final : public caf::thread_hook {
+public:
+  void init(caf::actor_system&) override {}
+  void thread_started() override {
+    name_this_thread("actor-worker");
+    wake_without_preempting();
+  }
+  void thread_terminates() override {}
+};
+
+} // namespace
 
 std::unique_ptr<caf::actor_system_config>
 make_system_config(const system_options& options, const std::function<void(caf::actor_system_config&)>& declare) {
@@ -22,6 +40,7 @@ make_system_config(const system_options& options, const std::function<void(caf::
   // CAF's default is no limit at all: one busy actor would keep its worker for ever.
   config->set("scheduler.max-throughput", options.messages_per_turn);
   config->set("logger.verbosity", caf::atom("quiet"));
+  config->add_thread_hook<worker_threads>();
   if (declare) declare(*config);
   return config;
 }
