@@ -104,28 +104,50 @@ result<kept_letter> dead_letter_office::find(std::string_view id) const {
 }
 
 result<void> dead_letter_office::replay(std::string_view id, std::chrono::milliseconds at_most) {
-  const auto kept = find(id);
-  if (!kept) return std::unexpected(kept.error());
-  if (kept->replayed) return fail(errc::conflict, "This dead letter was replayed already.");
-  caf::actor_system* system = nullptr;
-  const runtime::registry* actors = nullptr;
   {
     const std::lock_guard guard(mutex_);
-    if (!system_) return fail(errc::unavailable, "The node is stopping.");
     if (!replaying_.emplace(id).second) return fail(errc::conflict, "This dead letter is being replayed.");
-    system = system_;
-    actors = actors_;
   }
-  auto how = runtime::replay(*system, *actors, kept->letter);
+  const auto end = [this, id = std::string(id)] {
+    const std::lock_guard guard(mutex_);
+    replaying_.erase(id);
+  };
+  // Read only now: whoever replayed it before has noted that.
+  auto kept = find(id);
+  auto may = kept ? result<void>{} : std::unexpected(kept.error());
+  if (may && kept->replayed) may = fail(errc::conflict, "This dead letter was replayed already.");
+  if (may) {
+    const std::lock_guard guard(mutex_);
+    may = system_ ? runtime::check_replay(*system_, *actors_, kept->letter)
+                  : fail(errc::unavailable, "The node is stopping.");
+  }
+  if (!may) {
+    end();
+    return may;
+  }
+  return notes_.write_and_wait(
+      [id = std::string(id)](const storage::view& rows, storage::batch& to) {
+        return letters::mark_replayed(rows, to, id);
+      },
+      at_most,
+      [this, end, letter = std::move(*kept)](result<void> how) noexcept {
+        if (how) send_again(letter);
+        end();
+      });
+}
+
+void dead_letter_office::send_again(const kept_letter& kept) noexcept {
+  result<void> how = fail(errc::unavailable, "The node is stopping.");
+  {
+    const std::lock_guard guard(mutex_);
+    if (system_) how = runtime::replay(*system_, *actors_, kept.letter);
+  }
   if (how)
-    how = notes_.write_and_wait(
-        [id = std::string(id)](const storage::view& rows, storage::batch& to) {
-          return letters::mark_replayed(rows, to, id);
-        },
-        at_most);
-  const std::lock_guard guard(mutex_);
-  replaying_.erase(replaying_.find(id));
-  return how;
+    log::info("dead_letter.replayed", "A dead letter was sent to its actor again.",
+              {{"actor", kept.letter.actor_path}, {"message_type", kept.letter.message_type}}, &kept.letter.trace);
+  else
+    log::error("dead_letter.not_sent", "It is marked as replayed but was not sent: " + how.error().message,
+               {{"actor", kept.letter.actor_path}, {"id", kept.id}});
 }
 
 result<void> dead_letter_office::discard(std::string_view id, std::chrono::milliseconds at_most) {

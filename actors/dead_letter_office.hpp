@@ -51,14 +51,17 @@ public:
   [[nodiscard]] result<page> list(std::string_view after, std::size_t limit) const;
   /// Errors: not_found.
   [[nodiscard]] result<kept_letter> find(std::string_view id) const;
-  /// Sends it to its actor again and notes that; a second time is refused. When the process dies between the two, it
-  /// can be replayed again: only messages whose effect is the same when done twice are replayable. Errors: not_found,
-  /// conflict, unavailable, deadline_exceeded.
+  /// Notes that it was replayed and, once that is durable, sends it to its actor: it is sent at most once, whatever
+  /// ends in between. The letter stays until it is discarded. Errors: not_found, conflict (replayed already, being
+  /// replayed, or not replayable), unavailable, outcome_unknown (the note was not durable in time; it may still be
+  /// sent).
   [[nodiscard]] result<void> replay(std::string_view id, std::chrono::milliseconds at_most);
-  /// Errors: not_found, unavailable, deadline_exceeded.
+  /// Errors: not_found, unavailable, outcome_unknown.
   [[nodiscard]] result<void> discard(std::string_view id, std::chrono::milliseconds at_most);
 
 private:
+  void send_again(const kept_letter& letter) noexcept;
+
   storage::notebook notes_;
   std::atomic<std::uint64_t> cap_;
   std::atomic<std::uint64_t> lost_{0};

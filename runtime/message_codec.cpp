@@ -62,16 +62,34 @@ result<caf::message> decode_message(caf::actor_system& system, std::string_view 
   return caf::message{caf::message::data_ptr{new caf::detail::dynamic_message_data(std::move(values)), false}};
 }
 
-result<void> replay(caf::actor_system& system, const registry& actors, const dead_letter& letter) {
+namespace {
+struct replay_order {
+  caf::actor to;
+  caf::message content;
+};
+
+result<replay_order> prepare_replay(caf::actor_system& system, const registry& actors, const dead_letter& letter) {
   if (!letter.replayable)
     return fail(errc::conflict, "A message of this type may not be replayed; send the request again instead.");
   auto content = decode_message(system, letter.payload);
   if (!content) return std::unexpected(content.error());
   // The letter says what it was when it was written; what counts is what this program declares.
   if (!facts_of(*content).replayable) return fail(errc::conflict, "A message of this type may no longer be replayed.");
-  const auto address = actors.address(letter.actor_path);
+  auto address = actors.address(letter.actor_path);
   if (!address) return std::unexpected(address.error());
-  caf::anon_send(*address, std::move(*content));
+  return replay_order{std::move(*address), std::move(*content)};
+}
+} // namespace
+
+result<void> replay(caf::actor_system& system, const registry& actors, const dead_letter& letter) {
+  auto order = prepare_replay(system, actors, letter);
+  if (!order) return std::unexpected(order.error());
+  caf::anon_send(order->to, std::move(order->content));
+  return {};
+}
+
+result<void> check_replay(caf::actor_system& system, const registry& actors, const dead_letter& letter) {
+  if (const auto order = prepare_replay(system, actors, letter); !order) return std::unexpected(order.error());
   return {};
 }
 

@@ -165,22 +165,24 @@ void registry::inspect(std::string_view path, reply_to<std::string> reply) const
 
 namespace {
 template <class T, class Ask>
-result<T> wait_for_reply(milliseconds timeout, const char* late, Ask ask) {
+result<T> wait_for_reply(milliseconds timeout, errc late, const char* what_then, Ask ask) {
   auto cell = std::make_shared<reply_cell<T>>(std::make_shared<reply_gate>());
   ask(reply_to<T>{cell});
   if (const auto* answer = cell->wait_for(timeout); answer != nullptr) return *answer;
-  return fail(errc::deadline_exceeded, late);
+  return fail(late, what_then, std::chrono::seconds(1));
 }
 } // namespace
 
 result<std::string> registry::inspect_and_wait(std::string_view path, milliseconds timeout) const {
-  return wait_for_reply<std::string>(std::min(timeout, inspect_timeout_max), "The actor is busy and did not answer.",
+  return wait_for_reply<std::string>(std::min(timeout, inspect_timeout_max), errc::deadline_exceeded,
+                                     "The actor is busy and did not answer.",
                                      [&](reply_to<std::string> reply) { inspect(path, std::move(reply)); });
 }
 
 result<std::uint64_t> registry::command_and_wait(std::string_view path, actor_command what,
                                                  milliseconds timeout) const {
-  return wait_for_reply<std::uint64_t>(timeout, "The command was given and is not done yet.",
+  return wait_for_reply<std::uint64_t>(timeout, errc::outcome_unknown,
+                                       "The command was given and is not done yet; look at the actor.",
                                        [&](reply_to<std::uint64_t> reply) { command(path, what, std::move(reply)); });
 }
 

@@ -12,7 +12,9 @@
 #include <caf/system_messages.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cxxabi.h>
+#include <memory>
 #include <typeinfo>
 
 namespace matricula::runtime {
@@ -37,7 +39,11 @@ message_class classify(const caf::mailbox_element& x) {
 namespace {
 std::string type_name_of_exception() {
   const auto* type = abi::__cxa_current_exception_type();
-  return type != nullptr ? type->name() : "unknown";
+  if (type == nullptr) return "unknown";
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> name{abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
+                                                         &std::free};
+  return status == 0 && name ? name.get() : type->name();
 }
 } // namespace
 
@@ -191,7 +197,8 @@ caf::error supervised_actor::on_exception(std::exception_ptr& thrown) {
   }
   const auto& facts = facts_of(element->content());
   keep_dead_letter(*element, what);
-  // The message's content may be in what(): it goes to the dead letter, not to the log.
+  // The message's content may be in what(): it goes to the dead letter, not to the log, nor to the reason that the
+  // actor tree and a supervisor's end show.
   log::error(
       "actor.crashed", "A handler failed; the supervisor decides what follows.",
       {{"actor", path()}, {"generation", generation()}, {"message_type", facts.name}, {"exception", type_of_exception}},
@@ -204,7 +211,7 @@ caf::error supervised_actor::on_exception(std::exception_ptr& thrown) {
                     "Messages of type " + facts.name +
                         " keep crashing the actor and are refused for a while. Look at " +
                         "its dead letters; restart the actor to accept them again."});
-  return crash_error(std::move(what), facts.name, refused);
+  return crash_error(type_of_exception + " while handling " + facts.name, facts.name, refused);
 }
 
 void supervised_actor::keep_dead_letter(const caf::mailbox_element& poison, const std::string& what) noexcept {

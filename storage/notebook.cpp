@@ -110,21 +110,24 @@ void notebook::write(composer compose, completion<result<void>> settled) {
   desk_->go_on();
 }
 
-result<void> notebook::write_and_wait(composer compose, std::chrono::milliseconds at_most) {
+result<void> notebook::write_and_wait(composer compose, std::chrono::milliseconds at_most,
+                                      completion<result<void>> settled) {
   struct outcome {
     std::mutex mutex;
     std::condition_variable changed;
     std::optional<result<void>> how;
   };
   const auto shared = std::make_shared<outcome>();
-  write(std::move(compose), [shared](result<void> how) noexcept {
+  write(std::move(compose), [shared, settled = std::move(settled)](result<void> how) mutable noexcept {
+    if (settled) settled(how);
     const std::lock_guard guard(shared->mutex);
     shared->how = std::move(how);
     shared->changed.notify_all();
   });
   std::unique_lock lock(shared->mutex);
   if (!shared->changed.wait_for(lock, at_most, [&] { return shared->how.has_value(); }))
-    return fail(errc::deadline_exceeded, "The write did not become durable in time; it may still be done.");
+    return fail(errc::outcome_unknown, "The write did not become durable in time; it may still be done.",
+                std::chrono::seconds(1));
   return *shared->how;
 }
 

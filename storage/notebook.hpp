@@ -29,8 +29,10 @@ public:
   /// `settled` gets the composer's error, or overloaded (too much is waiting), storage_full, unavailable,
   /// outcome_unknown; nothing was written after the first four.
   void write(composer compose, completion<result<void>> settled);
-  /// The same for a thread that may block; not for actors. Errors: also deadline_exceeded (it may still be done).
-  [[nodiscard]] result<void> write_and_wait(composer compose, std::chrono::milliseconds at_most);
+  /// The same for a thread that may block; not for actors. After `at_most` it is outcome_unknown: it may still be done.
+  /// `settled` hears the true outcome, even then.
+  [[nodiscard]] result<void> write_and_wait(composer compose, std::chrono::milliseconds at_most,
+                                            completion<result<void>> settled = nullptr);
 
   [[nodiscard]] shard_id shard() const noexcept;
   [[nodiscard]] result<std::shared_ptr<const view>> rows() const;

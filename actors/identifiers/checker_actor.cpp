@@ -17,7 +17,8 @@ caf::behavior checker_actor::make_behavior() {
   return {
       [this](const level_changed&) { check(); },
       [this](const refill_done& order) {
-        if (open_ && open_->number == order.order) open_.reset();
+        // Without progress, as on a full disk, the next order waits for the lease: it would end like this one.
+        if (open_ && open_->number == order.order && cx_->level->get().held_to > open_->from) open_.reset();
         check();
       },
       [this](const tick& t) {

@@ -24,9 +24,9 @@ constexpr milliseconds running_retry_after{500};
 
 /// An upper bound for the batch of an issue, so that the room for it can be taken before anything is decided.
 std::size_t issue_bytes(const issue_ids& request, bool may_draw_released) {
-  const std::size_t each = 160 + request.holder.size() + request.context.principal.size();
-  const std::size_t released = may_draw_released ? (request.count > 1 ? 128 : 4) * 1024 : 0;
-  return std::min(storage::batch::bytes_max, 1024 + request.count * each + released);
+  const std::size_t each =
+      240 + request.holder.size() + request.context.principal.size() + (may_draw_released ? id_record::bytes_max : 0);
+  return std::min(storage::batch::bytes_max, 1024 + request.count * each);
 }
 
 error verdict_error(storage::verdict v) {
@@ -54,7 +54,8 @@ caf::behavior pool_actor::make_behavior() {
       [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
         tenure_granted granted{generation, 0, 0, 0};
         if (t) granted = {generation, t->shard.value, t->partition, t->token};
-        caf::anon_send(self, granted);
+        // From itself: it passes even a full mailbox, and dies with this incarnation.
+        caf::send_as(self, self, granted);
       });
   return loading();
 }
@@ -336,9 +337,11 @@ result<void> pool_actor::change(const change_id& request, timestamp now) {
 caf::result<void> pool_actor::on_proposal(const propose& proposal) {
   if (stand_down()) return caf::skip();
   const auto before = pool_->counters().walked_to;
-  auto room = part_->reserve(1024);
-  // Refused or no room: the checker orders it again.
-  if (room && pool_->accept({proposal.from, proposal.to, proposal.found}) && pool_->counters().walked_to != before) {
+  // What was walked before a restart changes no row: even a full disk does not keep it from being handed out.
+  auto room = part_->reserve(proposal.to > before ? 1024 : 0);
+  const bool may = room || proposal.to <= before;
+  // Refused or no room: the checker orders it again, when its lease has lapsed.
+  if (may && pool_->accept({proposal.from, proposal.to, proposal.found}) && pool_->counters().walked_to != before) {
     storage::batch batch(cx_->part.shard);
     storage::put(batch, cx_->part, {}, pool_->counters());
     part_->write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
@@ -353,7 +356,8 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
   const auto answer = [to = cx_->expirer.address(), run = order.run](bool durable, const expiry_answer& outcome) {
     caf::anon_send(to, due_applied{run, durable, outcome});
   };
-  auto room = part_->reserve(std::min(storage::batch::bytes_max, 4 * 1024 + 2 * order.value.size() * 512));
+  // An entry of the row takes two bytes or more, and may rewrite a whole record.
+  auto room = part_->reserve(std::min(storage::batch::bytes_max, 8 * 1024 + order.value.size() * 2'048));
   if (!room) {
     answer(false, {});
     return caf::unit;
@@ -395,17 +399,22 @@ result<void> pool_actor::purge_record(const due_row& row, timestamp now, storage
   auto answer = decode_issued_ids(kept->payload);
   if (!answer) return std::unexpected(answer.error());
   // A batch's record stays as long as one of its identifiers is still its caller's, or was until a short while ago.
+  std::optional<timestamp> keep_to;
   for (std::size_t i = 0; i < answer->ids.size(); ++i) {
     const auto counter = cx_->type.space->counter_of(answer->ids[i]);
     if (!counter) continue;
     auto found = record(static_cast<std::uint64_t>(*counter));
     if (!found) return std::unexpected(found.error());
-    if (!*found || (*found)->assignment != answer->assignments[i]) continue;
-    const auto& r = **found;
-    const bool given_back = r.state == id_state::available && !r.ended_at && !r.history.empty();
-    const auto ended_at = given_back ? std::optional(r.history.back().at) : r.ended_at;
-    // One that ended later has a row of its own.
-    if (!ended_at || *ended_at + cx_->options.purge_after > now) return {};
+    if (!*found) continue;
+    const auto over = over_by(**found, answer->assignments[i]);
+    if (!over) return {}; // its end will add a row of its own
+    if (*over + cx_->options.purge_after > now)
+      keep_to = std::max(keep_to, std::optional(*over + cx_->options.purge_after));
+  }
+  if (keep_to) {
+    const due_row later{*keep_to, due_kind::purge, {}, row.idempotency_ref};
+    batch.put(storage::column::due, cx_->part.due_key(later), encode_due_value(later));
+    return {};
   }
   batch.erase(storage::column::idempotency, key);
   return {};

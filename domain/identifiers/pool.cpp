@@ -13,8 +13,12 @@ namespace {
 constexpr std::uint8_t issued_ids_version = 1;
 constexpr std::string_view expirer_name = "expirer";
 /// What fits into one batch beside its other rows.
-constexpr std::size_t drawn_bytes_max = 96 * 1024;
+constexpr std::size_t issue_bytes_max = 250 * 1024;
 constexpr std::size_t due_bytes_max = 96 * 1024;
+/// Of an identifier that is handed out, beside its record and its text: its part of the answer and of a due row; of
+/// the released list, when it is drawn from there.
+constexpr std::size_t bytes_beside_record = 16;
+constexpr std::size_t released_row_bytes = 32;
 constexpr std::size_t due_steps_max = 400;
 constexpr milliseconds refill_retry_after{1'000};
 constexpr milliseconds release_retry_after{60'000};
@@ -56,6 +60,23 @@ result<issued_ids> decode_issued_ids(std::string_view bytes) {
   if (!version_known || !in.done())
     return fail(errc::corrupt, "issued identifiers: unknown version, cut short or too long");
   return ids;
+}
+
+std::optional<timestamp> over_by(const id_record& record, std::uint32_t assignment) {
+  if (record.assignment < assignment || record.history.empty()) return std::nullopt;
+  if (record.assignment == assignment) {
+    if (record.ended_at) return record.ended_at;
+    if (record.state == id_state::available) return record.history.back().at;
+    return std::nullopt;
+  }
+  // Backwards through the later assignments; when events were dropped, the gap is behind the first one.
+  const std::size_t oldest = record.history_dropped > 0 ? 1 : 0;
+  auto number = record.assignment;
+  for (auto i = record.history.size(); i-- > oldest;) {
+    const auto& event = record.history[i];
+    if (event.from == id_state::available && number-- == assignment + 1) return event.at;
+  }
+  return record.history[std::min(oldest, record.history.size() - 1)].at;
 }
 
 pool::pool(pool_rules rules, const pool_counters& stored)
@@ -128,6 +149,7 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
   out.answer.expires_at = request.expires_at;
   out.changes.records.reserve(request.count);
 
+  std::size_t bytes = 0; // an upper bound of what will be written
   const auto hand_out = [&](std::uint64_t counter, id_record record) {
     ++record.assignment;
     record.expires_at = request.expires_at;
@@ -142,6 +164,7 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
       add_due(out.changes.due_added, *request.expires_at, due_kind::expire, {counter, record.assignment});
     out.answer.ids.push_back(record.id);
     out.answer.assignments.push_back(record.assignment);
+    bytes += record.size_estimate() + record.id.size() + bytes_beside_record;
     out.changes.records.emplace_back(counter, std::move(record));
   };
 
@@ -151,13 +174,23 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
     if (const auto i = moved.find(slot); i != moved.end()) return i->second;
     return rows.released_at(slot);
   };
-  std::size_t drawn_bytes = 0;
+  id_record like_the_others;
+  like_the_others.id = fresh_.empty() ? "" : std::string(fresh_.front().id.view());
+  like_the_others.holder = request.holder;
+  like_the_others.idempotency_ref = request.idempotency_ref;
+  like_the_others.advance(now, id_state::available, request.by);
+  const auto fresh_bytes = like_the_others.size_estimate() + like_the_others.id.size() + bytes_beside_record;
+  const auto too_long = [&](std::uint64_t fit) {
+    return fail(errc::invalid_argument,
+                fmt::format("So many identifiers with such long histories or holders do not fit into one write. Ask "
+                            "for at most {} at a time.",
+                            fit));
+  };
   for (std::uint64_t i = 0; i < draws; ++i) {
-    if (drawn_bytes > drawn_bytes_max) {
-      // Long histories: the rest must come from fresh ones, or the batch would outgrow what an engine takes.
+    if (bytes + (request.count - i) * fresh_bytes + id_record::bytes_max > issue_bytes_max) {
+      // The rest must come from fresh ones, or the batch would outgrow what an engine takes.
       if (request.count - i > fresh_.size())
-        return fail(errc::invalid_argument,
-                    fmt::format("These identifiers have long histories. Ask for at most {} at a time.", i));
+        return too_long(std::max<std::uint64_t>(i, issue_bytes_max / id_record::bytes_max - 1));
       draws = i;
       break;
     }
@@ -175,8 +208,8 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
       moved[slot] = *filler;
     }
     --next.released;
-    drawn_bytes += (*record)->size_estimate();
     hand_out(*counter, std::move(**record));
+    bytes += released_row_bytes;
   }
   for (const auto& [slot, counter] : moved)
     if (slot < next.released) out.changes.released_slots.emplace_back(slot, counter);
@@ -191,6 +224,8 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
     --next.fresh;
     hand_out(c.counter, std::move(record));
   }
+  if (bytes > issue_bytes_max)
+    return too_long(std::max<std::uint64_t>(request.count * (issue_bytes_max / 2) / bytes, 1));
   fresh_.erase(fresh_.begin(), fresh_.begin() + from_fresh);
   sort_due(out.changes.due_added);
   counters_ = next;
@@ -237,6 +272,7 @@ result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, mil
   std::vector<std::pair<std::uint64_t, id_record>> current;
   std::size_t bytes = 0;
   std::vector<due_entry> left_over;
+  std::vector<due_row> to_come;
   for (const auto& entry : row.entries) {
     if (bytes > due_bytes_max || current.size() >= due_steps_max) {
       left_over.push_back(entry);
@@ -249,11 +285,17 @@ result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, mil
     const bool still_so = row.kind == due_kind::expire
                               ? r.state == id_state::assigned && r.expires_at && *r.expires_at <= now
                               : r.state == id_state::expired && r.ended_at && *r.ended_at + rules_.cool_off <= now;
-    if (!still_so) continue;
+    if (!still_so) {
+      // Still to come, because the cool-off was made longer since the row was written.
+      if (row.kind == due_kind::release && r.state == id_state::expired && r.ended_at)
+        add_due(to_come, *r.ended_at + rules_.cool_off, due_kind::release, entry);
+      continue;
+    }
     bytes += r.size_estimate();
     current.emplace_back(entry.counter, std::move(**record));
   }
   due_outcome out;
+  out.changes.due_added = std::move(to_come);
   for (auto& [counter, record] : current) {
     if (row.kind == due_kind::expire) {
       end_assignment(counter, record, id_state::expired, *record.expires_at, now, expirer_name, purge_after,

@@ -62,6 +62,11 @@ struct issued_ids {
 [[nodiscard]] std::string encode(const issued_ids& ids);
 [[nodiscard]] result<issued_ids> decode_issued_ids(std::string_view bytes);
 
+/// A time by which assignment number `assignment` of the record was over; nothing while it holds. For the present
+/// assignment it is the end itself; for one that was handed on it may be later: when the next one that the history
+/// still names was issued.
+[[nodiscard]] std::optional<timestamp> over_by(const id_record& record, std::uint32_t assignment);
+
 /// Valid identifiers found by walking [from, to).
 struct pool_proposal {
   std::uint64_t from = 0;

@@ -40,8 +40,13 @@ std::optional<timestamp> id_record::issued_at() const noexcept {
 }
 
 std::size_t id_record::size_estimate() const noexcept {
-  std::size_t n = 64 + id.size() + holder.size() + idempotency_ref.size();
-  for (const auto& e : history) n += 8 + e.by.size();
+  constexpr std::size_t fixed = 28; // version, flags, state, lengths, assignment, and its key in a batch
+  constexpr std::size_t time = 7;
+  std::size_t n = fixed + id.size() + (expires_at ? time : 0) + (ended_at ? time : 0);
+  if (!holder.empty()) n += 1 + holder.size();
+  if (!idempotency_ref.empty()) n += 1 + idempotency_ref.size();
+  if (history_dropped > 0) n += 10;
+  for (const auto& e : history) n += time + 2 + e.by.size();
   return n;
 }
 

@@ -24,6 +24,7 @@ struct history_event {
 struct id_record {
   /// Events kept; of a longer history the first and the latest ones remain.
   static constexpr std::size_t history_max = 32;
+  static constexpr std::size_t bytes_max = 2'600; ///< in the store, when holder and principals have 64 bytes each
 
   std::string id; ///< the whole identifier, so that a lost key costs no records
   id_state state = id_state::available;
@@ -39,7 +40,7 @@ struct id_record {
   void advance(timestamp at, id_state to, std::string_view by);
   /// When the present assignment began; nothing while AVAILABLE for the first time.
   [[nodiscard]] std::optional<timestamp> issued_at() const noexcept;
-  /// Bytes that it takes in the store, at most.
+  /// Bytes that it takes in a write, at most.
   [[nodiscard]] std::size_t size_estimate() const noexcept;
   bool operator==(const id_record&) const = default;
 };

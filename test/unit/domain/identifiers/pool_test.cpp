@@ -284,6 +284,55 @@ TEST(pool, a_batch_of_the_largest_size_with_long_names_fits_into_one_write) {
   EXPECT_LT(bytes, 250u * 1024);
 }
 
+/// Released identifiers with `events` events each, by principals with long names.
+world released_ones(std::uint64_t count, int events) {
+  world w{rules_of(lifecycle::uin, count * 3)};
+  EXPECT_TRUE(w.propose(0, count * 3));
+  while (w.pool_.counters().fresh > 0)
+    (void)w.issue({.count = static_cast<std::uint32_t>(std::min<std::uint64_t>(w.pool_.counters().fresh, 1'000))});
+  for (auto& [_, r] : w.records)
+    while (r.history.size() + 1 < static_cast<std::size_t>(events))
+      r.advance(noon, id_state::issued, std::string(64, 'p'));
+  for (std::uint64_t c = 0; c < count; ++c) EXPECT_TRUE(w.step(c * 3, id_event::give_back));
+  return w;
+}
+
+TEST(pool, a_batch_of_released_ones_with_long_histories_fits_into_one_write_or_is_refused_with_a_number_that_fits) {
+  for (const int events : {1, 4, 12, 32}) {
+    auto w = released_ones(1'000, events);
+    issue_request asked{.count = 900,
+                        .holder = std::string(64, 'h'),
+                        .by = std::string(64, 'p'),
+                        .idempotency_ref = std::string(16, 'k')};
+    auto out = w.pool_.issue(asked, noon, w.random, w);
+    if (!out) {
+      ASSERT_EQ(out.error().code, errc::invalid_argument) << events;
+      asked.count =
+          static_cast<std::uint32_t>(std::stoul(out.error().message.substr(out.error().message.rfind("most") + 5)));
+      EXPECT_GE(asked.count, 50u) << events;
+      EXPECT_EQ(w.pool_.counters().released, 1'000u) << "a refusal changes nothing";
+      out = w.pool_.issue(asked, noon, w.random, w);
+    }
+    ASSERT_TRUE(out.has_value()) << events << ": " << out.error().message;
+    std::size_t bytes = encode(out->answer).size();
+    for (const auto& [_, r] : out->changes.records) bytes += encode(r).size() + 16;
+    bytes += out->changes.released_slots.size() * 24;
+    EXPECT_LT(bytes, 254u * 1024) << events;
+  }
+}
+
+TEST(pool, a_cool_off_that_was_made_longer_meanwhile_is_waited_for) {
+  world w{rules_of(lifecycle::vid, 3)};
+  ASSERT_TRUE(w.propose(0, 3));
+  (void)w.issue({.expires_at = noon + hours{1}}).value();
+  EXPECT_EQ(w.run_due(noon + hours{1}).expired, 1u);
+  auto longer = w.rules_;
+  longer.cool_off = hours{240};
+  w.pool_ = pool(longer, w.pool_.counters());
+  EXPECT_EQ(w.run_due(noon + hours{1} + hours{240} - milliseconds{1}).released, 0u);
+  EXPECT_EQ(w.run_due(noon + hours{1} + hours{240}).released, 1u);
+}
+
 TEST(pool, an_ended_assignment_lets_its_idempotency_record_go_after_the_retention) {
   world w{rules_of(lifecycle::uin, 3)};
   ASSERT_TRUE(w.propose(0, 3));
