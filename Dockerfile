@@ -1,7 +1,10 @@
 # A node in a container. The steps are those of the scripts, so that they stay true:
 #   docker build -t matricula .
+#   (umask 077; openssl rand -hex 32 >identifiers.key)      once; keep a copy in a safe place
+#   docker run --rm -v matricula:/var/lib/matricula matricula token create --name admin --scopes '*'
 #   docker run -p 8080:8080 -v matricula:/var/lib/matricula \
 #     -e MATRICULA_IDENTIFIERS__KEY="$(cat identifiers.key)" matricula
+# The second run prints the token, once; without a token no node starts.
 FROM debian:12 AS build
 WORKDIR /src
 COPY scripts/install scripts/install

@@ -45,8 +45,9 @@ kept_letter unpack(letters::letter&& l) {
 
 } // namespace
 
-dead_letter_office::dead_letter_office(storage::commit_log& log, std::uint64_t cap)
-    : notes_(log, letters_shard, "dead letters"), cap_(cap) {}
+dead_letter_office::dead_letter_office(storage::commit_log& log, std::uint64_t cap,
+                                       std::unique_ptr<random_source> random)
+    : notes_(log, letters_shard, "dead letters"), cap_(cap), random_(std::move(random)) {}
 
 void dead_letter_office::connect(caf::actor_system* system, const runtime::registry* actors) {
   const std::lock_guard guard(mutex_);
@@ -58,7 +59,7 @@ void dead_letter_office::keep(runtime::dead_letter letter) noexcept {
   letters::letter kept;
   {
     const std::lock_guard guard(mutex_);
-    kept.id = make_ulid(letter.at.time_since_epoch().count(), random_);
+    kept.id = make_ulid(letter.at.time_since_epoch().count(), *random_);
   }
   kept.at = letter.at;
   kept.actor = letter.actor_path;

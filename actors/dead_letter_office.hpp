@@ -34,7 +34,9 @@ struct kept_letter {
 class dead_letter_office final : public runtime::dead_letter_sink {
 public:
   /// @param cap letters kept per actor and message type; further ones are counted.
-  dead_letter_office(storage::commit_log& log, std::uint64_t cap);
+  /// @param random for the letters' ids
+  dead_letter_office(storage::commit_log& log, std::uint64_t cap,
+                     std::unique_ptr<random_source> random = std::make_unique<secure_random>());
 
   /// For replays: where actors are found. Call it when the actor system is there, and with nulls before it goes.
   void connect(caf::actor_system* system, const runtime::registry* actors);
@@ -66,7 +68,7 @@ private:
   std::atomic<std::uint64_t> cap_;
   std::atomic<std::uint64_t> lost_{0};
   mutable std::mutex mutex_;
-  secure_random random_;
+  std::unique_ptr<random_source> random_;
   std::set<std::string, std::less<>> replaying_;
   caf::actor_system* system_ = nullptr;
   const runtime::registry* actors_ = nullptr;

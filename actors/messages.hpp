@@ -130,6 +130,9 @@ struct due_applied {
   std::uint64_t run = 0;
   bool durable = false;
   expiry_answer done;
+  bool unreadable = false; ///< what it names does not decode: it stays, and the run goes round it
+  std::int64_t at_ms = 0;  ///< of an unreadable row, with its value
+  std::string value;
 };
 
 /// An actor to itself: a timer of the given generation rang.
@@ -214,7 +217,7 @@ typename I::result_type inspect(I& f, apply_due& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, due_applied& x) {
-  return f(caf::meta::type_name("due_applied"), x.run, x.durable, x.done);
+  return f(caf::meta::type_name("due_applied"), x.run, x.durable, x.done, x.unreadable, x.at_ms, x.value);
 }
 template <class I>
 typename I::result_type inspect(I& f, tick& x) {

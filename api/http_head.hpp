@@ -27,7 +27,8 @@ struct request_head {
   bool expects_continue = false;
   bool close = false; ///< the client wants no further request on this connection
 
-  /// The value of the first field of that name, whatever its case; empty when there is none.
+  /// The value of the first field of that name, whatever its case. When there is none, a view without data
+  /// (`data() == nullptr`); a field without a value gives an empty view with data.
   [[nodiscard]] std::string_view find(std::string_view name) const noexcept;
   [[nodiscard]] bool has_body() const noexcept { return chunked || content_length > 0; }
 };

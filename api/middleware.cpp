@@ -150,12 +150,13 @@ struct application::chain {
   static outcome<void> check_idempotency_key(exchange& x) {
     const auto key = x.what.header("Idempotency-Key");
     const auto use = x.to->declared.idempotency;
-    if (key.empty()) {
+    if (key.data() == nullptr) {
       if (use != idempotency::required) return {};
       return refuse(400, errc::invalid_argument, "This route needs the header Idempotency-Key.");
     }
     const auto is_printable = [](char c) { return c >= 0x20 && c < 0x7f; };
-    if (key.size() > 255 || !std::ranges::all_of(key, is_printable))
+    // Who sends an empty key believes that repeating is safe, and would get other identifiers each time.
+    if (key.empty() || key.size() > 255 || !std::ranges::all_of(key, is_printable))
       return refuse(400, errc::invalid_argument, "Idempotency-Key must be 1 to 255 printable ASCII characters.");
     if (use != idempotency::ignored) x.seen.idempotency_key = key;
     return {};
@@ -251,7 +252,7 @@ class nothing_read final : public incoming {
 public:
   [[nodiscard]] std::string_view method() const override { return "-"; }
   [[nodiscard]] std::string_view target() const override { return ""; }
-  [[nodiscard]] std::string_view header(std::string_view) const override { return ""; }
+  [[nodiscard]] std::string_view header(std::string_view) const override { return {}; }
   [[nodiscard]] outcome<std::string_view> body(std::size_t) override { return std::string_view{}; }
 };
 } // namespace

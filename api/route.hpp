@@ -68,7 +68,8 @@ public:
   [[nodiscard]] virtual std::string_view method() const = 0;
   /// Path and query as sent, percent-encoded.
   [[nodiscard]] virtual std::string_view target() const = 0;
-  /// The first header of that name (any case), trimmed; empty when absent.
+  /// The first header of that name (any case), trimmed. Absent: a view without data (`data() == nullptr`). Sent without
+  /// a value: an empty view with data.
   [[nodiscard]] virtual std::string_view header(std::string_view name) const = 0;
   /// The whole body; read on the first call, so that a refused request costs no memory.
   /// Refuses with 413 over `bytes_max`, 408 when it comes too slowly, 400 when its framing is broken.

@@ -98,6 +98,19 @@ bool write_all(int fd, std::string_view text) {
   return true;
 }
 
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
+/// What root makes here must stay the service's: it goes to whoever owns the present file, or else the folder.
+/// Others can give nothing away, and need not.
+bool hand_over(int fd, const std::filesystem::path& file) {
+  if (::geteuid() != 0) return true;
+  struct stat owner{};
+  if (::stat(file.c_str(), &owner) != 0 && ::stat(folder_of(file).c_str(), &owner) != 0) return false;
+  return ::fchown(fd, owner.st_uid, owner.st_gid) == 0;
+}
+
 result<void> replace(const std::filesystem::path& file, const std::vector<token_record>& tokens) {
   std::string text(comment);
   for (const auto& token : tokens) text += to_line(token);
@@ -105,20 +118,34 @@ result<void> replace(const std::filesystem::path& file, const std::vector<token_
   ::unlink(fresh.c_str()); // left by a process that died; the lock says that nobody is writing it
   {
     const descriptor out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!out || !write_all(out.get(), text) || ::fsync(out.get()) != 0) return io_error(file, "written");
+    if (!out || !hand_over(out.get(), file) || !write_all(out.get(), text) || ::fsync(out.get()) != 0)
+      return io_error(file, "written");
   }
   if (::rename(fresh.c_str(), file.c_str()) != 0) return io_error(file, "replaced");
-  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  const descriptor dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const descriptor dir(::open(folder_of(file).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!dir || ::fsync(dir.get()) != 0) return io_error(file, "synced");
   return {};
+}
+
+/// Opens or makes the lock's file. A link is not followed: root must not give a file away that somebody else chose.
+int open_lock(const std::filesystem::path& file) {
+  const auto path = file.string() + ".lock";
+  for (;;) {
+    const int fresh = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fresh >= 0 && !hand_over(fresh, file)) {
+      ::close(fresh);
+      return -1;
+    }
+    if (fresh >= 0 || errno != EEXIST) return fresh;
+    const int known = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (known >= 0 || errno != ENOENT) return known;
+  }
 }
 
 /// Held while the file is read, changed and replaced. The lock has a file of its own, since the tokens file is
 /// replaced.
 result<std::unique_ptr<descriptor>> lock(const std::filesystem::path& file) {
-  const auto path = file.string() + ".lock";
-  auto fd = std::make_unique<descriptor>(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  auto fd = std::make_unique<descriptor>(open_lock(file));
   if (!*fd) return io_error(file, "locked");
   while (::flock(fd->get(), LOCK_EX) != 0)
     if (errno != EINTR) return io_error(file, "locked");
@@ -251,6 +278,8 @@ token_store::token_store(std::filesystem::path file)
 token_store::~token_store() = default;
 
 result<std::size_t> token_store::reload() {
+  // Of two at once the later one must read later, or tokens that were revoked in between come back.
+  const std::scoped_lock one_at_a_time(reloading_);
   auto tokens = load_tokens(file_);
   if (!tokens) return std::unexpected(tokens.error());
   auto fresh = std::make_shared<table>();

@@ -31,7 +31,8 @@ struct token_request {
 };
 
 /// Adds a token to `file`, which is made (mode 0600) when absent, and returns its text: the only time that it is seen.
-/// The file is replaced as a whole and synced; two calls at once, in two processes too, follow each other.
+/// The file is replaced as a whole and synced; two calls at once, in two processes too, follow each other. Its owner
+/// stays the same; when root makes a new one it belongs to the owner of its folder.
 /// Errors: invalid_argument, conflict (the name is taken), io, corrupt (the file is not readable as tokens).
 [[nodiscard]] result<std::string> create_token(const std::filesystem::path& file, const token_request& wanted,
                                                timestamp now);
@@ -60,6 +61,7 @@ public:
 private:
   struct table;
   std::filesystem::path file_;
+  std::mutex reloading_;     ///< from reading the file to the swap
   mutable std::mutex guard_; ///< of table_
   std::shared_ptr<const table> table_;
   std::atomic<std::uint64_t> generation_;

@@ -8,6 +8,7 @@
 #include "api/resources/actors.hpp"
 #include "api/resources/audit_log.hpp"
 #include "api/resources/backup.hpp"
+#include "api/resources/clock.hpp"
 #include "api/resources/configuration.hpp"
 #include "api/resources/constant.hpp"
 #include "api/resources/dead_letters.hpp"
@@ -31,6 +32,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 
@@ -70,7 +72,7 @@ struct node::parts {
 
   node_options options;
   config::loaded running;
-  std::mutex reload_mutex;
+  std::mutex reload_mutex; ///< held from reading settings and tokens until both apply
   std::atomic<std::uint32_t> batch_count_max{1};
   std::atomic<bool> draining{false};
 
@@ -80,11 +82,12 @@ struct node::parts {
   std::unique_ptr<storage::store> store;
   std::shared_ptr<decision_clock> decisions;
   std::shared_ptr<runtime::reply_gate> gate = std::make_shared<runtime::reply_gate>();
-  std::unique_ptr<storage::local_log> log;
-  std::unique_ptr<storage::log_writer> writer;
+  // They outlive the log and its writer: what they still have in flight completes on the writer's thread.
   std::unique_ptr<actors::dead_letter_office> letters;
   std::shared_ptr<actors::schedule_book> schedules;
   std::unique_ptr<storage::notebook> audit_log;
+  std::unique_ptr<storage::local_log> log;
+  std::unique_ptr<storage::log_writer> writer;
 
   std::shared_ptr<runtime::registry> actors;
   std::shared_ptr<runtime::services> services;
@@ -110,7 +113,9 @@ struct node::parts {
   result<void> start_actors();
   result<void> start_server();
   void stop();
+  /// Everything or nothing; a refusal is logged.
   result<std::vector<std::string>> reload();
+  result<std::vector<std::string>> load_and_apply();
   void publish_storage();
   /// Writes an operator's act down before it is carried out.
   result<void> note(const api::audit_entry& e);
@@ -132,10 +137,10 @@ result<void> node::parts::open_store() {
   store = std::move(*opened);
   decisions = std::make_shared<decision_clock>(time, store->last_durable_time());
   if (decisions->suspect())
-    log::error(
-        "clock.suspect",
-        "The clock is more than 7 days past the last write: nothing expires until the configuration is reloaded.",
-        {{"last_write", to_rfc3339(store->last_durable_time())}});
+    log::error("clock.suspect",
+               "The clock is more than 7 days past the last write. Until POST /v1/clock/trust confirms it, nothing "
+               "expires and what is issued carries the time of the last write.",
+               {{"last_write", to_rfc3339(store->last_durable_time())}, {"wall", to_rfc3339(time.wall())}});
 
   auto& sync_seconds =
       numbers.histogram("matricula_storage_sync_seconds", "Write and sync of one group.", metrics::seconds_bounds());
@@ -300,12 +305,13 @@ result<void> node::parts::start_server() {
   };
   configuration.audit = audit;
   configuration.reload = [this] { return reload(); };
-  api::identifier_sources identifiers{door.get(), &time, [this] { return batch_count_max.load(); }, audit};
+  api::identifier_sources identifiers{door.get(), decisions.get(), [this] { return batch_count_max.load(); }, audit};
 
-  for (auto& routes : {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
-                       api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration)),
-                       api::dead_letter_routes(*letter_desk, audit), api::audit_routes(*audit_log),
-                       api::backup_routes({store.get(), decisions.get(), audit})})
+  for (auto& routes :
+       {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
+        api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration)),
+        api::dead_letter_routes(*letter_desk, audit), api::audit_routes(*audit_log),
+        api::clock_routes({decisions.get(), audit}), api::backup_routes({store.get(), decisions.get(), audit})})
     if (auto ok = app->add(routes); !ok) return ok;
   if (options.bench_route)
     if (auto ok = app->add(api::constant_route()); !ok) return ok;
@@ -335,6 +341,8 @@ void node::parts::publish_storage() {
   const auto set = [&](const char* name, const char* help, std::uint64_t value) {
     numbers.gauge(name, help).Set(static_cast<double>(value));
   };
+  set("matricula_clock_suspect", "1 while the wall clock is not believed: see GET /v1/clock.",
+      decisions->suspect() ? 1 : 0);
   set("matricula_storage_groups", "Groups written: each is one sync of the write-ahead log.", stats.groups);
   set("matricula_storage_batches", "Batches made durable.", stats.batches);
   set("matricula_storage_bytes", "Bytes of those batches.", stats.bytes);
@@ -381,7 +389,10 @@ result<void> node::parts::note(const api::audit_entry& e) {
 
 void node::parts::stop() {
   draining = true;
-  const auto drain = milliseconds{settings().server.drain_timeout_ms};
+  const auto drain = [this] {
+    const std::lock_guard lock(reload_mutex);
+    return milliseconds{settings().server.drain_timeout_ms};
+  }();
   if (server && !server->drain(drain))
     log::warning("node.drain_cut", "Some requests were cut off at the end of the drain.");
   server.reset();
@@ -413,9 +424,6 @@ void node::stop() {
   parts_->services.reset();
   parts_->telemetry.reset();
   parts_->system.reset();
-  parts_->letters.reset();
-  parts_->schedules.reset();
-  parts_->audit_log.reset();
   parts_->log.reset();
   parts_->store.reset();
   parts_.reset();
@@ -444,38 +452,52 @@ result<std::unique_ptr<node>> node::start(node_options options) {
 
 result<std::vector<std::string>> node::reload() { return parts_->reload(); }
 
+namespace {
+constexpr std::string_view unchanged = "Nothing was changed; the settings and tokens of before apply. ";
+
+/// Why the tokens could not be read, for whoever asked for the reload: not as if a resource were missing or the node
+/// had failed. The message names the file.
+error refused_tokens(error why) {
+  why.message = std::string(unchanged) + why.message;
+  why.code = why.code == errc::io ? errc::unavailable : errc::invalid_argument;
+  return why;
+}
+} // namespace
+
 result<std::vector<std::string>> node::parts::reload() {
+  const std::lock_guard lock(reload_mutex);
+  auto changed = load_and_apply();
+  if (changed)
+    log::info("config.reloaded", "The settings were read again.", {{"changed", changed->size()}});
+  else
+    log::error("config.reload_refused", changed.error().message);
+  return changed;
+}
+
+result<std::vector<std::string>> node::parts::load_and_apply() {
   if (!options.load_again)
     return fail(errc::unsupported, "This node was started without a way to load its settings again.");
   auto loaded = options.load_again();
   if (!loaded) {
-    std::string all = "The settings were not changed. ";
-    for (const auto& problem : loaded.error()) all += to_string(problem) + " ";
-    log::error("config.reload_refused", all);
-    return fail(errc::invalid_argument, all);
+    std::vector<std::string> problems;
+    for (const auto& problem : loaded.error()) problems.push_back(to_string(problem));
+    return fail(errc::invalid_argument, fmt::format("{}{}.", unchanged, fmt::join(problems, "; ")));
   }
   if (tokens)
-    if (const auto read = tokens->reload(); !read) return std::unexpected(read.error());
+    if (const auto read = tokens->reload(); !read) return std::unexpected(refused_tokens(read.error()));
   std::vector<std::string> changed;
-  {
-    const std::lock_guard lock(reload_mutex);
-    const auto plan = config::diff_reload(running.values, loaded->values);
-    for (const auto& c : plan.now) changed.push_back(c.key);
-    for (const auto& c : plan.restart)
-      log::warning("config.needs_restart", "This setting changes at the next start.", {{"key", c.key}});
-    running.values = config::after_reload(running.values, loaded->values);
-    running.origins = loaded->origins;
-    app->set_limits(limits());
-    batch_count_max = settings().identifiers.batch_count_max;
-    log::set_level(settings().log.level);
-    letters->set_cap(settings().dead_letters.per_actor_and_reason_max);
-    for (const auto* type : door->types())
-      if (const auto found = settings().identifiers.types.find(type->name); found != settings().identifiers.types.end())
-        door->set_limits(*type, {found->second.pool_min, found->second.pool_target});
-    // Reloading is how an operator says that the clock is right after a jump.
-    decisions->trust();
-  }
-  log::info("config.reloaded", "The settings were read again.", {{"changed", changed.size()}});
+  const auto plan = config::diff_reload(running.values, loaded->values);
+  for (const auto& c : plan.now) changed.push_back(c.key);
+  for (const auto& c : plan.restart)
+    log::warning("config.needs_restart", "This setting changes at the next start.", {{"key", c.key}});
+  running = config::after_reload(running, *loaded);
+  app->set_limits(limits());
+  batch_count_max = settings().identifiers.batch_count_max;
+  log::set_level(settings().log.level);
+  letters->set_cap(settings().dead_letters.per_actor_and_reason_max);
+  for (const auto* type : door->types())
+    if (const auto found = settings().identifiers.types.find(type->name); found != settings().identifiers.types.end())
+      door->set_limits(*type, {found->second.pool_min, found->second.pool_target});
   return changed;
 }
 

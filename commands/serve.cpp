@@ -58,7 +58,7 @@ int serve(const serve_options& options) {
     int received = 0;
     sigwait(&signals, &received);
     if (received == SIGHUP) {
-      (void)running.reload();
+      (void)running.reload(); // whatever comes of it is in the log
       continue;
     }
     log::info("node.stopping", "Stopping: finishing what is in flight. A second signal stops at once.");

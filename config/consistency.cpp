@@ -4,6 +4,7 @@
 
 #include <array>
 #include <filesystem>
+#include <system_error>
 
 namespace matricula::config {
 namespace {
@@ -22,10 +23,16 @@ void check_access(const loaded& now, problem_list& problems) {
                            in_quotes(s.server.listen)));
 }
 
-/// Whether `path` is `folder` or in it, by name alone: links are not followed.
+/// Whether `path` is `folder` or in it, by name alone: links are not followed. Relative names begin where the process
+/// runs.
 bool is_inside(const std::string& path, const std::string& folder) {
   namespace fs = std::filesystem;
-  const auto inner = fs::path(path).lexically_normal(), outer = (fs::path(folder) / "").lexically_normal();
+  std::error_code unknown; // the working directory is gone: then names are compared as they stand
+  const auto absolute = [&unknown](const fs::path& name) {
+    auto whole = fs::absolute(name, unknown);
+    return (unknown ? name : whole).lexically_normal();
+  };
+  const auto inner = absolute(path), outer = absolute(fs::path(folder) / "");
   if (inner.is_absolute() != outer.is_absolute()) return false;
   const auto relative = inner.lexically_relative(outer);
   return !relative.empty() && *relative.begin() != "..";

@@ -39,16 +39,24 @@ reload_plan diff_reload(const settings& before, const settings& after) {
   return plan;
 }
 
-settings after_reload(const settings& running, const settings& loaded) {
+loaded after_reload(const loaded& running, const loaded& fresh) {
   auto result = running;
+  const auto take_over = [&](const setting& row, const std::string& type) {
+    row.write(result.values, type, row.read(fresh.values, type));
+    const auto key = with_type(row.key, type);
+    if (const auto from = fresh.origins.find(key); from != fresh.origins.end())
+      result.origins.insert_or_assign(key, from->second);
+    else
+      result.origins.erase(key);
+  };
   for (const auto& row : schema()) {
     if (!row.reloadable) continue;
     if (!row.of_type()) {
-      row.write(result, {}, row.read(loaded, {}));
+      take_over(row, {});
       continue;
     }
-    for (const auto& [name, type] : running.identifiers.types)
-      if (loaded.identifiers.types.contains(name)) row.write(result, name, row.read(loaded, name));
+    for (const auto& [name, type] : running.values.identifiers.types)
+      if (fresh.values.identifiers.types.contains(name)) take_over(row, name);
   }
   return result;
 }

@@ -1,5 +1,6 @@
 /// What changes when settings are loaded again while the node runs.
 #pragma once
+#include "config/load.hpp"
 #include "config/settings.hpp"
 
 #include <string>
@@ -23,7 +24,7 @@ struct reload_plan {
 /// ("identifiers.types.NAME") and needs a restart.
 [[nodiscard]] reload_plan diff_reload(const settings& before, const settings& after);
 
-/// `running` with every reloadable setting taken from `loaded`: what holds after the reload.
-[[nodiscard]] settings after_reload(const settings& running, const settings& loaded);
+/// `running` with every reloadable setting, and where it came from, taken from `fresh`: what holds after the reload.
+[[nodiscard]] loaded after_reload(const loaded& running, const loaded& fresh);
 
 } // namespace matricula::config

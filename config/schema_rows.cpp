@@ -99,20 +99,25 @@ std::vector<setting> server_rows() {
              "Address and port of the HTTP server. Port 0 takes any free port and logs it. The default is reachable "
              "from this machine only."),
       integer("server.threads", bound<in, &S::threads>(), 64, 1, 1024, "threads", when::restart,
-              "Threads that answer requests. A request that waits for the disk holds one; an idle connection holds "
-              "none."),
+              "Threads that serve connections. Every open connection holds one, idle or not. While others wait for "
+              "one, idle connections are closed and busy ones give theirs up after an answer."),
       integer("server.requests_in_flight_max", bound<in, &S::requests_in_flight_max>(), 512, 1, 100'000, "requests",
               when::reload, "Requests accepted and not yet answered. Beyond it the answer is 503 with Retry-After."),
       integer("server.connections_max", bound<in, &S::connections_max>(), 4096, 1, 100'000, "connections",
-              when::restart, "Open connections, idle ones included. Further ones are closed at once."),
+              when::restart,
+              "Open connections, those that wait for a thread included. A further one is answered 503 with "
+              "Retry-After and closed."),
       integer("server.body_bytes_max", bound<in, &S::body_bytes_max>(), 1'048'576, 1024, 67'108'864, "bytes",
               when::reload, "Size of a request's body. A larger one is answered 413."),
       integer("server.header_bytes_max", bound<in, &S::header_bytes_max>(), 16'384, 1024, 262'144, "bytes",
               when::restart, "Size of a request's line and headers together. Larger ones are answered 431."),
       integer("server.read_timeout_ms", bound<in, &S::read_timeout_ms>(), 5000, 100, 10 * minute_ms, "milliseconds",
-              when::restart, "How long a started request may pause before its connection is closed."),
+              when::restart,
+              "How long the head of a request may take to come in, and then its body. A slower one is answered "
+              "408 and its connection closed."),
       integer("server.write_timeout_ms", bound<in, &S::write_timeout_ms>(), 5000, 100, 10 * minute_ms, "milliseconds",
-              when::restart, "How long a client may pause while it takes its answer."),
+              when::restart,
+              "How long a client that does not keep up may take for an answer. Then its connection is closed."),
       integer("server.keep_alive_timeout_ms", bound<in, &S::keep_alive_timeout_ms>(), 60'000, 100, hour_ms,
               "milliseconds", when::restart, "How long an idle connection is kept."),
       integer("server.keep_alive_requests_max", bound<in, &S::keep_alive_requests_max>(), 100'000, 1, 2'147'483'647,
@@ -120,7 +125,7 @@ std::vector<setting> server_rows() {
       integer("server.request_deadline_ms", bound<in, &S::request_deadline_ms>(), 5000, 10, 10 * minute_ms,
               "milliseconds", when::reload,
               "Time from the arrival of a request to its effect. A request that waited longer has no effect and is "
-              "answered 503."),
+              "answered 504; one whose write was under way is answered 503 with code outcome_unknown."),
       integer("server.drain_timeout_ms", bound<in, &S::drain_timeout_ms>(), 20'000, 100, 10 * minute_ms, "milliseconds",
               when::reload,
               "After SIGTERM, how long to wait for requests in flight. Keep it below the service manager's limit."),
@@ -195,7 +200,9 @@ std::vector<setting> runtime_rows() {
       integer("runtime.backoff_reset_after_ms", bound<in, &S::backoff_reset_after_ms>(), 10'000, 1, 24 * hour_ms,
               "milliseconds", when::restart, "An actor that ran this long starts again at backoff_min_ms."),
       integer("runtime.stuck_after_ms", bound<in, &S::stuck_after_ms>(), 30'000, 100, hour_ms, "milliseconds",
-              when::restart, "A handler that runs longer is reported as stuck and its actor replaced."),
+              when::restart,
+              "A handler that runs longer is reported as stuck, in the log and in /v1/actors. Nothing can end it: "
+              "after 60 seconds, or this time when it is longer, the process ends and recovers at its next start."),
       integer("runtime.stop_grace_ms", bound<in, &S::stop_grace_ms>(), 5000, 10, 10 * minute_ms, "milliseconds",
               when::restart, "How long a child may take to stop before it is killed."),
   };

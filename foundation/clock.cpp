@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace matricula {
 
 timestamp system_clock::wall() const {
@@ -9,32 +11,47 @@ timestamp system_clock::wall() const {
 }
 std::chrono::nanoseconds system_clock::monotonic() const { return std::chrono::steady_clock::now().time_since_epoch(); }
 
-namespace {
-std::int64_t wall_minus_monotonic_ms(const clock& source) {
-  return source.wall().time_since_epoch().count() -
-         std::chrono::duration_cast<milliseconds>(source.monotonic()).count();
-}
-} // namespace
-
 decision_clock::decision_clock(const clock& source, timestamp last_durable)
-    : source_(source), last_ms_(last_durable.time_since_epoch().count()), offset_ms_(wall_minus_monotonic_ms(source)) {
-  if (last_durable != timestamp{} && source.wall() > last_durable + restart_jump_max) suspect_ = true;
+    : source_(source), last_(last_durable), believed_(last_durable), believed_at_(source.monotonic()),
+      allowance_(restart_jump_max) {
+  if (last_durable == timestamp{}) trust();
+  (void)believed_now();
+}
+
+/// @pre the mutex is held, or nobody else knows this yet
+timestamp decision_clock::believed_now() {
+  const auto wall = source_.wall();
+  const auto monotonic = source_.monotonic();
+  const auto expected = believed_ + std::chrono::duration_cast<milliseconds>(monotonic - believed_at_);
+  suspect_ = wall > expected + allowance_;
+  if (suspect_) return expected;
+  if (wall >= expected) {
+    // Believed from here on. A clock that is behind is waited for: until it has caught up, time stands still.
+    believed_ = wall;
+    believed_at_ = monotonic;
+    allowance_ = jump_max;
+  }
+  return wall;
 }
 
 timestamp decision_clock::now() {
-  const auto wall = source_.wall().time_since_epoch().count();
-  const auto offset = wall - std::chrono::duration_cast<milliseconds>(source_.monotonic()).count();
-  if (offset - offset_ms_.load(std::memory_order_relaxed) > milliseconds(jump_max).count())
-    suspect_.store(true, std::memory_order_relaxed);
-  auto last = last_ms_.load(std::memory_order_relaxed);
-  while (wall > last && !last_ms_.compare_exchange_weak(last, wall, std::memory_order_relaxed)) {
-  }
-  return timestamp{milliseconds{std::max(wall, last)}};
+  const std::lock_guard guard(mutex_);
+  last_ = std::max(last_, believed_now());
+  return last_;
+}
+
+bool decision_clock::suspect() {
+  const std::lock_guard guard(mutex_);
+  (void)believed_now();
+  return suspect_;
 }
 
 void decision_clock::trust() {
-  offset_ms_.store(wall_minus_monotonic_ms(source_), std::memory_order_relaxed);
-  suspect_.store(false, std::memory_order_relaxed);
+  const std::lock_guard guard(mutex_);
+  believed_ = source_.wall();
+  believed_at_ = source_.monotonic();
+  allowance_ = jump_max;
+  suspect_ = false;
 }
 
 std::string to_rfc3339(timestamp t) {
@@ -100,7 +117,8 @@ result<timestamp> parse_rfc3339(std::string_view text) {
   const timestamp t = std::chrono::sys_days{ymd} + std::chrono::hours{hour} +
                       std::chrono::minutes{minute - offset_minutes} + std::chrono::seconds{second} +
                       milliseconds{millis};
-  if (t < timestamp{}) return bad();
+  constexpr std::chrono::sys_days year_10000{std::chrono::year{10000} / 1 / 1}; // an offset can lead there
+  if (t < timestamp{} || t >= year_10000) return bad();
   return t;
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 #include "foundation/error.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -37,9 +37,11 @@ public:
 };
 
 /// The time that decisions use: never before the last durable one, and watchful of jumps.
-/// A wall clock that runs ahead of the monotonic one by more than `jump_max`, or that is more than `restart_jump_max`
-/// past the last durable time when the process starts, makes the clock suspect: callers hold irreversible due work.
-/// Thread safe.
+/// Where the wall clock runs ahead by more than `jump_max` of what the monotonic clock says has passed, or is more than
+/// `restart_jump_max` past the last durable time when the process starts, it is not believed: decisions go on from the
+/// last time that was, by the monotonic clock, and the clock is suspect until the jump is gone or an operator confirms
+/// it. So a wrong time never becomes durable, where it would outlive the mistake. Callers hold irreversible due work
+/// while the clock is suspect. Thread safe.
 class decision_clock {
 public:
   static constexpr std::chrono::hours jump_max{1};
@@ -48,18 +50,25 @@ public:
   /// @param last_durable the time of the last durable write, or the epoch for a new store.
   decision_clock(const clock& source, timestamp last_durable);
 
-  /// Wall time, but never earlier than any time returned or noted before.
+  /// The wall time as far as it is believed, but never earlier than any time returned before.
   [[nodiscard]] timestamp now();
-  /// True after a forward jump, until `trust` is called.
-  [[nodiscard]] bool suspect() const noexcept { return suspect_.load(std::memory_order_relaxed); }
+  /// Whether the wall clock is not believed at present.
+  [[nodiscard]] bool suspect();
   /// An operator says that the present wall time is right.
   void trust();
+  /// What the wall clock says, believed or not.
+  [[nodiscard]] timestamp wall() const { return source_.wall(); }
 
 private:
+  timestamp believed_now();
+
   const clock& source_;
-  std::atomic<std::int64_t> last_ms_;
-  std::atomic<std::int64_t> offset_ms_; ///< wall minus monotonic when last trusted
-  std::atomic<bool> suspect_{false};
+  std::mutex mutex_;
+  timestamp last_;                       ///< the latest time returned
+  timestamp believed_;                   ///< a time that is believed
+  std::chrono::nanoseconds believed_at_; ///< on the monotonic clock
+  milliseconds allowance_;               ///< by how much the wall clock may be ahead
+  bool suspect_ = false;
 };
 
 /// RFC 3339 in UTC with milliseconds: 2026-11-22T05:06:07.089Z.

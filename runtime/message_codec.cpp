@@ -11,6 +11,7 @@
 #include <caf/detail/dynamic_message_data.hpp>
 #include <caf/send.hpp>
 
+#include <algorithm>
 #include <vector>
 
 namespace matricula::runtime {
@@ -75,6 +76,15 @@ result<replay_order> prepare_replay(caf::actor_system& system, const registry& a
   if (!content) return std::unexpected(content.error());
   // The letter says what it was when it was written; what counts is what this program declares.
   if (!facts_of(*content).replayable) return fail(errc::conflict, "A message of this type may no longer be replayed.");
+  const auto actor = actors.find(letter.actor_path);
+  if (!actor) return fail(errc::not_found, "There is no such actor.");
+  if (actor->state == actor_state::stopped)
+    return fail(errc::unavailable, "The actor is stopped. Start it, then replay the message.", std::chrono::seconds(5));
+  if (std::ranges::find(actor->refused_types, facts_of(*content).name) != actor->refused_types.end())
+    return fail(errc::unavailable,
+                "Messages of this type crashed the actor so often that it refuses them for a while. Restart the actor "
+                "to accept them again, then replay the message.",
+                std::chrono::seconds(60));
   auto address = actors.address(letter.actor_path);
   if (!address) return std::unexpected(address.error());
   return replay_order{std::move(*address), std::move(*content)};

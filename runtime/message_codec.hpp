@@ -20,7 +20,8 @@ class registry;
 [[nodiscard]] result<caf::message> decode_message(caf::actor_system& system, std::string_view bytes);
 
 /// Sends a dead letter's message to the address of the actor that crashed on it, without a sender or a way back.
-/// Errors: conflict (its type is not declared replayable), not_found (no such actor), corrupt, unsupported.
+/// Errors: conflict (its type is not declared replayable), not_found (no such actor), unavailable (the actor is stopped
+/// or refuses the type for now), corrupt, unsupported.
 [[nodiscard]] result<void> replay(caf::actor_system& system, const registry& actors, const dead_letter& letter);
 /// Whether `replay` would send it now; sends nothing. Errors: the same.
 [[nodiscard]] result<void> check_replay(caf::actor_system& system, const registry& actors, const dead_letter& letter);

@@ -79,6 +79,12 @@ void scheduler::on_loaded(const scheduler_loaded& answer) {
 void scheduler::look() {
   const auto now = options_.clock->now();
   const bool suspect = options_.clock->suspect();
+  if (suspect && !was_suspect_)
+    log::error("clock.suspect",
+               "The clock jumped forward. Until an operator confirms it, decisions go on by the time that has passed, "
+               "and jobs that need the true time wait.",
+               {{"wall", to_rfc3339(options_.clock->wall())}, {"decisions", to_rfc3339(now)}});
+  was_suspect_ = suspect;
   auto wait = options_.look_max;
   for (auto& j : jobs_) {
     if (suspect && j.spec.hold_while_clock_is_suspect) continue;

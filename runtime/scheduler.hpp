@@ -107,6 +107,7 @@ private:
   scheduler_options options_;
   std::vector<job> jobs_;
   std::uint64_t tick_ = 0;
+  bool was_suspect_ = false;
 };
 
 } // namespace matricula::runtime

@@ -210,7 +210,13 @@ void supervisor::on_failure(std::size_t index, const caf::error& reason) {
   }
   c.stats->restarts.fetch_add(1);
   c.failures = clock().now() - c.started >= options_.healthy_after ? 1 : c.failures + 1;
-  plan_restart(index, backoff(c.failures));
+  const auto wait = backoff(c.failures);
+  log::warning("actor.restarts", "An actor ended and is started again.",
+               {{"actor", path() + "/" + c.spec.id},
+                {"reason", text_of(reason)},
+                {"failures", c.failures},
+                {"after_ms", std::chrono::duration_cast<milliseconds>(wait).count()}});
+  plan_restart(index, wait);
 }
 
 bool supervisor::too_many(std::size_t index, const caf::error& reason) {

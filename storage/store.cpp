@@ -56,8 +56,11 @@ struct store::impl {
   result<void> begin(const self_description& found);
   result<group_record> write_node_rows(const byte_writer& rows) {
     const std::string_view operations[] = {rows.str()};
-    return write(operations, options.now());
+    return write(operations, time_of_opening());
   }
+  /// Opening is no reason to believe the clock: what the store writes then carries the time of the last group, so that
+  /// this stays the last time that somebody vouched for.
+  [[nodiscard]] timestamp time_of_opening() const { return last.number > 0 ? last.at : options.now(); }
 };
 
 result<void> store::impl::sync_write() {
@@ -113,7 +116,7 @@ result<void> store::impl::migrate() {
     const auto before = make_snapshot(open_handle);
     const auto migrated = step.run(*before, [this](const batch& b) -> result<void> {
       const std::string_view operations[] = {b.encoded()};
-      if (auto written = write(operations, options.now()); !written) return std::unexpected(written.error());
+      if (auto written = write(operations, time_of_opening()); !written) return std::unexpected(written.error());
       return {};
     });
     if (!migrated)

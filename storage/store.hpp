@@ -38,7 +38,8 @@ public:
 
   [[nodiscard]] bool dead() const noexcept;
   [[nodiscard]] group_record last_group() const;
-  /// The time of the last durable group: what a decision clock starts from.
+  /// When the last group was written by whoever uses the store, for a decision clock to start from: opening the store
+  /// does not change it.
   [[nodiscard]] timestamp last_durable_time() const { return last_group().at; }
   /// Made once, at random, when the store is made: 32 hexadecimal digits.
   [[nodiscard]] const std::string& node_id() const noexcept;

@@ -46,7 +46,7 @@ const type_context& id_door::context(const id_type& type) const noexcept {
 
 result<void> id_door::ready() const {
   for (const auto& cx : types_)
-    if (!cx->level->ready())
+    if (!cx->level->ready(cx->monotonic->monotonic()))
       return fail(errc::unavailable, "The pool of type '" + cx->type.name + "' is not filled yet.");
   return {};
 }

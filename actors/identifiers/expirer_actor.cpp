@@ -12,7 +12,9 @@ namespace matricula::actors {
 
 namespace {
 constexpr milliseconds retry_pause{200};
-}
+constexpr std::size_t waiting_max = 256;
+constexpr std::size_t unreadable_rows_max = 1'000;
+} // namespace
 
 expirer_actor::expirer_actor(caf::actor_config& cfg, runtime::child_context context,
                              std::shared_ptr<const type_context> shared)
@@ -25,7 +27,8 @@ caf::behavior expirer_actor::make_behavior() {
         if (!run_ || row.run != run_->number) return;
         ++run_->progress;
         --run_->in_flight;
-        run_->retry = run_->retry || !row.durable;
+        run_->retry = run_->retry || (!row.durable && !row.unreadable);
+        if (row.unreadable) run_->unreadable.emplace(row.at_ms, row.value);
         run_->done.expired += row.done.expired;
         run_->done.released += row.done.released;
         run_->done.retired += row.done.retired;
@@ -58,14 +61,16 @@ void expirer_actor::begin(const run_expirer& order) {
   if (cx_->time->suspect()) {
     log::error("expirer.held", "The clock jumped forward; nothing is expired until an operator confirms the time.",
                {{"actor", path()}}, &order.trace);
-    order.reply.deliver(
-        fail(errc::unavailable,
-             "The clock jumped forward, so nothing is expired. Check the time, then reload the configuration "
-             "to confirm it."));
+    order.reply.deliver(fail(
+        errc::unavailable, "The clock jumped forward, so nothing is expired. Check the time, then confirm it with POST "
+                           "/v1/clock/trust."));
     return;
   }
   if (run_) {
     // Its idea of now is older than this order: whoever asks now gets a run of its own afterwards.
+    if (waiting_next_.size() >= waiting_max)
+      return order.reply.deliver(
+          fail(errc::overloaded, "Many runs are asked for already; one of them serves.", milliseconds{5'000}));
     waiting_next_.push_back(order);
     return;
   }
@@ -86,11 +91,17 @@ void expirer_actor::next_rows() {
     if (!counters) return finish(std::unexpected(counters.error()));
     run_->from = counters->due_floor;
   }
-  const auto rows = storage::find_due(**view, cx_->part, *run_->from, run_->up_to, cx_->options.due_rows_in_flight);
+  if (run_->unreadable.size() > unreadable_rows_max)
+    return finish(fail(errc::corrupt, "Too many due rows cannot be read. Run matricula verify."));
+  auto rows = storage::find_due(**view, cx_->part, *run_->from, run_->up_to,
+                                cx_->options.due_rows_in_flight + run_->unreadable.size());
   if (!rows) return finish(std::unexpected(rows.error()));
-  if (rows->empty()) return finish(run_->done);
   // Everything before the first row found has been seen to, but for what is still on its way to the index.
-  run_->from = rows->front().at;
+  if (!rows->empty()) run_->from = rows->front().at;
+  std::erase_if(*rows, [this](const identifiers::due_row& row) {
+    return run_->unreadable.contains({row.at.time_since_epoch().count(), identifiers::encode_due_value(row)});
+  });
+  if (rows->empty()) return finish(run_->done);
   run_->in_flight = rows->size();
   const auto floor = std::min(*run_->from, run_->decided_to);
   for (const auto& row : *rows)
@@ -104,15 +115,23 @@ void expirer_actor::finish(result<expiry_answer> answer) {
   if (answer) {
     last_ = *answer;
     last_run_ = run_->up_to;
-    log::info(
-        "expirer.ran", "What was due is done.",
-        {{"actor", path()}, {"expired", last_.expired}, {"released", last_.released}, {"retired", last_.retired}});
+    log::info("expirer.ran", "What was due is done.",
+              {{"actor", path()},
+               {"expired", last_.expired},
+               {"released", last_.released},
+               {"retired", last_.retired},
+               {"unreadable", run_->unreadable.size()}});
   } else {
     log::error("expirer.failed", answer.error().message, {{"actor", path()}});
   }
   run_.reset();
   for (auto& reply : std::exchange(waiting_, {})) reply.deliver(answer);
   for (const auto& order : std::exchange(waiting_next_, {})) begin(order);
+}
+
+void expirer_actor::on_exit() {
+  waiting_.clear();
+  waiting_next_.clear();
 }
 
 std::string expirer_actor::describe() const {

@@ -6,7 +6,9 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace matricula::actors {
@@ -17,6 +19,8 @@ public:
 
   caf::behavior make_behavior() override;
   [[nodiscard]] std::string describe() const override;
+  /// Whoever waits is told at once: a timer that is still set would keep this object, and its replies, for seconds.
+  void on_exit() override;
 
 private:
   struct run {
@@ -27,7 +31,8 @@ private:
     std::size_t in_flight = 0;
     bool retry = false; ///< some row was refused: walk the same rows again, a little later
     expiry_answer done;
-    std::uint64_t progress = 0; ///< acknowledged rows, for the lease
+    std::uint64_t progress = 0;                                     ///< acknowledged rows, for the lease
+    std::set<std::pair<std::int64_t, std::string>> unreadable = {}; ///< due rows to go round: time and value
   };
   void begin(const run_expirer& order);
   void next_rows();

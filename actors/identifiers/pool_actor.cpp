@@ -60,6 +60,9 @@ caf::behavior pool_actor::make_behavior() {
   return loading();
 }
 
+// The next one serves when it has loaded; until then, and when none comes, the type is on its way out.
+void pool_actor::on_exit() { cx_->level->stop_serving(cx_->monotonic->monotonic()); }
+
 caf::behavior pool_actor::loading() {
   const auto later = [] { return caf::result<void>(caf::skip()); };
   return {
@@ -165,7 +168,7 @@ std::string pool_actor::idempotency_key(std::string_view ref) const {
 
 bool pool_actor::should_wait(std::uint32_t count) {
   const auto level = pool_->level();
-  if (level.fresh >= count || level.held_to >= level.end || count > cx_->level->limits().fill_to + count / 2) {
+  if (level.fresh >= count || level.held_to >= level.end) {
     if (level.fresh >= count) dry_since_.reset();
     return false;
   }
@@ -192,7 +195,7 @@ void pool_actor::tell_level(std::uint64_t wanted) {
   tell_decided();
   const auto level = pool_->level(wanted);
   cx_->level->set(level);
-  if (level.fresh + level.released > 0 || level.held_to >= level.end) cx_->level->set_ready(true);
+  if (level.fresh + level.released > 0 || level.held_to >= level.end) cx_->level->serve();
   // Every request tells the level; a message that would change nothing is not sent, it would only wake a worker.
   if (cx_->level->concerns_checker(level) && cx_->level->notice())
     caf::anon_send(cx_->checker.address(), level_changed{});
@@ -235,7 +238,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
     auto stored = part_->get(storage::column::idempotency, idempotency_key(request.idempotency_ref));
     if (!stored) return std::unexpected(stored.error());
     if (*stored) {
-      answer_settled(request.reply, replay(request, **stored));
+      answer_settled(request.reply, replay(request, **stored, now));
       return {};
     }
   }
@@ -274,7 +277,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
   return {};
 }
 
-result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_view stored) {
+result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_view stored, timestamp now) {
   auto kept = storage::idempotency::decode(stored);
   if (!kept) return std::unexpected(kept.error());
   if (kept->fingerprint != request.fingerprint || kept->kind != issue_kind)
@@ -287,7 +290,9 @@ result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_vi
     auto found = record(static_cast<std::uint64_t>(*counter));
     if (!found) return std::unexpected(found.error());
     const bool ended = !*found || (*found)->assignment != answer->assignments[i] || (*found)->ended_at ||
-                       (*found)->state == id_state::available;
+                       (*found)->state == id_state::available ||
+                       // Past its time it is over for everyone, even before the expirer has come round.
+                       ((*found)->expires_at && *(*found)->expires_at <= now);
     if (ended)
       return fail(
           errc::assignment_ended,
@@ -354,7 +359,7 @@ caf::result<void> pool_actor::on_proposal(const propose& proposal) {
 caf::result<void> pool_actor::on_due(const apply_due& order) {
   if (stand_down()) return caf::skip();
   const auto answer = [to = cx_->expirer.address(), run = order.run](bool durable, const expiry_answer& outcome) {
-    caf::anon_send(to, due_applied{run, durable, outcome});
+    caf::anon_send(to, due_applied{run, durable, outcome, false, 0, {}});
   };
   // An entry of the row takes two bytes or more, and may rewrite a whole record.
   auto room = part_->reserve(std::min(storage::batch::bytes_max, 8 * 1024 + order.value.size() * 2'048));
@@ -364,8 +369,14 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
   }
   const auto now = std::min(cx_->time->now(), from_unix_ms(static_cast<std::uint64_t>(order.up_to_ms)));
   const auto kind = static_cast<due_kind>(order.kind);
+  // One damaged row must not keep all others from being done.
+  const auto go_round = [&](const error& why) {
+    shared().raise({"unreadable_row", path(), "A due row is passed over: " + why.message + " Run matricula verify."});
+    caf::anon_send(cx_->expirer.address(), due_applied{order.run, false, {}, true, order.at_ms, order.value});
+    return caf::unit;
+  };
   auto row = decode_due_value(from_unix_ms(static_cast<std::uint64_t>(order.at_ms)), kind, order.value);
-  if (!row) throw std::runtime_error("due row: " + row.error().message);
+  if (!row) return go_round(row.error());
   if (row->at > now) {
     answer(false, {});
     return caf::unit;
@@ -375,9 +386,11 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
   pool_->raise_due_floor(from_unix_ms(static_cast<std::uint64_t>(order.floor_ms)));
   if (kind == due_kind::purge) {
     const auto purged = purge_record(*row, now, batch);
+    if (!purged && purged.error().code == errc::corrupt) return go_round(purged.error());
     if (!purged) throw std::runtime_error("idempotency record: " + purged.error().message);
   } else {
     auto out = pool_->apply_due(*row, now, cx_->options.purge_after, *this);
+    if (!out && out.error().code == errc::corrupt) return go_round(out.error());
     if (!out) throw std::runtime_error("due row: " + out.error().message);
     storage::put(batch, cx_->part, out->changes, pool_->counters());
     outcome = {out->expired, out->released, out->retired};

@@ -21,6 +21,7 @@ public:
   pool_actor(caf::actor_config& cfg, runtime::child_context context, std::shared_ptr<const type_context> shared);
 
   caf::behavior make_behavior() override;
+  void on_exit() override;
   [[nodiscard]] std::string describe() const override;
 
 private:
@@ -38,7 +39,7 @@ private:
   caf::result<void> on_due(const apply_due& order);
 
   result<void> issue(const issue_ids& request, timestamp now);
-  result<issue_answer> replay(const issue_ids& request, std::string_view stored);
+  result<issue_answer> replay(const issue_ids& request, std::string_view stored, timestamp now);
   result<void> change(const change_id& request, timestamp now);
   /// Erases the idempotency record unless one of its identifiers is, or was lately, in its caller's hands.
   result<void> purge_record(const identifiers::due_row& row, timestamp now, storage::batch& batch);

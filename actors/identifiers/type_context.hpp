@@ -42,9 +42,17 @@ public:
   /// True once, until the checker has taken note: at most one notice is on its way.
   [[nodiscard]] bool notice() noexcept { return !noticed_.exchange(true, std::memory_order_acq_rel); }
   void taken_note() noexcept { noticed_.store(false, std::memory_order_release); }
-  /// Whether the pool has loaded and can hand something out, or never will again.
-  [[nodiscard]] bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
-  void set_ready(bool ready) noexcept { ready_.store(ready, std::memory_order_release); }
+  /// Whether the pool has loaded and can hand something out, or never will again; or was so until a moment ago and is
+  /// being restarted. @param now on the monotonic clock
+  [[nodiscard]] bool ready(std::chrono::nanoseconds now) const noexcept {
+    const auto since = down_since_ns_.load(std::memory_order_acquire);
+    return since == serving || (since != never_served && now.count() - since < restart_patience.count());
+  }
+  void stop_serving(std::chrono::nanoseconds now) noexcept {
+    auto before = serving;
+    down_since_ns_.compare_exchange_strong(before, now.count(), std::memory_order_acq_rel);
+  }
+  void serve() noexcept { down_since_ns_.store(serving, std::memory_order_release); }
   /// Whatever the pool decided before this time is durable, and what it decides later it decides at this time or after:
   /// who reads this and then takes a view misses no row that is due earlier.
   [[nodiscard]] timestamp decided_durably_to() const noexcept {
@@ -55,13 +63,17 @@ public:
   }
 
 private:
+  static constexpr std::int64_t serving = 0;
+  static constexpr std::int64_t never_served = -1;
+  static constexpr std::chrono::nanoseconds restart_patience = std::chrono::seconds(5);
+
   mutable std::mutex mutex_;
   /// Unknown until the pool has loaded: with no counters there, nothing is ordered from a place that may be wrong.
   identifiers::pool_level level_{};
   identifiers::pool_limits limits_;
   std::atomic<bool> noticed_{false};
   std::atomic<bool> order_open_{false};
-  std::atomic<bool> ready_{false};
+  std::atomic<std::int64_t> down_since_ns_{never_served};
   std::atomic<std::int64_t> decided_durably_to_ms_{0};
 };
 

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
+#include <limits>
 #include <memory>
 
 namespace matricula::api {
@@ -37,13 +39,16 @@ public:
       body.refuse_field(expires_at ? "expires_at" : "expires_in_days",
                         fmt::format("is for types of lifecycle vid; '{}' is of lifecycle {} and does not expire.",
                                     (*type)->name, to_string((*type)->rules.of)));
-    if (expires_at && *expires_at <= from_.time->wall()) body.refuse_field("expires_at", "lies in the past.");
+    // With a key it may be a repetition of a request whose time has come since; the pool looks for its answer first.
+    // The epoch itself means "none" to it, and never was in the future.
+    const auto earliest = r.idempotency_key.empty() ? from_.time->now() : timestamp{};
+    if (expires_at && *expires_at <= earliest) body.refuse_field("expires_at", "lies in the past.");
     if (auto bad = body.wrong()) return std::unexpected(*bad);
 
     actors::issue_call call;
     call.count = static_cast<std::uint32_t>(count);
     call.expires_at = expires_at;
-    if (in_days) call.expires_at = from_.time->wall() + std::chrono::days(*in_days);
+    if (in_days) call.expires_at = from_.time->now() + std::chrono::days(*in_days);
     call.holder = holder.value_or("");
     if (!r.idempotency_key.empty()) {
       const auto operation = "ids.issue/" + (*type)->name;
@@ -168,7 +173,7 @@ private:
   std::string record_body(const id_type& type, const id_record& record) const {
     // A VID past its time is EXPIRED for everyone who asks, even before the expirer has come round.
     const bool over =
-        record.state == id_state::assigned && record.expires_at && *record.expires_at <= from_.time->wall();
+        record.state == id_state::assigned && record.expires_at && *record.expires_at <= from_.time->now();
     json::writer w(512);
     w.begin_object().member("id", record.id).member("type", type.name);
     w.member("state", to_string(over ? id_state::expired : record.state)).member("assignment", record.assignment);
@@ -202,8 +207,7 @@ private:
         .member("issued", c->issued + c->assigned)
         .member("cooling", c->cooling);
     w.member("retired", c->retired).member("released", c->released).member("issues_total", c->issues_total);
-    w.member("capacity", static_cast<std::uint64_t>(type.capacity.value + 0.5))
-        .member("capacity_exact", type.capacity.exact);
+    w.member("capacity", whole_capacity(type.capacity.value)).member("capacity_exact", type.capacity.exact);
     w.member("used", type.capacity.value > 0 ? static_cast<double>(taken) / type.capacity.value : 1.0);
     w.member("refill_per_second", from_.door->refill_rate(type));
     const bool exhausted = c->available() == 0 && c->walked_to >= type.rules.end && c->cooling == 0;
@@ -215,6 +219,12 @@ private:
 };
 
 } // namespace
+
+std::int64_t whole_capacity(double capacity) noexcept {
+  constexpr double above_all = 9'223'372'036'854'775'808.0; // 2^63
+  if (!(capacity > 0)) return 0;
+  return capacity < above_all ? std::llround(capacity) : std::numeric_limits<std::int64_t>::max();
+}
 
 std::vector<route> identifier_routes(identifier_sources sources) {
   const auto ids = std::make_shared<const identifier_resource>(std::move(sources));

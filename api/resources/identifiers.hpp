@@ -13,10 +13,14 @@ namespace matricula::api {
 
 struct identifier_sources {
   actors::id_door* door = nullptr;                ///< required; lives longer than the routes
-  const clock* time = nullptr;                    ///< likewise
+  decision_clock* time = nullptr;                 ///< likewise; not the wall clock, which may have jumped
   std::function<std::uint32_t()> batch_count_max; ///< identifiers of one request, at most; may change while running
   audit_hook audit;
 };
+
+/// A capacity as the API shows it: the nearest whole number from 0 up to the largest signed one of 64 bits, which
+/// stands for everything above too. Types of 32 symbols have far more identifiers than fit.
+[[nodiscard]] std::int64_t whole_capacity(double capacity) noexcept;
 
 [[nodiscard]] std::vector<route> identifier_routes(identifier_sources sources);
 

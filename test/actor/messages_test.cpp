@@ -56,7 +56,7 @@ TEST_F(messages_test, every_type_survives_serialisation) {
   const auto due = there_and_back(apply_due{1, 2, 3, 1, std::string("\0\1value", 7), 4});
   EXPECT_EQ(due.value, std::string("\0\1value", 7));
   EXPECT_EQ(due.floor_ms, 4);
-  EXPECT_EQ(there_and_back(due_applied{1, true, {1, 2, 3}}).done, (expiry_answer{1, 2, 3}));
+  EXPECT_EQ(there_and_back(due_applied{1, true, {1, 2, 3}, false, 0, {}}).done, (expiry_answer{1, 2, 3}));
   EXPECT_EQ(there_and_back(tick{8}).generation, 8u);
   EXPECT_EQ(there_and_back(lease_check{8, 9}).progress, 9u);
   EXPECT_EQ(there_and_back(tenure_granted{1, 2, 3, 4}).token, 4u);

@@ -147,7 +147,8 @@ TEST_F(hostile_input, of_too_many_bytes_is_refused) {
 }
 
 TEST_F(hostile_input, in_an_idempotency_key_is_refused) {
-  for (const auto& key : {std::string(256, 'k'), std::string("k\xC3\xA9"), std::string("a\tb")}) {
+  for (const auto& key :
+       {std::string(), std::string("   "), std::string(256, 'k'), std::string("k\xC3\xA9"), std::string("a\tb")}) {
     const auto answer = client_.post("/v1/ids/uin", nullptr, {{"Idempotency-Key", key}});
     EXPECT_EQ(answer.status, 400) << key << answer.shown();
   }
@@ -206,7 +207,7 @@ TEST_F(hostile_input, in_the_framing_is_refused) {
       {"GET /v1/ids HTTP/1.1\r\nHost: x\r\n folded: y\r\n\r\n", 400},
       {"GET /v1/ids HTTP/1.1\r\nHost: x\r\nNo colon\r\n\r\n", 400},
       {"GET /v1/ids HTTP/1.1\r\nHost : x\r\n\r\n", 400},
-      {std::string("GET /v1/\0ids HTTP/1.1\r\nHost: x\r\n\r\n", 36), 400},
+      {std::string("GET /v1/\0ids HTTP/1.1\r\nHost: x\r\n\r\n", 34), 400},
       {authorised(post, json_type + "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}"), 400},
       {authorised(post, json_type + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400},
       {authorised(post, json_type + "Content-Length: -2\r\n\r\n{}"), 400},
@@ -216,6 +217,8 @@ TEST_F(hostile_input, in_the_framing_is_refused) {
       {authorised(post, json_type + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"), 400},
       {authorised(post, json_type + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}0\r\n\r\n"), 400},
       {authorised(post, json_type + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}"), 400}, // cut off
+      {authorised(post, json_type + "Transfer-Encoding: chunked\r\n\r\n2 zz\r\n{}\r\n0\r\n\r\n"), 400},
+      {authorised(post, json_type + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nA: b\nC: d\r\n\r\n"), 400},
       {authorised(post, json_type + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n"), 400},
       {authorised(post, json_type + "Expect: a-miracle\r\nContent-Length: 2\r\n\r\n{}"), 417},
   };

@@ -194,4 +194,16 @@ TEST_F(identifiers, never_run_out_while_the_pool_is_refilled_behind_them) {
   EXPECT_EQ(all.size(), 20'000U);
 }
 
+TEST(type_too_large_to_count, is_served_like_any_other) {
+  auto options = small_world();
+  options.config = "[identifiers.types.long]\nlength = 24\nprofile = \"openg2p\"\nlifecycle = \"pool\"\n";
+  node_process node(options);
+  node.start();
+  api_client client(node);
+  const auto type = client.get("/v1/ids/long");
+  EXPECT_EQ(type().at("capacity"), 9'223'372'036'854'775'807) << type.shown();
+  EXPECT_LT(type().at("used").get<double>(), 1e-9);
+  EXPECT_EQ(client.issue("long").front().size(), 24U);
+}
+
 } // namespace matricula::test

@@ -137,6 +137,69 @@ TEST_F(running_node, keeps_its_settings_when_the_new_ones_are_wrong) {
   EXPECT_EQ(client_.post("/v1/config/reload").status, 200);
 }
 
+namespace {
+/// Asks for a reload by HTTP and by SIGHUP; both must refuse, name the tokens file, and leave the old tokens in force.
+void expect_refused_reload(node_process& node, int status) {
+  api_client client(node);
+  const auto name = node.tokens_file().string();
+  const auto refused = client.post("/v1/config/reload");
+  EXPECT_EQ(refused.status, status) << refused.shown();
+  EXPECT_NE(refused.body.find(name), std::string::npos) << refused.shown();
+  const auto refusals = [&] {
+    std::size_t count = 0;
+    std::istringstream lines(node.log());
+    for (std::string line; std::getline(lines, line);)
+      if (line.find("\"event\":\"config.reload_refused\"") != std::string::npos && line.find(name) != std::string::npos)
+        ++count;
+    return count;
+  };
+  const auto before = refusals();
+  EXPECT_GE(before, 1U) << node.log_tail();
+  node.signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return refusals() > before; })) << node.log_tail();
+  EXPECT_EQ(client.get("/v1/config").status, 200) << "the old tokens apply";
+}
+} // namespace
+
+TEST(reload_of_tokens, that_cannot_be_read_is_refused_and_said) {
+  auto options = small_world();
+  options.config = "[identifiers]\nbatch_count_max = 5\n" + *options.config;
+  node_process node(options);
+  node.start();
+  node.write_config("[identifiers]\nbatch_count_max = 6\n" + *small_world().config);
+  const auto kept = node.scratch() / "kept";
+  std::filesystem::rename(node.tokens_file(), kept);
+  {
+    SCOPED_TRACE("missing");
+    expect_refused_reload(node, 422);
+  }
+  std::ofstream(node.tokens_file()) << "garbage\n";
+  std::filesystem::permissions(node.tokens_file(), std::filesystem::perms(0600));
+  {
+    SCOPED_TRACE("malformed");
+    expect_refused_reload(node, 422);
+  }
+  std::filesystem::permissions(node.tokens_file(), std::filesystem::perms(0644));
+  {
+    SCOPED_TRACE("readable by others");
+    expect_refused_reload(node, 422);
+  }
+  std::filesystem::remove(node.tokens_file());
+  std::filesystem::create_directory(node.tokens_file());
+  std::filesystem::permissions(node.tokens_file(), std::filesystem::perms(0700));
+  {
+    SCOPED_TRACE("a folder");
+    expect_refused_reload(node, 503);
+  }
+  api_client client(node);
+  EXPECT_EQ(client.post("/v1/ids/uin", {{"count", 6}}).status, 422) << "the settings stayed too";
+  std::filesystem::remove(node.tokens_file());
+  std::filesystem::rename(kept, node.tokens_file());
+  EXPECT_EQ(client.post("/v1/config/reload").status, 200);
+  EXPECT_EQ(client.post("/v1/ids/uin", {{"count", 6}}).status, 201);
+  EXPECT_FALSE(node.logged("http.failed")) << node.log_tail();
+}
+
 TEST(node_with_another_key, refuses_to_start_and_says_why) {
   node_process node(small_world());
   node.start();
@@ -278,6 +341,66 @@ TEST_F(running_node, makes_a_backup_that_another_node_starts_from) {
   std::filesystem::copy_file(node().key_file(), other.key_file(), std::filesystem::copy_options::overwrite_existing);
   other.start();
   EXPECT_EQ(api_client(other).get("/v1/ids/uin/" + id)().at("state"), "ISSUED");
+}
+
+TEST_F(running_node, is_backed_up_by_the_command_into_a_directory_of_any_name) {
+  const scratch_directory elsewhere;
+  const auto to = (elsewhere / "monday \"1\" \\ caf\xC3\xA9").string();
+  const auto done =
+      run_command({matricula_binary(), "backup", "--url", "http://127.0.0.1:" + std::to_string(node().port()),
+                   "--token", node().token(), "--to", to});
+  EXPECT_EQ(done.status, 0) << done.output << done.errors;
+  EXPECT_EQ(json::parse(done.output).at("directory"), to);
+  EXPECT_TRUE(std::filesystem::exists(to + "/MANIFEST.matricula"));
+  // What cannot be a name is refused by the node, in its own words, and not as broken JSON.
+  const auto odd =
+      run_command({matricula_binary(), "backup", "--url", "http://127.0.0.1:" + std::to_string(node().port()),
+                   "--token", node().token(), "--to", (elsewhere / "a\nb").string()});
+  EXPECT_EQ(odd.status, 1);
+  EXPECT_EQ(json::parse(odd.errors).at("status"), 422) << odd.errors;
+  const auto not_text =
+      run_command({matricula_binary(), "backup", "--url", "http://127.0.0.1:" + std::to_string(node().port()),
+                   "--token", node().token(), "--to", (elsewhere / "a\xFF").string()});
+  EXPECT_EQ(not_text.status, 1);
+  EXPECT_NE(not_text.errors.find("UTF-8"), std::string::npos) << not_text.errors;
+}
+
+TEST(tools_of_a_stopped_node, make_no_store_where_there_is_none) {
+  const scratch_directory here;
+  std::filesystem::create_directory(here / "empty");
+  std::filesystem::create_directory(here / "other");
+  std::ofstream(here / "other" / "letter.txt") << "Dear";
+  for (const auto* name : {"mistyped", "empty", "other"}) {
+    const auto data = (here / name).string();
+    const auto copied = run_command({matricula_binary(), "backup", "--data", data, "--to", (here / "to").string()});
+    EXPECT_EQ(copied.status, 1) << name;
+    EXPECT_NE(copied.errors.find("There is no store in " + data), std::string::npos) << copied.errors;
+    EXPECT_FALSE(std::filesystem::exists(here / "to")) << name;
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(here / "empty"));
+  const auto data = (here / "mistyped").string();
+  EXPECT_EQ(run_command({matricula_binary(), "verify", "--data", data}).status, 1);
+  EXPECT_EQ(run_command({matricula_binary(), "inspect-store", "meta", "--data", data}).status, 1);
+  EXPECT_FALSE(std::filesystem::exists(data));
+}
+
+TEST(verifying_a_stopped_node, says_whether_the_key_was_at_hand) {
+  node_process node(small_world());
+  node.start();
+  (void)api_client(node).issue("uin", 3);
+  EXPECT_EQ(node.stop(), 0);
+  std::vector<std::string> words = {
+      matricula_binary(), "verify", "--json", "--config", node.config_file().string(), "--data", node.data().string()};
+  const auto without = run_command(words);
+  ASSERT_EQ(without.status, 0) << without.output << without.errors;
+  const auto skipped = json::parse(without.output);
+  EXPECT_EQ(skipped.at("ok"), true);
+  EXPECT_EQ(skipped.at("key_check").at("done"), false);
+  EXPECT_NE(skipped.at("key_check").at("why_not").get<std::string>().find("key"), std::string::npos);
+  words.insert(words.end(), {"--set", "identifiers.key_file=" + node.key_file().string()});
+  const auto with = run_command(words);
+  ASSERT_EQ(with.status, 0) << with.output << with.errors;
+  EXPECT_EQ(json::parse(with.output).at("key_check"), (json{{"done", true}}));
 }
 
 TEST(dead_letters, are_listed_and_not_found) {

@@ -43,6 +43,8 @@ issue_call client::new_issue(std::size_t type, timestamp now) {
 
 void client::send(node& to, issue_call call) {
   ++sent_;
+  call.number = model_.next_number();
+  call.not_before = model_.newest_time();
   model_.sent(call);
   auto cell = to.send(call);
   issues_.push_back({std::move(call), std::move(cell)});
@@ -123,7 +125,7 @@ void client::ask_for_change(node& to, timestamp now, std::int64_t now_ns) {
 void client::run_expirer(node& to, std::size_t type, timestamp now) {
   ++sent_;
   last_run_[type] = false;
-  expiry_call call{type, now, model_.acknowledged()};
+  expiry_call call{type, now, model_.acknowledged(), hold_};
   auto cell = to.send(call);
   expiries_.push_back({call, std::move(cell)});
 }

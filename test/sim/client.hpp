@@ -23,6 +23,9 @@ public:
   bool repeat(node& to, std::size_t type, timestamp now);
   void run_expirer(node& to, std::size_t type, timestamp now);
 
+  /// Which distrust of the clock there is; 0: none.
+  void clock_held(std::uint64_t hold) noexcept { hold_ = hold; }
+
   /// Tells the model of every answer that has arrived, and `note` of a number that stands for it.
   template <class Note>
   void collect(node& from, timestamp now, std::int64_t now_ns, bool storage_failed, findings& found, Note note);
@@ -55,6 +58,7 @@ private:
   std::uint64_t sent_ = 0;
   std::uint64_t deadlines_expired_ = 0;
   std::uint64_t payloads_ = 0;
+  std::uint64_t hold_ = 0;
   std::vector<waiting_for<issue_call, node::issue_cell>> issues_;
   std::vector<waiting_for<change_call, node::change_cell>> changes_;
   std::vector<waiting_for<expiry_call, node::expiry_cell>> expiries_;
@@ -96,7 +100,7 @@ void client::collect(node& from, timestamp now, std::int64_t now_ns, bool storag
     last_run_[w.call.type] = answer.has_value();
     stored_rows rows;
     if (answer && from.fatal().empty()) rows = read_rows(*from.durable(), from.part(w.call.type), found);
-    model_.answered(w.call, answer, rows);
+    model_.answered(w.call, answer, rows, hold_);
     return true;
   });
 }

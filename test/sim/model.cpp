@@ -97,7 +97,7 @@ bool model::may_have_ended(std::size_t type, const std::string& id, std::uint32_
   return earliest_end(type, entry->second, a->second, now).has_value();
 }
 
-/// All have ended long enough ago, or have been handed to somebody else since.
+/// All have ended long enough ago.
 bool model::may_be_purged(std::size_t type, const issued_ids& answer, timestamp now) const {
   for (std::size_t i = 0; i < answer.ids.size(); ++i) {
     const auto entry = types_[type].ids.find(answer.ids[i]);
@@ -107,9 +107,7 @@ bool model::may_be_purged(std::size_t type, const issued_ids& answer, timestamp 
     if (a == assignments.end() || !a->second.acknowledged) continue; // it ended before anybody knew of it
     const auto end = earliest_end(type, entry->second, a->second, now);
     if (!end) return false;
-    const bool handed_on =
-        std::any_of(std::next(a), assignments.end(), [](const auto& b) { return b.second.acknowledged; });
-    if (*end + sim_purge_after > now && !handed_on) return false;
+    if (*end + sim_purge_after > now) return false;
   }
   return true;
 }
@@ -135,7 +133,12 @@ void model::answered(const issue_call& call, const result<actors::issue_answer>&
         fmt::format("{} asked for {} identifiers and got {}", call.payload, call.count, issued.ids.size()));
   if (issued.expires_at != call.expires_at) found_.add(call.payload + " got another expiry than it asked for");
   if (!answer->replayed && (issued.issued_at < call.sent_at || issued.issued_at > now + milliseconds{1}))
-    found_.add(call.payload + " was issued at a time that is not between request and answer");
+    found_.add(symptom::time_went_back, call.payload + " was issued at a time that is not between request and answer");
+  if (!answer->replayed && issued.issued_at < call.not_before)
+    found_.add(symptom::time_went_back,
+               fmt::format("{} was issued {} ms before something that was durable when it was asked for", call.payload,
+                           (call.not_before - issued.issued_at).count()));
+  newest_ = std::max(newest_, issued.issued_at);
   if (answer->replayed && call.key.empty()) found_.add(call.payload + " has no key and got a replayed answer");
   std::unordered_set<std::string> distinct;
   for (const auto& id : issued.ids) {
@@ -154,8 +157,8 @@ void model::learn_key(const issue_call& call, const issued_ids& answer, timestam
     if (key.answered_payload != call.payload)
       found_.add(fmt::format("key {} took another payload: {} after {}", call.key, call.payload, key.answered_payload));
     if (key.answer->ids != answer.ids || key.answer->assignments != answer.assignments)
-      found_.add(fmt::format("key {} was answered with {} and later with {}", call.key, key.answer->ids.front(),
-                             answer.ids.front()));
+      found_.add(symptom::key_answered_twice, fmt::format("key {} was answered with {} and later with {}", call.key,
+                                                          key.answer->ids.front(), answer.ids.front()));
   }
   key.answer = answer;
   key.answered_payload = call.payload;
@@ -171,8 +174,11 @@ void model::learn(const issue_call& call, const issued_ids& answer, timestamp no
     auto& a = entry.assignments[number];
     if (a.acknowledged) {
       if (a.payload != call.payload)
-        found_.add(fmt::format("{} was handed out twice: to {} and to {}", name(call.type, id, number), a.payload,
-                               call.payload));
+        found_.add(symptom::handed_out_twice, fmt::format("{} was handed out twice: to {} and to {}",
+                                                          name(call.type, id, number), a.payload, call.payload));
+      if (a.ended && a.known_ended < call.number)
+        found_.add(symptom::ended_answer_replayed,
+                   fmt::format("{} had ended, and its key was answered with it", name(call.type, id, number)));
       continue;
     }
     a.acknowledged = true;
@@ -181,14 +187,17 @@ void model::learn(const issue_call& call, const issued_ids& answer, timestamp no
     a.issued_at = answer.issued_at;
     a.number = acknowledged_;
     state.targets.push_back({id, number});
-    if (rules.of == lifecycle::vid && a.expires_at) moments_.insert({*a.expires_at, *a.expires_at + rules.cool_off});
+    if (rules.of == lifecycle::vid && a.expires_at) {
+      moments_.insert({*a.expires_at, *a.expires_at + rules.cool_off});
+      expiries_.emplace(*a.expires_at, call.type, id);
+    }
     for (const auto& [other, b] : entry.assignments) {
       if (other == number || !b.acknowledged) continue;
       const auto& earlier = other < number ? b : a;
       const auto end = earliest_end(call.type, entry, earlier, now);
       if (!end)
-        found_.add(
-            fmt::format("{} was handed out while assignment {} of it was held", name(call.type, id, number), other));
+        found_.add(symptom::handed_out_twice, fmt::format("{} was handed out while assignment {} of it was held",
+                                                          name(call.type, id, number), other));
       else if (other < number && *end + rules.cool_off > answer.issued_at)
         found_.add(fmt::format("{} was handed out before the cool-off of assignment {} was over",
                                name(call.type, id, number), other));
@@ -262,6 +271,7 @@ void model::answered(const change_call& call, const result<id_record>& answer, t
   if (answer) {
     ++acknowledged_;
     const auto& r = *answer;
+    if (!r.history.empty()) newest_ = std::max(newest_, r.history.back().at);
     if (r.id != call.id) return found_.add(who + ": another identifier was changed");
     if (call.assignment != 0 && r.assignment != call.assignment)
       return found_.add(fmt::format("{}: assignment {} was changed instead", who, r.assignment));
@@ -271,7 +281,7 @@ void model::answered(const change_call& call, const result<id_record>& answer, t
     if (confirms(rules.of, call.event)) a.confirmed = true;
     if (!ends_assignment(rules.of, call.event)) return;
     if (a.ended && a.ended_at && a.ended_at != r.ended_at) found_.add(who + ": its end moved");
-    a.ended = true;
+    note_end(a, std::nullopt);
     if (!a.first_end) a.first_end = call.sent_at;
     a.ended_at = r.ended_at;
     if (r.ended_at) moments_.insert(*r.ended_at + rules.cool_off);
@@ -307,7 +317,10 @@ void model::answered(const change_call& call, const result<id_record>& answer, t
   undo(call);
 }
 
-void model::answered(const expiry_call& call, const result<actors::expiry_answer>& answer, const stored_rows& rows) {
+void model::answered(const expiry_call& call, const result<actors::expiry_answer>& answer, const stored_rows& rows,
+                     std::uint64_t hold) {
+  if (answer && call.hold != 0 && call.hold == hold)
+    found_.add(symptom::expired_while_suspect, "the expirer ran while the clock was suspect");
   if (!answer) {
     if (answer.error().code != errc::unavailable) found_.add("a run of the expirer failed: " + answer.error().message);
     return;
@@ -318,7 +331,8 @@ void model::answered(const expiry_call& call, const result<actors::expiry_answer
       if (!a.acknowledged || a.number > call.number || !a.expires_at || *a.expires_at > call.sent_at) continue;
       const auto r = rows.records.find(id);
       if (r != rows.records.end() && r->second.assignment == number && r->second.state == id_state::assigned)
-        found_.add(fmt::format("{} is still ASSIGNED after a run of the expirer that began {} ms after its expiry",
+        found_.add(symptom::never_expired,
+                   fmt::format("{} is still ASSIGNED after a run of the expirer that began {} ms after its expiry",
                                name(call.type, id, number), (call.sent_at - *a.expires_at).count()));
     }
 }
@@ -334,6 +348,15 @@ std::optional<timestamp> model::next_due(timestamp now) {
   moments_.erase(moments_.begin(), moments_.lower_bound(now));
   if (moments_.empty()) return std::nullopt;
   return *moments_.begin();
+}
+
+std::vector<std::pair<std::size_t, std::string>> model::about_to_expire(timestamp now) const {
+  constexpr milliseconds a_moment{3};
+  std::vector<std::pair<std::size_t, std::string>> out;
+  for (auto i = expiries_.lower_bound({now + milliseconds{1}, 0, {}});
+       i != expiries_.end() && std::get<timestamp>(*i) <= now + a_moment; ++i)
+    out.emplace_back(std::get<1>(*i), std::get<2>(*i));
+  return out;
 }
 
 } // namespace matricula::sim

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct issue_call {
   std::string key; ///< empty: none
   timestamp sent_at;
   std::int64_t deadline_ns = 0;
+  std::uint64_t number = 0; ///< in the order of what the model was told
+  timestamp not_before{};   ///< the latest time that was acknowledged when it was sent
 };
 
 struct change_call {
@@ -41,6 +44,7 @@ struct expiry_call {
   std::size_t type = 0;
   timestamp sent_at;
   std::uint64_t number = 0; ///< acknowledged answers when it was sent
+  std::uint64_t hold = 0;   ///< which distrust of the clock it was sent in; 0: none
 };
 
 /// The 16 and 32 bytes that stand for a key and a request.
@@ -68,25 +72,35 @@ public:
                 bool storage_failed);
   void answered(const change_call& call, const result<identifiers::id_record>& answer, timestamp now,
                 std::int64_t now_ns, bool storage_failed);
-  /// Whether a VID that was acknowledged before the call and was due when it was made is still ASSIGNED.
-  void answered(const expiry_call& call, const result<actors::expiry_answer>& answer, const stored_rows& rows);
+  /// Whether a VID that was acknowledged before the call and was due when it was made is still ASSIGNED; whether it ran
+  /// though the clock has been suspect all the time. @param hold the present distrust of the clock
+  void answered(const expiry_call& call, const result<actors::expiry_answer>& answer, const stored_rows& rows,
+                std::uint64_t hold);
 
   /// Compares one durable record with what was acknowledged.
   void check(std::size_t type, const std::string& id, const std::optional<identifiers::id_record>& record,
              timestamp now);
   /// After a restart: compares every record, then takes over what the store decided about unanswered requests.
   void recovered(std::size_t type, const stored_rows& rows, timestamp now);
-  /// Likewise for the answer that a key has in the store: the payload it names and the identifiers.
+  /// Compares the durable answer of a key with what was acknowledged, at any time.
+  void check_key(const std::string& key, const std::optional<std::pair<std::string, identifiers::issued_ids>>& row,
+                 timestamp now);
+  /// After a restart, likewise for the answer that a key has in the store: the payload it names and the identifiers.
   void recovered_key(const std::string& key, const std::optional<std::pair<std::string, identifiers::issued_ids>>& row,
                      timestamp now);
   /// Nothing that was sent before is on its way any more.
   void forget_requests();
 
   [[nodiscard]] std::uint64_t acknowledged() const noexcept { return acknowledged_; }
+  /// The latest time that any answer carried: it is durable, and no decision may use an earlier one.
+  [[nodiscard]] timestamp newest_time() const noexcept { return newest_; }
+  [[nodiscard]] std::uint64_t next_number() noexcept { return ++told_; }
   [[nodiscard]] const std::vector<target>& targets(std::size_t type) const { return types_[type].targets; }
   [[nodiscard]] std::vector<std::string> keys(std::size_t type) const;
   /// A moment soon after `now` at which something becomes due.
   [[nodiscard]] std::optional<timestamp> next_due(timestamp now);
+  /// Types and identifiers whose expiry comes within a few milliseconds.
+  [[nodiscard]] std::vector<std::pair<std::size_t, std::string>> about_to_expire(timestamp now) const;
 
 private:
   /// One assignment of an identifier to somebody.
@@ -98,6 +112,7 @@ private:
     std::uint64_t number = 0; ///< of the acknowledged answer
     bool confirmed = false;
     bool ended = false;                ///< returned, revoked or expired, for certain
+    std::uint64_t known_ended = 0;     ///< when that was learned, in the order of what the model was told
     std::optional<timestamp> ended_at; ///< if known
     int confirms_open = 0;             ///< sent, and not refused
     int ends_open = 0;
@@ -133,6 +148,14 @@ private:
   void learn_key(const issue_call& call, const identifiers::issued_ids& answer, timestamp now);
   void refused(const issue_call& call, const error& why, timestamp now, std::int64_t now_ns, bool storage_failed);
   void undo(const change_call& call);
+  /// @param earliest when it can have ended, if that is known
+  void note_end(assignment& a, std::optional<timestamp> earliest) {
+    if (!a.ended) {
+      a.known_ended = next_number();
+      if (earliest) a.first_end = earliest;
+    }
+    a.ended = true;
+  }
   /// The earliest moment at which the assignment can have ended by `now`; nothing when it cannot have.
   [[nodiscard]] std::optional<timestamp> earliest_end(std::size_t type, const identifier& of, const assignment& a,
                                                       timestamp now) const;
@@ -149,7 +172,10 @@ private:
   std::map<std::string, payload_state> payloads_;
   std::map<std::string, key_state> keys_;
   std::set<timestamp> moments_; ///< when something becomes due
+  std::set<std::tuple<timestamp, std::size_t, std::string>> expiries_;
   std::uint64_t acknowledged_ = 0;
+  std::uint64_t told_ = 0;
+  timestamp newest_{};
 };
 
 } // namespace matricula::sim

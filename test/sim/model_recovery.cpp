@@ -18,10 +18,11 @@ void model::check(std::size_t type, const std::string& id, const std::optional<i
   for (const auto& [number, a] : entry.assignments)
     if (a.acknowledged) latest = std::max(latest, number);
   if (latest == 0) return;
-  if (!record) return found_.add(name(type, id, latest) + " was acknowledged and is lost");
+  if (!record) return found_.add(symptom::acknowledged_lost, name(type, id, latest) + " was acknowledged and is lost");
   if (record->id != id) return found_.add(name(type, id, latest) + " is stored under another identifier's counter");
   if (record->assignment < latest)
-    return found_.add(fmt::format("{} was acknowledged and is lost: the store has assignment {}",
+    return found_.add(symptom::acknowledged_lost,
+                      fmt::format("{} was acknowledged and is lost: the store has assignment {}",
                                   name(type, id, latest), record->assignment));
   for (auto& [number, a] : entry.assignments) {
     if (!a.acknowledged) continue;
@@ -37,15 +38,16 @@ void model::check(std::size_t type, const std::string& id, const std::optional<i
     else if (number + 1 == record->assignment && issued && record->state != id_state::available &&
              *end + rules.cool_off > *issued)
       found_.add(name(type, id, number) + " was issued again before its cool-off was over");
-    a.ended = true;
+    note_end(a, end);
   }
   if (record->assignment > latest) check_unanswered(type, *record, now);
 }
 
 void model::check_state(std::size_t type, const identifier& of, assignment& a, const id_record& record, timestamp now) {
   const auto& rules = sim_types()[type].type.rules;
-  const auto wrong = [&](std::string_view what) {
-    found_.add(fmt::format("{} is {} {}", name(type, record.id, record.assignment), to_string(record.state), what));
+  const auto wrong = [&](std::string_view what, symptom kind = symptom::other) {
+    found_.add(kind,
+               fmt::format("{} is {} {}", name(type, record.id, record.assignment), to_string(record.state), what));
   };
   if (record.expires_at != a.expires_at) wrong("with another expiry than was acknowledged");
   if (record.holder != a.payload) wrong("and somebody else's");
@@ -72,14 +74,14 @@ void model::check_state(std::size_t type, const identifier& of, assignment& a, c
     wrong("after its confirmation");
   if (!end) {
     if (a.expires_at && *a.expires_at > now)
-      wrong(fmt::format("{} ms before its expiry", (*a.expires_at - now).count()));
+      wrong(fmt::format("{} ms before its expiry", (*a.expires_at - now).count()), symptom::expired_early);
     else
       wrong("and nobody ended it");
   } else if (record.state != id_state::expired && *end + rules.cool_off > now) {
     wrong(fmt::format("{} ms before its cool-off is over", (*end + rules.cool_off - now).count()));
   }
   if (a.ended_at && a.ended_at != record.ended_at) wrong("with another end than was acknowledged");
-  a.ended = true;
+  note_end(a, end);
   a.ended_at = record.ended_at;
   if (record.ended_at) moments_.insert(*record.ended_at + rules.cool_off);
 }
@@ -127,13 +129,27 @@ void model::recovered(std::size_t type, const stored_rows& rows, timestamp now) 
   }
 }
 
+void model::check_key(const std::string& name_of_key, const std::optional<std::pair<std::string, issued_ids>>& row,
+                      timestamp now) {
+  const auto& key = keys_[name_of_key];
+  if (!key.answer || may_be_purged(key.type, *key.answer, now)) return;
+  if (!row)
+    found_.add(symptom::key_forgotten, fmt::format("key {} was answered and is forgotten", name_of_key));
+  else if (*key.answer != row->second)
+    found_.add(symptom::key_forgotten,
+               fmt::format("key {} is stored with another answer than was acknowledged", name_of_key));
+}
+
 void model::recovered_key(const std::string& name_of_key, const std::optional<std::pair<std::string, issued_ids>>& row,
                           timestamp now) {
   auto& key = keys_[name_of_key];
   const bool purged = key.answer && may_be_purged(key.type, *key.answer, now);
   if (!row) {
-    if (key.answer && !purged) found_.add(fmt::format("key {} was answered and is forgotten", name_of_key));
-    key.answer.reset();
+    // Its answer stays known: a repetition will show whether it is answered differently.
+    if (key.answer && !purged)
+      found_.add(symptom::key_forgotten, fmt::format("key {} was answered and is forgotten", name_of_key));
+    else
+      key.answer.reset();
     return;
   }
   const auto payload =

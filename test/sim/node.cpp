@@ -1,5 +1,6 @@
 #include "test/sim/node.hpp"
 
+#include "actors/schedule_book.hpp"
 #include "runtime/services.hpp"
 #include "runtime/supervisor.hpp"
 #include "runtime/system.hpp"
@@ -14,11 +15,12 @@ namespace {
 constexpr auto store_directory = "/node";
 }
 
-node::node(std::shared_ptr<test::sim_disk> disk, sim_clock& time, random_source& random, planted_bug bug)
-    : disk_(std::move(disk)), time_(time), random_(random), bug_(bug) {
+node::node(std::shared_ptr<test::sim_disk> disk, const surroundings& around,
+           std::optional<std::uint64_t> accept_loss_up_to)
+    : disk_(std::move(disk)), around_(around), time_(around.time), random_(around.random), bug_(around.bug) {
   std::vector<identifiers::id_type> types;
   for (const auto& t : sim_types()) types.push_back(t.type);
-  auto started = open();
+  auto started = open(accept_loss_up_to);
   if (started) started = settle_types(types);
   if (!started) {
     refusal_ = started.error().message;
@@ -27,10 +29,11 @@ node::node(std::shared_ptr<test::sim_disk> disk, sim_clock& time, random_source&
   start_actors(std::move(types));
 }
 
-result<void> node::open() {
+result<void> node::open(std::optional<std::uint64_t> accept_loss_up_to) {
   env_ = std::make_unique<test::sim_env>(disk_);
   storage::store_options o;
   o.directory = store_directory;
+  o.accept_loss_up_to = accept_loss_up_to;
   o.env = env_.get();
   o.no_threads = true;
   o.while_stalled = [this] { return run_background_job(); };
@@ -44,14 +47,16 @@ result<void> node::open() {
   if (!opened) return std::unexpected(opened.error());
   store_ = std::move(*opened);
   const auto ahead = milliseconds{bug_ == planted_bug::expiry_off_by_one ? 1 : 0};
-  wall_of_decisions_ = std::make_unique<skewed_clock>(time_, ahead);
-  decisions_.emplace(*wall_of_decisions_, store_->last_durable_time());
+  wall_of_decisions_ = std::make_unique<wrong_clock>(time_, ahead, bug_ == planted_bug::trusting_clock);
+  decisions_ = std::make_shared<decision_clock>(
+      *wall_of_decisions_, bug_ == planted_bug::time_goes_back ? timestamp{} : store_->last_durable_time());
   storage::local_log_options options;
   options.queue_batches_max = 200;
   options.now = [this] { return decisions_->now(); };
   options.fatal = [this](std::string why) { fatal_ = std::move(why); };
   log_ = std::make_unique<storage::local_log>(*store_, std::move(options));
   seen_log_ = std::make_unique<planted_log>(*log_, bug_);
+  notes_log_ = std::make_unique<planted_log>(*log_, bug_ == planted_bug::reply_before_write ? planted_bug::none : bug_);
   return {};
 }
 
@@ -82,6 +87,10 @@ result<void> node::settle_types(std::vector<identifiers::id_type>& types) {
 void node::start_actors(std::vector<identifiers::id_type> types) {
   actors_ = std::make_shared<runtime::registry>(time_);
   services_ = std::make_shared<runtime::services>();
+  office_ = std::make_unique<actors::dead_letter_office>(*notes_log_, letters::cap,
+                                                         std::make_unique<seeded_random>(random_.next()));
+  letters_ = std::make_unique<watched_letters>(around_.known_letters, *office_);
+  services_->dead_letters = letters_.get();
   services_->time = &time_;
   services_->actors = actors_;
   services_->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
@@ -97,7 +106,7 @@ void node::start_actors(std::vector<identifiers::id_type> types) {
     cx->part = {storage::id_shard(type.name), type.number, type.rules.of};
     cx->type = std::move(type);
     cx->log = seen_log_.get();
-    cx->time = &*decisions_;
+    cx->time = decisions_.get();
     cx->monotonic = &time_;
     cx->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
     cx->options.purge_after = sim_purge_after;
@@ -109,15 +118,60 @@ void node::start_actors(std::vector<identifiers::id_type> types) {
   at_root.how = runtime::strategy::one_for_all;
   at_root.restarts_max = 1;
   std::vector<runtime::child_spec> tree;
-  tree.push_back(runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(contexts_, cast)}));
+  tree.push_back(
+      runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(contexts_, cast), make_scheduler()}));
+  office_->connect(system_.get(), actors_.get());
   root_ = runtime::start_root(*system_, services_, at_root, std::move(tree));
 }
 
+runtime::child_spec node::make_scheduler() {
+  memory_ = std::make_shared<watched_memory>(
+      std::make_shared<actors::schedule_book>(*notes_log_), around_.known_runs,
+      [this] { return watched_memory::moment{decisions_->now(), around_.clock_held()}; });
+  runtime::scheduler_options options{.memory = memory_, .clock = decisions_};
+  options.look_max = runs::look_max;
+  options.late_max = runs::late_max;
+  for (const auto& job : sim_jobs())
+    options.jobs.push_back({.name = job.name,
+                            .when = job.when,
+                            .on_missed = job.on_missed,
+                            .to = contexts_[job.type]->expirer.address(),
+                            .make =
+                                [this](const runtime::scheduled_run& run) {
+                                  around_.known_runs.sent(run, decisions_->now(), around_.clock_held());
+                                  return caf::make_message(actors::run_expirer{});
+                                },
+                            .hold_while_clock_is_suspect = job.hold_while_clock_is_suspect});
+  return runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(options));
+}
+
+bool node::write_group(std::size_t batches_max) {
+  writing_ = true;
+  const bool wrote = log_->write_group(batches_max);
+  writing_ = false;
+  return wrote;
+}
+
+void node::let_notes_be_waited_for(bool on) {
+  if (!on) return notes_log_->work_after_append(nullptr);
+  notes_log_->work_after_append([this] {
+    // Not from within a completion: the log's thread is at work there already.
+    while (!writing_ && fatal_.empty() && write_group()) {
+    }
+  });
+}
+
 node::~node() {
+  if (office_) office_->connect(nullptr, nullptr);
   if (system_) stop_actors();
+  // Whoever waits writes again in a completion, which must not be one of a log that goes.
+  while (log_ && log_->write_group()) {
+  }
   // Completions and waiting tenures hold replies and actors: the log goes before the actor system, which waits for
   // them.
   log_.reset();
+  seen_log_.reset();
+  office_.reset();
   if (actors_) actors_->clear();
   contexts_.clear();
   services_.reset();
@@ -137,6 +191,7 @@ void node::stop_actors() {
 }
 
 bool node::run_actor() {
+  if (seen_log_->answer_early()) return true;
   auto& jobs = scheduler_->jobs;
   if (jobs.empty()) return false;
   std::swap(jobs.front(), jobs[random_.below(jobs.size())]);
@@ -209,17 +264,13 @@ bool node::kill_runnable() {
   return true;
 }
 
-void node::send_poison(std::size_t type) {
-  actors::apply_due malformed;
-  malformed.kind = static_cast<std::uint8_t>(identifiers::due_kind::expire);
-  malformed.value = "not a due row";
-  caf::anon_send(contexts_[type]->pool.address(), std::move(malformed));
-}
-
-std::uint64_t node::crashes() const {
-  std::uint64_t all = 0;
-  for (const auto& a : actors_->list()) all += a.crashes;
-  return all;
+void node::send_poison(std::size_t type, std::uint64_t number) {
+  const identifiers::due_row row{{}, identifiers::due_kind::purge, {}, std::string(planted_log::poison_reference)};
+  actors::apply_due poison;
+  poison.run = number;
+  poison.kind = static_cast<std::uint8_t>(row.kind);
+  poison.value = identifiers::encode_due_value(row);
+  caf::anon_send(contexts_[type]->pool.address(), std::move(poison));
 }
 
 } // namespace matricula::sim

@@ -2,12 +2,15 @@
 /// a simulated disk, the commit log without a thread. Nothing happens unless it is told to.
 #pragma once
 #include "actors/cast.hpp"
+#include "actors/dead_letter_office.hpp"
 #include "foundation/random.hpp"
 #include "runtime/registry.hpp"
 #include "storage/local_log.hpp"
 #include "test/sim/findings.hpp"
+#include "test/sim/letters.hpp"
 #include "test/sim/model.hpp"
 #include "test/sim/planted_log.hpp"
+#include "test/sim/runs.hpp"
 #include "test/sim/sim_clock.hpp"
 #include "test/support/sim_disk.hpp"
 
@@ -22,10 +25,22 @@
 
 namespace matricula::sim {
 
+/// What is around a node: who looks on, and what it is told.
+struct surroundings {
+  sim_clock& time;
+  random_source& random;
+  letters& known_letters;
+  runs& known_runs;
+  std::function<bool()> clock_held; ///< whether the clock has jumped and nobody has looked at it
+  planted_bug bug;
+};
+
 class node {
 public:
   /// Opens the store and starts the tree. A refused start is in `refusal`, and then nothing else may be called.
-  node(std::shared_ptr<test::sim_disk> disk, sim_clock& time, random_source& random, planted_bug bug);
+  /// @param accept_loss_up_to an operator's word that the groups up to this one may be lost
+  node(std::shared_ptr<test::sim_disk> disk, const surroundings& around,
+       std::optional<std::uint64_t> accept_loss_up_to = {});
   ~node();
   node(const node&) = delete;
   node& operator=(const node&) = delete;
@@ -37,7 +52,7 @@ public:
   // -- steps: each returns whether there was anything to do -----------------------------------------------------------
   /// Lets one random runnable actor handle one message.
   bool run_actor();
-  bool write_group(std::size_t batches_max) { return log_->write_group(batches_max); }
+  bool write_group(std::size_t batches_max = SIZE_MAX);
   /// None once the disk fails: Debian's RocksDB then aborts in an assertion, which is an end of the process as good as
   /// any, but would end the simulation with it.
   bool run_background_job() { return !disk_fails_ && env_->run_one(random_); }
@@ -55,6 +70,11 @@ public:
   [[nodiscard]] change_cell send(const change_call& call);
   [[nodiscard]] expiry_cell send(const expiry_call& call);
 
+  // -- an operator ----------------------------------------------------------------------------------------------------
+  [[nodiscard]] actors::dead_letter_office& office() noexcept { return *office_; }
+  /// While it is on, whoever waits for a note to be written gets it written; otherwise he gets nothing but its promise.
+  void let_notes_be_waited_for(bool on);
+
   // -- faults ---------------------------------------------------------------------------------------------------------
   /// By its supervisor's order; `who` is a child of the type, or empty for the type's supervisor.
   void kill_by_order(std::size_t type, const std::string& who);
@@ -65,8 +85,8 @@ public:
     disk_fails_ = true;
     disk_->fail_after(calls);
   }
-  /// A message on which the pool crashes.
-  void send_poison(std::size_t type);
+  /// A message on which the pool crashes. @param number makes it a message like no other
+  void send_poison(std::size_t type, std::uint64_t number);
   [[nodiscard]] planted_log& log() noexcept { return *seen_log_; }
   [[nodiscard]] decision_clock& decisions() noexcept { return *decisions_; }
 
@@ -78,28 +98,35 @@ public:
   [[nodiscard]] std::size_t runnable() const { return scheduler_->jobs.size(); }
   [[nodiscard]] std::size_t background_jobs() const { return env_->jobs(); }
   [[nodiscard]] timestamp last_durable() const { return store_->last_durable_time(); }
-  [[nodiscard]] std::uint64_t crashes() const;
+  [[nodiscard]] bool has_actor(const std::string& path) const { return actors_->address(path).has_value(); }
 
 private:
-  [[nodiscard]] result<void> open();
+  [[nodiscard]] result<void> open(std::optional<std::uint64_t> accept_loss_up_to);
   [[nodiscard]] result<void> settle_types(std::vector<identifiers::id_type>& types);
   void start_actors(std::vector<identifiers::id_type> types);
+  [[nodiscard]] runtime::child_spec make_scheduler();
   void stop_actors();
 
   std::shared_ptr<test::sim_disk> disk_;
+  surroundings around_;
   sim_clock& time_;
   random_source& random_;
   planted_bug bug_;
   std::string refusal_;
   std::string fatal_;
   bool disk_fails_ = false;
+  bool writing_ = false;
 
   std::unique_ptr<test::sim_env> env_;
   std::unique_ptr<storage::store> store_;
   std::unique_ptr<clock> wall_of_decisions_;
-  std::optional<decision_clock> decisions_;
+  std::shared_ptr<decision_clock> decisions_;
   std::unique_ptr<storage::local_log> log_;
   std::unique_ptr<planted_log> seen_log_;
+  std::unique_ptr<planted_log> notes_log_; ///< of the dead letters and the schedules
+  std::unique_ptr<actors::dead_letter_office> office_;
+  std::unique_ptr<watched_letters> letters_;
+  std::shared_ptr<watched_memory> memory_;
   std::shared_ptr<runtime::registry> actors_;
   std::shared_ptr<runtime::services> services_;
   std::unique_ptr<caf::actor_system_config> config_;

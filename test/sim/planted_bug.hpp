@@ -17,9 +17,16 @@ enum class planted_bug : std::uint8_t {
   missing_index_key,  ///< now and then a row of the due index is forgotten
   expiry_off_by_one,  ///< identifiers expire one millisecond early
   lost_refill_order,  ///< a refill order that is lost is never given again
+  early_purge,        ///< an idempotency record goes when its purge row is due, whoever still needs it
+  time_goes_back,     ///< a restarted node does not know the time of its last durable write
+  trusting_clock,     ///< the monotonic clock jumps with the wall clock, so that no jump is seen
+  unkept_letter,      ///< a dead letter is said to be durable and is not written
+  unmarked_replay,    ///< that a dead letter was replayed is said to be durable and is not written
+  forgotten_run,      ///< that a schedule ran is said to be durable; only its beginning is written
+  count_
 };
 
-inline constexpr std::array<std::string_view, 8> planted_bug_names{
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted_bug::count_)> planted_bug_names{
     "none",
     "no_tenure",
     "no_sync",
@@ -28,6 +35,12 @@ inline constexpr std::array<std::string_view, 8> planted_bug_names{
     "missing_index_key",
     "expiry_off_by_one",
     "lost_refill_order",
+    "early_purge",
+    "time_goes_back",
+    "trusting_clock",
+    "unkept_letter",
+    "unmarked_replay",
+    "forgotten_run",
 };
 
 [[nodiscard]] constexpr std::string_view to_string(planted_bug bug) noexcept {

@@ -1,11 +1,36 @@
 #include "test/sim/planted_log.hpp"
 
+#include "domain/identifiers/record.hpp"
+#include "storage/idempotency.hpp"
+
 #include <stdexcept>
 #include <string>
 
 namespace matricula::sim {
 
 using namespace storage;
+
+namespace {
+class poisonous_view final : public view {
+public:
+  explicit poisonous_view(std::shared_ptr<const view> real) : real_(std::move(real)) {}
+  result<std::optional<std::string>> get(column where, std::string_view key) const override {
+    if (key.ends_with(planted_log::poison_reference)) throw std::runtime_error("injected: the message is poison");
+    return real_->get(where, key);
+  }
+  result<void> walk(column where, std::string_view lower, std::string_view upper,
+                    const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    return real_->walk(where, lower, upper, visit);
+  }
+  result<void> walk_back(column where, std::string_view lower, std::string_view upper,
+                         const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    return real_->walk_back(where, lower, upper, visit);
+  }
+
+private:
+  std::shared_ptr<const view> real_;
+};
+} // namespace
 
 void planted_log::acquire(shard_id shard, std::string_view partition, completion<result<tenure>> granted) {
   if (bug_ != planted_bug::no_tenure) return real_.acquire(shard, partition, std::move(granted));
@@ -20,15 +45,57 @@ void planted_log::acquire(shard_id shard, std::string_view partition, completion
 void planted_log::append(permit room, batch what, completion<verdict, position> settled) noexcept {
   switch (bug_) {
   case planted_bug::idempotency_apart:
-    return append_apart(std::move(room), what, std::move(settled));
+    append_apart(std::move(room), what, std::move(settled));
+    break;
   case planted_bug::reply_before_write:
-    settled(verdict::durable, position{});
-    return real_.append(std::move(room), std::move(what), [](verdict, position) noexcept {});
+    early_.emplace_back([done = std::move(settled)]() mutable noexcept { done(verdict::durable, position{}); });
+    real_.append(std::move(room), std::move(what), [](verdict, position) noexcept {});
+    break;
   case planted_bug::missing_index_key:
-    return real_.append(std::move(room), without_some_due_rows(what), std::move(settled));
+    real_.append(std::move(room), without_some_due_rows(what), std::move(settled));
+    break;
+  case planted_bug::early_purge:
+    real_.append(std::move(room), purging_early(what), std::move(settled));
+    break;
   default:
-    return real_.append(std::move(room), std::move(what), std::move(settled));
+    if (swallows(what)) {
+      settled(verdict::durable, position{});
+      break;
+    }
+    real_.append(std::move(room), std::move(what), std::move(settled));
   }
+  if (work_) work_();
+}
+
+bool planted_log::answer_early() {
+  if (early_.empty()) return false;
+  auto answer = std::move(early_.front());
+  early_.pop_front();
+  answer();
+  return true;
+}
+
+bool planted_log::swallows(const batch& what) const {
+  const bool letters = bug_ == planted_bug::unkept_letter || bug_ == planted_bug::unmarked_replay;
+  if (!letters && bug_ != planted_bug::forgotten_run) return false;
+  bool about_letters = false, about_runs = false;
+  std::size_t puts = 0;
+  const bool well_formed = batch::decode(
+      what.encoded(),
+      [&](column c, std::string_view key, std::string_view) {
+        ++puts;
+        about_letters = about_letters || c == column::dead_letters;
+        if (c != column::schedules) return;
+        // From where a job counts is written, and no run of it.
+        const auto rows = real_.read(what.shard());
+        const auto row = rows ? (*rows)->get(c, key) : std::unexpected(rows.error());
+        about_runs = row && row->has_value();
+      },
+      [](column, std::string_view) {});
+  require(well_formed, "a batch decodes");
+  if (bug_ == planted_bug::forgotten_run) return about_runs;
+  // To keep a letter is to write it and its count, to mark it is to write it alone.
+  return about_letters && what.operations() == puts && (puts == 2) == (bug_ == planted_bug::unkept_letter);
 }
 
 result<std::shared_ptr<const view>> planted_log::read(shard_id shard, position at_least) const {
@@ -37,7 +104,9 @@ result<std::shared_ptr<const view>> planted_log::read(shard_id shard, position a
     ++reads_poisoned_;
     throw std::runtime_error("injected: the read threw");
   }
-  return real_.read(shard, at_least);
+  auto rows = real_.read(shard, at_least);
+  if (!rows) return rows;
+  return std::make_shared<const poisonous_view>(std::move(*rows));
 }
 
 void planted_log::append_apart(permit room, const batch& what, completion<verdict, position> settled) noexcept {
@@ -64,6 +133,34 @@ batch planted_log::without_some_due_rows(const batch& what) {
         if (c != column::due || ++due_rows_ % forgotten_every != 0) out.put(c, k, v);
       },
       [&](column c, std::string_view k) { out.erase(c, k); });
+  require(well_formed, "a batch decodes");
+  return out;
+}
+
+/// What puts the end of a record off erases it instead.
+batch planted_log::purging_early(const batch& what) {
+  constexpr std::size_t purge_key_bytes = 1 + 2 + 8 + 1 + 16;
+  constexpr std::size_t kind_at = 11;
+  const auto purges = [](column c, std::string_view key) {
+    return c == column::due && key.size() == purge_key_bytes &&
+           static_cast<std::uint8_t>(key[kind_at]) == static_cast<std::uint8_t>(identifiers::due_kind::purge);
+  };
+  std::string done;
+  const auto look = [&](column c, std::string_view k) {
+    if (purges(c, k)) done = k.substr(kind_at + 1);
+  };
+  batch out(what.shard());
+  const bool well_formed = batch::decode(
+                               what.encoded(), [](column, std::string_view, std::string_view) {}, look) &&
+                           batch::decode(
+                               what.encoded(),
+                               [&](column c, std::string_view k, std::string_view v) {
+                                 if (purges(c, k) && k.substr(kind_at + 1) == done)
+                                   out.erase(column::idempotency, idempotency::key_of(what.shard(), done));
+                                 else
+                                   out.put(c, k, v);
+                               },
+                               [&](column c, std::string_view k) { out.erase(c, k); });
   require(well_formed, "a batch decodes");
   return out;
 }

@@ -10,7 +10,7 @@ public:
   [[nodiscard]] std::chrono::nanoseconds monotonic() const override { return passed_; }
 
   void advance(milliseconds by) noexcept { passed_ += by; }
-  /// The wall clock is set forward while the monotonic one knows nothing of it.
+  /// The wall clock is set, forward or back, while the monotonic one knows nothing of it.
   void jump(milliseconds by) noexcept { jumped_ += by; }
 
 private:
@@ -19,16 +19,20 @@ private:
   milliseconds jumped_{0};
 };
 
-/// A wall clock that is ahead of another one.
-class skewed_clock final : public clock {
+/// A clock that is wrong: ahead of another one, or with a monotonic time that jumps along with the wall clock.
+class wrong_clock final : public clock {
 public:
-  skewed_clock(const clock& source, milliseconds ahead) : source_(source), ahead_(ahead) {}
+  wrong_clock(const clock& source, milliseconds ahead, bool monotonic_jumps)
+      : source_(source), ahead_(ahead), monotonic_jumps_(monotonic_jumps) {}
   [[nodiscard]] timestamp wall() const override { return source_.wall() + ahead_; }
-  [[nodiscard]] std::chrono::nanoseconds monotonic() const override { return source_.monotonic(); }
+  [[nodiscard]] std::chrono::nanoseconds monotonic() const override {
+    return monotonic_jumps_ ? source_.wall().time_since_epoch() : source_.monotonic();
+  }
 
 private:
   const clock& source_;
   milliseconds ahead_;
+  bool monotonic_jumps_;
 };
 
 } // namespace matricula::sim

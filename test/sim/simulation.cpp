@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace matricula::sim {
@@ -35,7 +36,8 @@ struct mix_of_steps {
 class simulation {
 public:
   simulation(std::uint64_t seed, planted_bug bug, bool trace)
-      : random_(seed), bug_(bug), trace_(trace), model_(found_), client_(random_, model_) {}
+      : random_(seed), bug_(bug), trace_(trace), model_(found_), client_(random_, model_), letters_(found_),
+        runs_(found_) {}
 
   run_report run() {
     report_[counter::seeds] = 1;
@@ -45,7 +47,17 @@ public:
     report_[counter::requests] = client_.sent();
     report_[counter::acknowledged] = model_.acknowledged();
     report_[counter::expired_deadlines] = client_.deadlines_expired();
+    report_[counter::letters_kept] = letters_.kept();
+    report_[counter::letters_only_counted] = letters_.counted_only();
+    report_[counter::letters_replayed] = letters_.replayed();
+    report_[counter::replays_refused] = letters_.refused_replays();
+    report_[counter::letters_discarded] = letters_.discarded();
+    report_[counter::runs_on_time] = runs_.sent_on_time();
+    report_[counter::runs_caught_up] = runs_.caught_up();
+    report_[counter::runs_skipped] = runs_.skipped();
+    report_[counter::runs_sent_again] = runs_.sent_again();
     report_[counter::violations] = found_.found();
+    report_.first = found_.first();
     report_.violations = found_.kept();
     report_.trace_hash = hash_;
     return report_;
@@ -57,19 +69,20 @@ private:
   bool live(bool last) {
     ++report_[counter::lives];
     found_.at(report_[counter::lives], report_[counter::steps]);
-    node_ = std::make_unique<node>(disk_, time_, random_, bug_);
+    node_ = std::make_unique<node>(disk_, around());
     // From here on: a disk that lies while the store is made leaves no store at all, which is easy to find.
     disk_->lie_about_syncs(bug_ == planted_bug::no_sync);
     if (!node_->refusal().empty()) {
-      found_.add("the start was refused: " + node_->refusal());
-      node_.reset();
-      broken_ = true;
-      return false;
+      const bool mark = node_->refusal().find("acknowledged writes are missing") != std::string::npos;
+      found_.add(mark ? symptom::start_refused : symptom::other, "the start was refused: " + node_->refusal());
+      if (!start_with_the_loss()) return false;
     }
     storage_failed_ = false;
     begin_clock();
     trace("starts", report_[counter::lives]);
     check_everything();
+    letters_.life_begins(*node_->durable());
+    runs_.life_begins(*node_->durable());
     const mix_of_steps mix(random_);
     const auto steps = life_steps_min + random_.below(life_steps_spread);
     for (std::uint64_t i = 0; i < steps && node_->fatal().empty(); ++i) step(mix);
@@ -79,11 +92,34 @@ private:
     return true;
   }
 
+  [[nodiscard]] surroundings around() {
+    return {time_, random_, letters_, runs_, [this] { return held(); }, bug_};
+  }
+
+  /// An operator accepts that the store lacks what the mark file says was answered: now it shows what that was.
+  bool start_with_the_loss() {
+    constexpr std::string_view way = "accept_loss_up_to=";
+    const auto at = node_->refusal().find(way);
+    broken_ = at == std::string::npos || bug_ != planted_bug::no_sync;
+    if (!broken_) {
+      const auto number = std::stoull(node_->refusal().substr(at + way.size()));
+      node_.reset();
+      node_ = std::make_unique<node>(disk_, around(), number);
+      broken_ = !node_->refusal().empty();
+    }
+    if (broken_) node_.reset();
+    return !broken_;
+  }
+
   void begin_clock() {
-    if (!held_.empty() && held_.back().second == no_end) held_.back().second = time_.wall();
-    jumped_ = milliseconds{0};
-    // The node sees a long absence and holds its expirer until an operator has looked at the clock.
-    if (node_->decisions().suspect()) held_.emplace_back(time_.wall(), no_end);
+    if (held()) release(node_->last_durable());
+    if (node_->last_durable() < model_.newest_time())
+      found_.add("the last durable time is earlier than one that was answered");
+    // The wall clock may have been set back while the node was down, or far ahead.
+    floor_ = node_->last_durable();
+    ahead_ = time_.wall() - floor_;
+    allowance_ = decision_clock::restart_jump_max;
+    look_at_clock();
   }
 
   void crash() {
@@ -99,11 +135,16 @@ private:
     if (random_.below(12) == 0) {
       ++report_[counter::suspect_clock_steps];
       time_.jump(std::chrono::days{8});
+    } else if (random_.below(6) == 0) {
+      ++report_[counter::clock_steps_back];
+      time_.jump(-some_step_back());
     }
   }
 
   void end() {
     client_.forget();
+    letters_.life_ends();
+    runs_.life_ends();
     node_.reset();
   }
 
@@ -132,6 +173,8 @@ private:
     note(disk_->writes());
     note(disk_->syncs());
     note(static_cast<std::uint64_t>(time_.wall().time_since_epoch().count()));
+    note(letters_.kept());
+    note(runs_.sent_on_time() + runs_.caught_up());
     if (random_.below(500) == 0 && node_->fatal().empty()) check_stored_rows();
   }
 
@@ -145,6 +188,8 @@ private:
     const auto durable = node_->durable();
     for (std::size_t t = 0; t < sim_types().size(); ++t)
       check_equation(*durable, node_->part(t), sim_types()[t], found_);
+    // What expires a moment from now has not expired.
+    for (const auto& [type, id] : model_.about_to_expire(now())) look_up(type, id, *durable);
     return true;
   }
 
@@ -157,17 +202,59 @@ private:
   }
 
   void ask() {
-    if (random_.below(4) != 0) return client_.ask(*node_, time_.wall(), now_ns());
+    if (random_.below(24) == 0) return operate();
+    if (random_.below(4) != 0) return client_.ask(*node_, now(), now_ns());
     // A reader looks something up: only durable rows show.
     const auto type = random_.below(sim_types().size());
+    if (random_.below(2) == 0) return look_up_keys(type);
     const auto& targets = model_.targets(type);
     if (targets.empty()) return;
     const auto& id = targets[random_.below(targets.size())].id;
+    look_up(type, id, *node_->durable());
+  }
+
+  /// The latest keys: those before are mostly gone.
+  void look_up_keys(std::size_t type) {
+    constexpr std::size_t looked_at = 30;
+    const auto durable = node_->durable();
+    auto keys = model_.keys(type);
+    std::ranges::sort(keys, {}, [](const std::string& key) { return std::pair(key.size(), key); }); // they are numbered
+    for (std::size_t i = keys.size() - std::min(keys.size(), looked_at); i < keys.size(); ++i)
+      model_.check_key(keys[i], read_key(*durable, node_->part(type), key_reference(keys[i]), found_), now());
+  }
+
+  void look_up(std::size_t type, const std::string& id, const storage::view& durable) {
     const auto counter = sim_types()[type].type.space->counter_of(id);
-    const auto record =
-        storage::find_record(*node_->durable(), node_->part(type), static_cast<std::uint64_t>(*counter));
+    const auto record = storage::find_record(durable, node_->part(type), static_cast<std::uint64_t>(*counter));
     if (!record) return found_.add(id + " does not decode");
-    model_.check(type, id, *record, time_.wall());
+    model_.check(type, id, *record, now());
+  }
+
+  /// An operator looks at the dead letters, and has one sent again or thrown away.
+  void operate() {
+    letters_.check(*node_->durable());
+    const auto page = node_->office().list({}, 1'000);
+    if (!page) {
+      if (!storage_failed_) found_.add("the dead letters cannot be listed: " + page.error().message);
+      return;
+    }
+    if (page->letters.empty()) return;
+    const auto& [id, letter, replayed] = page->letters[random_.below(page->letters.size())];
+    const bool waits = random_.below(2) == 0;
+    node_->let_notes_be_waited_for(waits);
+    if (random_.below(3) != 0) {
+      const auto times = 1 + random_.below(2);
+      for (std::uint64_t i = 0; i < times; ++i) {
+        const auto answer = node_->office().replay(id, milliseconds{0});
+        note(answer ? 1 : 2 + static_cast<std::uint64_t>(answer.error().code));
+        letters_.asked_to_replay(id, answer, node_->has_actor(letter.actor_path));
+      }
+    } else {
+      const auto answer = node_->office().discard(id, milliseconds{0});
+      note(answer ? 1 : 2 + static_cast<std::uint64_t>(answer.error().code));
+      letters_.asked_to_discard(id, answer);
+    }
+    node_->let_notes_be_waited_for(false);
   }
 
   void pass_time() {
@@ -175,13 +262,12 @@ private:
     const auto how = random_.below(10);
     if (how < 4) {
       // To the very moment at which something becomes due, or one millisecond to either side.
-      const auto now = time_.wall();
-      const auto due = model_.next_due(now + milliseconds{2});
-      if (due && *due - now < std::chrono::seconds{5}) {
-        by = *due - now + milliseconds{static_cast<std::int64_t>(random_.below(3)) - 1};
+      const auto due = model_.next_due(now() + milliseconds{2});
+      if (due && *due - now() < std::chrono::seconds{5}) {
+        by = *due - now() + milliseconds{static_cast<std::int64_t>(random_.below(3)) - 1};
         node_->advance(by);
         for (std::size_t t = 0; t < sim_types().size(); ++t)
-          if (sim_types()[t].expires() && random_.below(2) == 0) client_.run_expirer(*node_, t, time_.wall());
+          if (sim_types()[t].expires() && random_.below(2) == 0) client_.run_expirer(*node_, t, now());
         return;
       }
     } else if (how == 8) {
@@ -209,9 +295,11 @@ private:
     } else if (what < 72) {
       node_->log().poison_next_read();
     } else if (what < 80) {
-      node_->send_poison(type);
-      ++report_[counter::poison_messages];
-    } else if (what < 86) {
+      node_->send_poison(type, ++report_[counter::poison_messages]);
+    } else if (what < 84) {
+      step_clock(-some_step_back());
+      ++report_[counter::clock_steps_back];
+    } else if (what < 87) {
       step_clock(milliseconds{static_cast<std::int64_t>(1 + random_.below(600'000))});
       ++report_[counter::clock_steps];
     } else if (what < 89) {
@@ -226,17 +314,59 @@ private:
     }
   }
 
+  /// Mostly so little that the time of before comes again soon.
+  [[nodiscard]] milliseconds some_step_back() {
+    static constexpr std::array<std::uint64_t, 4> most{20, 500, 5'000, 300'000};
+    return milliseconds{static_cast<std::int64_t>(1 + random_.below(most[random_.below(most.size())]))};
+  }
+
+  /// The wall clock is set. Somebody looks at it before and afterwards, so that what may be decided is known exactly.
   void step_clock(milliseconds by) {
+    look_at_clock();
+    floor_ = now();
     time_.jump(by);
-    jumped_ += by;
-    if (jumped_ > decision_clock::jump_max && !held()) held_.emplace_back(time_.wall(), no_end);
+    ahead_ += by;
+    look_at_clock();
+  }
+
+  /// What the node must make of the clock: it is believed unless it is too far ahead of the time that has passed.
+  void look_at_clock() {
+    const bool suspect = ahead_ > allowance_;
+    if (suspect && !held()) {
+      // What was decided in this very millisecond was decided before.
+      held_.emplace_back(now() + milliseconds{1}, no_end);
+      ++report_[counter::holds_of_the_expirer];
+      client_.clock_held(held_.size());
+    } else if (!suspect && held()) {
+      release(now());
+    }
+    if (!suspect && ahead_ >= milliseconds{0}) {
+      ahead_ = milliseconds{0};
+      allowance_ = decision_clock::jump_max;
+    }
+    const auto theirs = node_->decisions().now();
+    if (theirs < now())
+      found_.add(fmt::format("the time of decisions is {} ms before one that was used", (now() - theirs).count()));
+    if (theirs > now() + milliseconds{1})
+      found_.add(fmt::format("the time of decisions is {} ms ahead of what is believed", (theirs - now()).count()));
+    if (node_->decisions().suspect() != held())
+      found_.add(held() ? "a jump of the clock is not noticed" : "the clock is suspect without a jump");
+  }
+
+  void release(timestamp at) {
+    held_.back().second = at;
+    client_.clock_held(0);
   }
 
   void trust_clock() {
     if (!held()) return;
-    held_.back().second = time_.wall();
-    jumped_ = milliseconds{0};
+    look_at_clock();
+    floor_ = now();
+    release(floor_);
+    ahead_ = milliseconds{0};
+    allowance_ = decision_clock::jump_max;
     node_->decisions().trust();
+    look_at_clock();
   }
 
   [[nodiscard]] bool held() const { return !held_.empty() && held_.back().second == no_end; }
@@ -248,7 +378,6 @@ private:
     node_->log().cure();
     if (storage_failed_) return; // it goes on failing, and the process ends
     trust_clock();
-    node_->decisions().trust();
     const auto pools_ready = [&] {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
         if (next_refill(node_->level(t), sim_types()[t].type.limits)) return false;
@@ -258,37 +387,87 @@ private:
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
         if (const auto level = node_->level(t); next_refill(level, sim_types()[t].type.limits))
-          found_.add(fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked",
-                                 sim_types()[t].type.name, level.fresh, level.held_to, level.end));
+          found_.add(symptom::pool_dead, fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked",
+                                                     sim_types()[t].type.name, level.fresh, level.held_to, level.end));
       return;
     }
     for (std::size_t t = 0; t < sim_types().size() && node_->fatal().empty(); ++t) probe(t);
+    if (node_->fatal().empty()) settle_runs();
     if (node_->fatal().empty()) check_everything();
+    if (node_->fatal().empty()) letters_.check_at_rest(*node_->durable(), node_->office().lost());
+    if (node_->fatal().empty() && random_.below(2) == 0) settle_letters(random_.below(sim_types().size()));
+  }
+
+  /// The scheduler is not behind for longer than it needs to look.
+  void settle_runs() {
+    node_->advance(runs::look_max);
+    if (!wait_until([&] { return runs_.up_to_date(now() - std::chrono::seconds{1}); }))
+      found_.add(symptom::run_left_out, "a run of " + runs_.behind(now()) + " is due and never made");
+  }
+
+  /// One message from its crash to the bin.
+  void settle_letters(std::size_t type) {
+    node_->advance(std::chrono::minutes{2}); // longer than a type of messages is refused
+    if (!drain() || !node_->fatal().empty()) return;
+    const auto before = letters_.crashes();
+    node_->send_poison(type, ++report_[counter::poison_messages]);
+    if (!drain() || !node_->fatal().empty()) return;
+    letters_.check_at_rest(*node_->durable(), node_->office().lost());
+    if (letters_.crashes() != before + 1)
+      return found_.add(symptom::letter_lost, "a message crashed its actor, and no dead letter was made of it");
+    const auto id = letters_.latest();
+    if (!id) return; // enough of its kind are kept: it is only counted
+    const auto ask = [&](bool again) {
+      const auto answer = node_->office().replay(*id, milliseconds{0});
+      letters_.asked_to_replay(*id, answer, true);
+      if (again && (answer || answer.error().code != errc::conflict))
+        found_.add(symptom::letter_replayed_again, "a second replay was not refused");
+    };
+    ask(false);
+    // The actor is on its way back.
+    const bool came = wait_until([&] { return letters_.crashes() != before + 1; });
+    if (!node_->fatal().empty()) return;
+    if (!came) found_.add(symptom::letter_lost, "a dead letter was replayed and did not reach its actor");
+    letters_.check_at_rest(*node_->durable(), node_->office().lost());
+    ask(true);
+    for (int i = 0; i < 4; ++i) {
+      if (!drain() || !node_->fatal().empty()) return;
+      node_->advance(std::chrono::seconds{5});
+    }
+    if (!drain() || !node_->fatal().empty()) return;
+    if (letters_.crashes() != before + 2)
+      found_.add(symptom::letter_replayed_again, "a second replay reached the actor");
+    letters_.asked_to_discard(*id, node_->office().discard(*id, milliseconds{0}));
+    if (!drain() || !node_->fatal().empty()) return;
+    if (const auto gone = node_->office().find(*id); gone || gone.error().code != errc::not_found)
+      found_.add(symptom::letter_changed, "a discarded dead letter is still there");
+    letters_.check_at_rest(*node_->durable(), node_->office().lost());
   }
 
   /// One type issues, expires and answers its keys.
   void probe(std::size_t type) {
     const auto& name = sim_types()[type].type.name;
     for (auto until = time_.wall() + settle_max;;) {
-      client_.ask_for_one(*node_, type, time_.wall());
+      client_.ask_for_one(*node_, type, now());
       if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add(name + " answers nobody");
       const auto& refusal = client_.last_refusal(type);
       if (!refusal) break;
       const auto c = storage::find_pool(*node_->durable(), node_->part(type));
       if (c && c->available() == 0 && c->walked_to == sim_types()[type].type.rules.end) break;
       if (time_.wall() > until)
-        return found_.add(fmt::format("{} has identifiers and still refuses: {}", name, to_string(*refusal)));
+        return found_.add(symptom::pool_dead,
+                          fmt::format("{} has identifiers and still refuses: {}", name, to_string(*refusal)));
       node_->advance(milliseconds{1'000});
     }
     for (auto until = time_.wall() + settle_max;;) {
-      client_.run_expirer(*node_, type, time_.wall());
+      client_.run_expirer(*node_, type, now());
       if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add("the expirer answers nobody: " + name);
       if (client_.last_run_succeeded(type)) break;
       if (time_.wall() > until) return found_.add("the expirer still refuses: " + name);
       node_->advance(milliseconds{1'000});
     }
     for (int i = 0; i < 3; ++i)
-      if (client_.repeat(*node_, type, time_.wall()) && !wait_until([&] { return client_.waiting() == 0; }))
+      if (client_.repeat(*node_, type, now()) && !wait_until([&] { return client_.waiting() == 0; }))
         return found_.add("a repeated key is not answered: " + name);
   }
 
@@ -318,7 +497,7 @@ private:
 
   // -- checks ---------------------------------------------------------------------------------------------------------
   void collect() {
-    client_.collect(*node_, time_.wall(), now_ns(), storage_failed_, found_, [this](std::uint64_t x) { note(x); });
+    client_.collect(*node_, now(), now_ns(), storage_failed_, found_, [this](std::uint64_t x) { note(x); });
   }
 
   std::vector<stored_rows> check_stored_rows() {
@@ -335,15 +514,20 @@ private:
   void check_everything() {
     const auto rows = check_stored_rows();
     const auto durable = node_->durable();
-    const auto now = time_.wall();
+    check_as_operators_do(*durable, found_);
     for (std::size_t t = 0; t < sim_types().size(); ++t) {
-      model_.recovered(t, rows[t], now);
+      model_.recovered(t, rows[t], now());
       for (const auto& key : model_.keys(t))
-        model_.recovered_key(key, read_key(*durable, node_->part(t), key_reference(key), found_), now);
+        model_.recovered_key(key, read_key(*durable, node_->part(t), key_reference(key), found_), now());
     }
     model_.forget_requests();
   }
 
+  /// The time that decisions are made at: the wall clock's, but never before one that may have been used.
+  /// While the clock is suspect it is the time that has passed since it was not.
+  [[nodiscard]] timestamp now() const {
+    return std::max(ahead_ > allowance_ ? time_.wall() - ahead_ : time_.wall(), floor_);
+  }
   [[nodiscard]] std::int64_t now_ns() const { return time_.monotonic().count(); }
   void note(std::uint64_t x) noexcept {
     // FNV-1a (Fowler, Noll, Vo), by words.
@@ -360,11 +544,15 @@ private:
   findings found_;
   model model_;
   client client_;
+  letters letters_;
+  runs runs_;
   sim_clock time_;
+  timestamp floor_{}; ///< of the times of decisions in this life
   std::shared_ptr<test::sim_disk> disk_ = std::make_shared<test::sim_disk>();
   std::unique_ptr<node> node_;
   std::vector<held_interval> held_;
-  milliseconds jumped_{0}; ///< by steps of the clock since it was trusted
+  milliseconds ahead_{0}; ///< of the wall clock against the time that was believed and has passed since
+  milliseconds allowance_{0};
   bool storage_failed_ = false;
   bool broken_ = false;
   run_report report_;
@@ -372,31 +560,6 @@ private:
 };
 
 } // namespace
-
-std::string_view to_string(counter c) noexcept {
-  static constexpr std::array<std::string_view, counters> names{"seeds",
-                                                                "steps",
-                                                                "lives",
-                                                                "power_cuts",
-                                                                "process_kills",
-                                                                "actor_kills_by_order",
-                                                                "actor_kills_by_exit",
-                                                                "subtree_kills",
-                                                                "poison_messages",
-                                                                "poisoned_reads",
-                                                                "clock_steps",
-                                                                "suspect_clock_steps",
-                                                                "disk_failures",
-                                                                "expired_deadlines",
-                                                                "groups_written",
-                                                                "flushes",
-                                                                "background_jobs",
-                                                                "requests",
-                                                                "acknowledged",
-                                                                "settled_checks",
-                                                                "violations"};
-  return names[static_cast<std::size_t>(c)];
-}
 
 run_report run_seed(std::uint64_t seed, planted_bug bug, bool trace) { return simulation(seed, bug, trace).run(); }
 

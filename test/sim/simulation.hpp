@@ -1,6 +1,7 @@
 /// One seed: several lives of one node, with clients, faults, crashes in between, and everything checked.
 #pragma once
 #include "test/sim/planted_bug.hpp"
+#include "test/sim/symptom.hpp"
 
 #include <array>
 #include <cstdint>
@@ -23,7 +24,9 @@ enum class counter : std::uint8_t {
   poison_messages,
   poisoned_reads,
   clock_steps,
+  clock_steps_back,
   suspect_clock_steps,
+  holds_of_the_expirer,
   disk_failures,
   expired_deadlines,
   groups_written,
@@ -31,6 +34,15 @@ enum class counter : std::uint8_t {
   background_jobs,
   requests,
   acknowledged,
+  letters_kept,
+  letters_only_counted,
+  letters_replayed,
+  replays_refused,
+  letters_discarded,
+  runs_on_time,
+  runs_caught_up,
+  runs_skipped,
+  runs_sent_again,
   settled_checks,
   violations,
   count_
@@ -42,6 +54,7 @@ struct run_report {
   std::array<std::uint64_t, counters> counts{};
   std::uint64_t trace_hash = 0; ///< over every choice, answer and write; seeds add up by exclusive or
   std::vector<std::string> violations;
+  std::array<std::string, symptoms> first; ///< violation by symptom; empty: none
 
   std::uint64_t& operator[](counter c) noexcept { return counts[static_cast<std::size_t>(c)]; }
   [[nodiscard]] std::uint64_t operator[](counter c) const noexcept { return counts[static_cast<std::size_t>(c)]; }

@@ -2,6 +2,7 @@
 
 #include "foundation/bytes.hpp"
 #include "storage/idempotency.hpp"
+#include "storage/identifiers_verifier.hpp"
 
 #include <fmt/format.h>
 
@@ -102,17 +103,21 @@ private:
   }
 
   void check_history(const id_record& record, const std::string& who, const std::vector<held_interval>& held) {
-    std::optional<timestamp> ended;
+    std::optional<timestamp> before;
     for (const auto& e : record.history) {
+      if (before && e.at < *before)
+        found_.add(symptom::time_went_back, type_.type.name + ": the history of " + who + " runs backwards");
+      before = e.at;
       const bool by_expirer = e.by == "expirer";
-      if (e.to == id_state::expired) ended = e.at;
       if (by_expirer)
         for (const auto& [from, to] : held)
-          if (e.at >= from && e.at < to) wrong(who + " was changed by the expirer while the clock was suspect");
+          if (e.at >= from && e.at < to)
+            found_.add(symptom::expired_while_suspect,
+                       type_.type.name + ": " + who + " was changed by the expirer while the clock was suspect");
     }
     if (record.state == id_state::expired && !record.history.empty() && record.history.back().by == "expirer" &&
         record.expires_at && record.history.back().at < *record.expires_at)
-      wrong(who + " was expired before its expiry");
+      found_.add(symptom::expired_early, type_.type.name + ": " + who + " was expired before its expiry");
   }
 
   void check_counters() {
@@ -196,6 +201,17 @@ void check_rows(const storage::view& v, const storage::id_partition& part, const
                 const stored_rows& rows, const std::vector<held_interval>& held, findings& found) {
   check_equation(v, part, type, found);
   row_check(v, part, type, rows, found).run(held);
+}
+
+void check_as_operators_do(const storage::view& v, findings& found) {
+  std::vector<id_type> types;
+  for (const auto& t : sim_types()) types.push_back(t.type);
+  storage::verify_report report;
+  storage::identifiers_verifier(std::move(types)).check(v, report);
+  for (const auto& problem : report.problems()) {
+    const bool index = problem.message.find("due index") != std::string::npos;
+    found.add(index ? symptom::verifier_missed_index : symptom::other, "verify: " + problem.message);
+  }
 }
 
 std::optional<std::pair<std::string, issued_ids>> read_key(const storage::view& v, const storage::id_partition& part,

@@ -23,6 +23,9 @@ void check_equation(const storage::view& v, const storage::id_partition& part, c
 void check_rows(const storage::view& v, const storage::id_partition& part, const sim_type& type,
                 const stored_rows& rows, const std::vector<held_interval>& held, findings& found);
 
+/// What `matricula verify` says of the identifiers: whatever it finds is a finding.
+void check_as_operators_do(const storage::view& v, findings& found);
+
 /// The answer that a key has in the store: the payload's fingerprint and the identifiers.
 [[nodiscard]] std::optional<std::pair<std::string, identifiers::issued_ids>>
 read_key(const storage::view& v, const storage::id_partition& part, const std::string& reference, findings& found);

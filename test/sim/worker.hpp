@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ struct seeds_report {
   std::uint64_t trace_hash = 0;
   std::uint64_t violating_seeds = 0;
   std::uint64_t first_violating_seed = 0;
+  std::uint64_t first_seed_with_symptom = 0; ///< that was looked for; 0: none
+  std::string symptom_text;
+  std::uint64_t crashes = 0;           ///< of a process, each by one seed
   std::vector<std::string> violations; ///< the first of each of the first three such seeds, with how to replay it
   double seconds = 0;
 
@@ -22,7 +26,8 @@ struct seeds_report {
   [[nodiscard]] std::string to_text() const;
 };
 
-/// Seeds first to first + count - 1. @param stop_at_first ends soon after the first seed with a violation
-[[nodiscard]] seeds_report run_seeds(std::uint64_t first, std::uint64_t count, planted_bug bug, bool stop_at_first);
+/// Seeds first to first + count - 1. @param until ends soon after the first seed that shows it
+[[nodiscard]] seeds_report run_seeds(std::uint64_t first, std::uint64_t count, planted_bug bug,
+                                     std::optional<symptom> until = {});
 
 } // namespace matricula::sim

@@ -27,6 +27,16 @@ TEST(http_head, reads_method_target_fields_and_framing) {
   EXPECT_FALSE(head->chunked);
 }
 
+TEST(http_head, tells_a_field_without_a_value_from_no_field) {
+  const auto* text = "GET / HTTP/1.1\r\nHost: a\r\nIdempotency-Key:\r\nX-Blank: \t \r\n\r\n";
+  const auto head = parse(text).value();
+  for (const auto* name : {"Idempotency-Key", "X-Blank"}) {
+    EXPECT_TRUE(head.find(name).empty()) << name;
+    EXPECT_NE(head.find(name).data(), nullptr) << name;
+  }
+  EXPECT_EQ(head.find("X-None").data(), nullptr);
+}
+
 TEST(http_head, leaves_percent_signs_in_header_values_alone) {
   const std::string text = "GET / HTTP/1.1\r\nHost: a\r\nIdempotency-Key: %41\r\n\r\n";
   EXPECT_EQ(parse(text).value().find("Idempotency-Key"), "%41");
@@ -127,6 +137,24 @@ TEST(chunked_body, decodes_however_the_bytes_come) {
     EXPECT_EQ(got.body, "Wikipedia in \r\n\r\nchunks.") << step;
     EXPECT_EQ(got.rest, "GET /") << step;
   }
+}
+
+TEST(chunked_body, takes_an_extension_with_or_without_blanks_before_it) {
+  for (const auto* size : {"4", "04", "4;", "4;a=b", "4 ;a", "4 \t ; a=\"b\""})
+    EXPECT_EQ(decode(std::string(size) + "\r\nWiki\r\n0\r\n\r\n", 5).body, "Wiki") << size;
+}
+
+TEST(chunked_body, refuses_what_follows_a_size_and_is_no_extension) {
+  for (const auto* size : {"4 zz", "4 ", "4\t", "4 5", "4,5", "4;a\nb", "4;a\rb", "4;\x01", "4;\x7f", "4\n"})
+    EXPECT_EQ(decode(std::string(size) + "\r\nWiki\r\n0\r\n\r\n", 5).state, chunked_body::state::malformed) << size;
+  const std::string zero("4;a\0b", 5);
+  EXPECT_EQ(decode(zero + "\r\nWiki\r\n0\r\n\r\n", 5).state, chunked_body::state::malformed);
+}
+
+TEST(chunked_body, refuses_control_bytes_in_trailers) {
+  EXPECT_EQ(decode("0\r\nA: b\tc\r\n\r\n", 4).state, chunked_body::state::complete);
+  for (const auto* trailer : {"A: b\nGET / HTTP/1.1", "A: b\rc", "A: \x01", "A: \x7f"})
+    EXPECT_EQ(decode("0\r\n" + std::string(trailer) + "\r\n\r\n", 4).state, chunked_body::state::malformed) << trailer;
 }
 
 TEST(chunked_body, refuses_malformed_chunks) {

@@ -135,6 +135,8 @@ INSTANTIATE_TEST_SUITE_P(
         refused_request{"unknown_query", {}, "{}", "/v1/things/7?page=2", 400},
         refused_request{"repeated_query", {}, "{}", "/v1/things/7?cursor=2&cursor=3", 400},
         refused_request{"long_key", {{"Idempotency-Key", std::string(256, 'k')}}, "{}", "/v1/things/7", 400},
+        refused_request{"empty_key", {{"Idempotency-Key", ""}}, "{}", "/v1/things/7", 400},
+        refused_request{"empty_required_key", {{"Idempotency-Key", ""}}, "{}", "/v1/strict", 400},
         refused_request{"binary_key", {{"Idempotency-Key", "k\xc3\xa4"}}, "{}", "/v1/things/7", 400},
         refused_request{"missing_key", {}, "{}", "/v1/strict", 400},
         refused_request{"large_body", {}, std::string(21, ' '), "/v1/things/7", 413},

@@ -4,12 +4,15 @@
 #include "api/resources/actors.hpp"
 #include "api/resources/configuration.hpp"
 #include "api/resources/dead_letters.hpp"
+#include "api/resources/identifiers.hpp"
 #include "api/resources/operations.hpp"
 #include "test/unit/api/request_from_text.hpp"
 
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
+#include <cmath>
+#include <limits>
 #include <set>
 
 namespace matricula::api {
@@ -275,6 +278,18 @@ TEST_F(resources_test, replays_a_dead_letter_once_and_discards_it) {
   ASSERT_EQ(audited.size(), 3u);
   EXPECT_EQ(audited[0].action, "dead_letter.replay");
   EXPECT_EQ(audited[2].subject, "d1");
+}
+
+TEST(capacity, is_a_whole_number_of_64_bits_whatever_the_type) {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(whole_capacity(0), 0);
+  EXPECT_EQ(whole_capacity(464.5), 465);
+  EXPECT_EQ(whole_capacity(8'423'121'967.0), 8'423'121'967);
+  EXPECT_EQ(whole_capacity(std::nextafter(0x1p63, 0)), most - 1023);
+  for (const double more : {0x1p63, 0x1p64, 1.8e19, 1e32, std::numeric_limits<double>::infinity()})
+    EXPECT_EQ(whole_capacity(more), most) << more;
+  EXPECT_EQ(whole_capacity(-1), 0);
+  EXPECT_EQ(whole_capacity(std::numeric_limits<double>::quiet_NaN()), 0);
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <future>
 #include <set>
 #include <sstream>
 #include <sys/stat.h>
@@ -115,6 +116,61 @@ TEST_F(tokens_test, a_bad_file_leaves_the_tokens_in_force) {
   EXPECT_EQ(refused.error().code, errc::corrupt);
   EXPECT_TRUE(refused.error().message.contains("line 1")) << refused.error().message;
   EXPECT_TRUE(store.check(token, now));
+}
+
+TEST_F(tokens_test, of_two_reloads_at_once_the_later_one_wins) {
+  const auto older = make("older");
+  const auto text_of_older = text();
+  ASSERT_TRUE(revoke_token(file, "older"));
+  const auto newer = make("newer");
+  // The first reload reads from a pipe, and so waits in the middle of its reading.
+  const auto newer_file = folder / "newer";
+  std::filesystem::rename(file, newer_file);
+  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  token_store store(file);
+  auto first = std::async(std::launch::async, [&] { return store.reload().has_value(); });
+  std::ofstream pipe(file); // opens when the first one has
+  std::filesystem::rename(newer_file, file);
+  auto second = std::async(std::launch::async, [&] { return store.reload().has_value(); });
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout) << "it overtook the first";
+  pipe << text_of_older;
+  pipe.close();
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(second.get());
+  EXPECT_TRUE(store.check(newer, now));
+  EXPECT_FALSE(store.check(older, now)) << "a revoked token came back";
+}
+
+TEST_F(tokens_test, made_by_root_belong_to_the_service) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  constexpr uid_t service = 12'345;
+  constexpr gid_t group = 12'346;
+  const auto owner = [](const std::filesystem::path& of) {
+    struct stat about{};
+    EXPECT_EQ(::lstat(of.c_str(), &about), 0) << of;
+    return std::pair(about.st_uid, about.st_gid);
+  };
+  ASSERT_EQ(::chown(folder.c_str(), service, group), 0);
+  make("first");
+  EXPECT_EQ(owner(file), std::pair(service, group)) << "as the folder";
+  EXPECT_EQ(owner(file.string() + ".lock"), std::pair(service, group));
+  ASSERT_EQ(::chown(folder.c_str(), 0, 0), 0);
+  make("second");
+  ASSERT_TRUE(revoke_token(file, "first"));
+  EXPECT_EQ(owner(file), std::pair(service, group)) << "as the file before";
+  ASSERT_EQ(::chown(file.c_str(), 0, 0), 0);
+  make("third");
+  EXPECT_EQ(owner(file), std::pair(uid_t{0}, gid_t{0}));
+}
+
+TEST_F(tokens_test, never_follow_a_link_to_lock_the_file) {
+  const auto elsewhere = folder / "elsewhere";
+  std::ofstream(elsewhere) << "x";
+  std::filesystem::create_symlink(elsewhere, file.string() + ".lock");
+  const auto made = create_token(file, {.name = "a", .scopes = {"*"}}, now);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, errc::io);
+  EXPECT_TRUE(made.error().message.contains(file.string())) << made.error().message;
 }
 
 TEST_F(tokens_test, refuses_malformed_lines) {

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <ostream>
 
 namespace matricula::config {
@@ -441,6 +442,19 @@ TEST(auth_none, is_refused_on_every_other_address) {
   for (const auto* listen : {"0.0.0.0:80", "[::]:80", "10.0.0.1:80", "example.org:80", "1.127.0.0:80"})
     EXPECT_NE(all_problems(load_text("", {}, {"auth.mode=none", std::string("server.listen=") + listen})), "")
         << listen;
+}
+
+TEST(key_file, may_not_stand_in_the_data_folder_however_the_two_are_named) {
+  const auto here = std::filesystem::current_path().string();
+  const std::vector<std::pair<std::string, std::string>> pairs = {{here + "/data/key", "data"},
+                                                                  {"data/key", here + "/data"},
+                                                                  {"./data/../data/key", here + "/data/"},
+                                                                  {"key", here}};
+  for (const auto& [key, data] : pairs)
+    EXPECT_THAT(all_problems(load_text("", {}, {"identifiers.key_file=" + key, "storage.data_dir=" + data})),
+                ::testing::HasSubstr("inside storage.data_dir"))
+        << key << " " << data;
+  EXPECT_EQ(all_problems(load_text("", {}, {"identifiers.key_file=key", "storage.data_dir=" + here + "/data"})), "");
 }
 
 TEST(key_file, may_stand_beside_the_data_folder) {

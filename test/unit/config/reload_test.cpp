@@ -1,6 +1,7 @@
 #include "config/reload.hpp"
 #include "config/report.hpp"
 #include "config/schema.hpp"
+#include "test/unit/config/loading.hpp"
 
 #include <gmock/gmock.h>
 
@@ -54,20 +55,37 @@ TEST(reload, does_not_show_a_changed_secret) {
 }
 
 TEST(reload, leaves_running_settings_that_differ_only_where_a_restart_is_needed) {
-  auto loaded = defaults();
+  auto fresh = defaults();
   for (const auto& row : schema())
-    if (row.what == kind::integer) row.write(loaded, "uin", row.max - 1);
-  loaded.log.format = log::format::json;
-  loaded.identifiers.types.erase("prid");
-  add_type(loaded, "school_id");
-  const auto after = after_reload(defaults(), loaded);
-  EXPECT_THAT(diff_reload(after, loaded).now, IsEmpty());
+    if (row.what == kind::integer) row.write(fresh, "uin", row.max - 1);
+  fresh.log.format = log::format::json;
+  fresh.identifiers.types.erase("prid");
+  add_type(fresh, "school_id");
+  const auto after = after_reload({defaults(), {}}, {fresh, {}}).values;
+  EXPECT_THAT(diff_reload(after, fresh).now, IsEmpty());
   EXPECT_THAT(diff_reload(defaults(), after).restart, IsEmpty());
   EXPECT_EQ(after.server.request_deadline_ms, 599'999U);
   EXPECT_EQ(after.server.threads, 64U);
   EXPECT_EQ(after.log.format, log::format::text);
   EXPECT_TRUE(after.identifiers.types.contains("prid"));
   EXPECT_FALSE(after.identifiers.types.contains("school_id"));
+}
+
+TEST(reload, takes_over_where_a_setting_came_from_only_with_its_value) {
+  const auto running =
+      accepted(load_text("[server]\nlisten = \"127.0.0.1:1\"\n[log]\nlevel = \"debug\"\n"
+                         "[identifiers]\nbatch_count_max = 7\n[identifiers.types.uin]\npool_min = 9\n"));
+  const auto fresh = accepted(load_text("[identifiers.types.uin]\nlength = 11\n\npool_min = 9\n[server]\nthreads = 2\n",
+                                        {{"MATRICULA_SERVER__LISTEN", "127.0.0.1:2"}}, {"log.level=error"}));
+  const auto after = after_reload(running, fresh);
+  const auto shown = [&](std::string_view key) { return to_string(after.origin_of(key)); };
+  EXPECT_EQ(after.values.server.listen, "127.0.0.1:1");
+  EXPECT_EQ(shown("server.listen"), "test.toml:2") << "beside the old value its old origin";
+  EXPECT_EQ(shown("server.threads"), "default");
+  EXPECT_EQ(shown("identifiers.types.uin.length"), "default");
+  EXPECT_EQ(shown("log.level"), "--set log.level");
+  EXPECT_EQ(shown("identifiers.batch_count_max"), "default") << "no longer in the file";
+  EXPECT_EQ(shown("identifiers.types.uin.pool_min"), "test.toml:4");
 }
 
 TEST(reload, can_change_every_limit_of_requests_pools_and_what_is_kept) {

@@ -181,7 +181,8 @@ TEST_F(world, what_waits_survives_a_crash_in_order_and_the_poison_becomes_a_dead
   EXPECT_EQ(letters_.all[0].actor_path, "root/a");
   EXPECT_EQ(letters_.all[0].reason, "poison -1");
   EXPECT_EQ(letters_.all[0].message_type, "@i32");
-  EXPECT_EQ(look("root/a").last_reason, "std::runtime_error while handling @i32") << "not what(): it may quote the message";
+  EXPECT_EQ(look("root/a").last_reason, "std::runtime_error while handling @i32")
+      << "not what(): it may quote the message";
 }
 
 TEST_F(world, a_request_that_waits_is_answered_by_the_next_incarnation) {

@@ -343,6 +343,53 @@ TEST(pool, an_ended_assignment_lets_its_idempotency_record_go_after_the_retentio
   EXPECT_EQ(w.due[0].at, noon + keep_keys);
 }
 
+TEST(over_by, is_the_end_of_the_present_assignment_and_nothing_while_it_is_held) {
+  id_record vid;
+  vid.assignment = 1;
+  vid.advance(noon, id_state::assigned, "p");
+  EXPECT_EQ(over_by(vid, 1), std::nullopt) << "it is held";
+  EXPECT_EQ(over_by(vid, 2), std::nullopt) << "there was no such assignment yet";
+  vid.ended_at = noon + hours{1}; // it expired before the expirer came
+  vid.advance(noon + hours{3}, id_state::expired, "expirer");
+  EXPECT_EQ(over_by(vid, 1), noon + hours{1});
+
+  id_record uin;
+  uin.assignment = 1;
+  uin.advance(noon, id_state::issued, "p");
+  uin.advance(noon + hours{2}, id_state::available, "p");
+  EXPECT_EQ(over_by(uin, 1), noon + hours{2}) << "it was given back";
+}
+
+TEST(over_by, is_the_next_issue_of_an_identifier_that_was_handed_on) {
+  id_record r;
+  for (int n = 1; n <= 4; ++n) {
+    r.assignment = static_cast<std::uint32_t>(n);
+    r.advance(noon + hours{10 * n}, id_state::issued, "p");
+    if (n < 4) r.advance(noon + hours{10 * n + 1}, id_state::available, "p");
+  }
+  EXPECT_EQ(over_by(r, 1), noon + hours{20});
+  EXPECT_EQ(over_by(r, 2), noon + hours{30});
+  EXPECT_EQ(over_by(r, 3), noon + hours{40});
+  EXPECT_EQ(over_by(r, 4), std::nullopt);
+}
+
+TEST(over_by, is_never_too_early_when_events_were_dropped) {
+  id_record r;
+  for (int n = 1; n <= 40; ++n) {
+    r.assignment = static_cast<std::uint32_t>(n);
+    r.advance(noon + hours{10 * n}, id_state::issued, "p");
+    r.advance(noon + hours{10 * n + 1}, id_state::available, "p");
+  }
+  ASSERT_GT(r.history_dropped, 0u);
+  const auto oldest_known = r.history[1].at;
+  for (int n = 1; n < 40; ++n) {
+    const auto over = over_by(r, static_cast<std::uint32_t>(n));
+    ASSERT_TRUE(over.has_value()) << n;
+    EXPECT_GE(*over, noon + hours{10 * n + 1}) << "assignment " << n;
+    EXPECT_EQ(*over, std::max(noon + hours{10 * (n + 1)}, oldest_known)) << "assignment " << n;
+  }
+}
+
 TEST(pool_policy, orders_a_refill_below_the_threshold_and_never_past_the_end) {
   struct row {
     const char* what;

@@ -1,0 +1,179 @@
+/// A node below its HTTP front with one identifier type, under virtual time: the real actors on CAF's testing
+/// scheduler, the real store on a simulated disk, the commit log without a thread. Nothing happens unless the test says
+/// so.
+#pragma once
+#include "actors/cast.hpp"
+#include "actors/dead_letter_office.hpp"
+#include "actors/messages.hpp"
+#include "actors/schedule_book.hpp"
+#include "foundation/random.hpp"
+#include "runtime/registry.hpp"
+#include "storage/idempotency.hpp"
+#include "storage/local_log.hpp"
+#include "test/sim/sim_clock.hpp"
+#include "test/support/sim_disk.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace matricula::actor_test {
+
+using namespace std::chrono_literals;
+
+struct stage_options {
+  identifiers::lifecycle of = identifiers::lifecycle::vid;
+  identifiers::reuse_policy reuse = identifiers::reuse_policy::random;
+  milliseconds cool_off{0};
+  std::size_t length = 10;
+  identifiers::pool_limits limits{20, 60};
+  actors::id_cast_options cast;
+  std::string expirer_schedule;             ///< a cron expression; without one nobody runs the expirer
+  std::vector<runtime::child_spec> helpers; ///< further children of "domain"
+};
+
+/// What a client asks for. Times are of the stage's clock.
+struct asked {
+  std::uint32_t count = 1;
+  std::optional<timestamp> expires_at;
+  std::string key;              ///< idempotency key; empty: none
+  std::string what = "request"; ///< what the fingerprint is taken of
+  std::chrono::nanoseconds deadline{0};
+};
+
+/// The commit log as the actors see it: the real one, but whoever reads a trapped row crashes, as on a bug in the
+/// program that only this row brings out.
+class trapped_log;
+
+class stage {
+public:
+  explicit stage(stage_options options = {});
+  ~stage();
+  stage(const stage&) = delete;
+  stage& operator=(const stage&) = delete;
+
+  /// The power fails: actors, log and store are gone with all that was not synced, and the node starts on what is left.
+  void power_cut();
+
+  // -- what happens next ----------------------------------------------------------------------------------------------
+  /// Actors and commit log, until nobody has anything to do. No time passes.
+  void run();
+  /// Actors only: what they write stays in the log's queue.
+  void run_actors();
+  void run_actors_but(std::initializer_list<std::string_view> held);
+  /// The actor handles its next message. False when it has none.
+  bool step(std::string_view who);
+  [[nodiscard]] bool has_work(std::string_view who) const;
+  bool write_group(std::size_t batches_max = SIZE_MAX) { return log_->write_group(batches_max); }
+  /// Moves the clocks and lets timers ring, but nobody act on it.
+  void advance(milliseconds by);
+  /// Everything runs while time passes.
+  void pass(milliseconds how_long);
+  /// The wall clock alone is set forward.
+  void jump(milliseconds by) { time_.jump(by); }
+
+  // -- faults ---------------------------------------------------------------------------------------------------------
+  /// Ends the actor before it handles anything that waits; its successor is there, but has not begun.
+  void kill(std::string_view who);
+  void command(std::string_view who, runtime::actor_command what);
+  /// Another holder of the pool's tenure, as a second incarnation would be; nothing is granted yet.
+  [[nodiscard]] std::shared_ptr<std::optional<result<storage::tenure>>> acquire_tenure_of_pool();
+  /// From now on whoever reads the record of this identifier crashes, in every life of the node, until it is mended.
+  void trap(const std::string& id);
+  void mend();
+  /// Writes behind the actors' backs, durably.
+  void overwrite(storage::column where, const std::string& key, const std::string& value);
+
+  // -- requests -------------------------------------------------------------------------------------------------------
+  using issue_cell = std::shared_ptr<runtime::reply_cell<actors::issue_answer>>;
+  using change_cell = std::shared_ptr<runtime::reply_cell<identifiers::id_record>>;
+  using expiry_cell = std::shared_ptr<runtime::reply_cell<actors::expiry_answer>>;
+  [[nodiscard]] issue_cell send_issue(const asked& what);
+  [[nodiscard]] change_cell send_change(const std::string& id, identifiers::id_event event, std::uint32_t assignment,
+                                        std::chrono::nanoseconds deadline = {});
+  [[nodiscard]] expiry_cell send_expire();
+  /// The same, with all that they bring about.
+  [[nodiscard]] result<actors::issue_answer> issue(const asked& what);
+  /// The identifier of an issue that succeeds.
+  [[nodiscard]] std::string issue_one(const asked& what);
+  [[nodiscard]] result<identifiers::id_record> change(const std::string& id, identifiers::id_event event,
+                                                      std::uint32_t assignment = 0);
+  [[nodiscard]] result<actors::expiry_answer> expire();
+  [[nodiscard]] result<void> replay(const std::string& letter);
+
+  // -- looking --------------------------------------------------------------------------------------------------------
+  [[nodiscard]] timestamp now() const { return time_.wall(); }
+  [[nodiscard]] std::chrono::nanoseconds monotonic() const { return time_.monotonic(); }
+  [[nodiscard]] decision_clock& decisions() const { return *decisions_; }
+  [[nodiscard]] const actors::type_context& type() const { return *context_; }
+  [[nodiscard]] identifiers::pool_level level() const { return context_->level->get(); }
+  [[nodiscard]] std::string path(std::string_view who) const;
+  [[nodiscard]] runtime::actor_snapshot look(std::string_view who) const;
+  [[nodiscard]] std::vector<std::string> recent_types(std::string_view who) const;
+  [[nodiscard]] const runtime::registry& registry() const { return *actors_; }
+  [[nodiscard]] caf::actor_system& system() { return *system_; }
+  [[nodiscard]] const storage::log_stats& log_stats() const { return log_->stats(); }
+  [[nodiscard]] std::vector<actors::kept_letter> letters() const;
+  [[nodiscard]] const std::vector<std::string>& alarms() const { return alarms_; }
+  /// Durable rows.
+  [[nodiscard]] identifiers::pool_counters counters() const;
+  [[nodiscard]] std::optional<identifiers::id_record> record(const std::string& id) const;
+  [[nodiscard]] std::string record_key(const std::string& id) const;
+  [[nodiscard]] std::optional<std::string> row(storage::column where, const std::string& key) const;
+  [[nodiscard]] std::vector<identifiers::due_row> due_rows() const;
+  /// Whether the key's answer is kept.
+  [[nodiscard]] bool remembers(const std::string& key) const;
+
+private:
+  void open();
+  void start_actors();
+  void close();
+  [[nodiscard]] caf::resumable* job_of(const std::string& path) const;
+  bool step_path(const std::string& path);
+
+  stage_options options_;
+  sim::sim_clock time_;
+  seeded_random random_{7};
+  std::shared_ptr<test::sim_disk> disk_ = std::make_shared<test::sim_disk>();
+  std::unique_ptr<test::sim_env> env_;
+  std::unique_ptr<storage::store> store_;
+  std::shared_ptr<decision_clock> decisions_;
+  std::unique_ptr<storage::local_log> log_;
+  std::set<std::string> traps_; ///< keys
+  std::unique_ptr<trapped_log> seen_log_;
+  std::unique_ptr<actors::dead_letter_office> office_;
+  std::shared_ptr<actors::schedule_book> schedules_;
+  std::shared_ptr<runtime::registry> actors_;
+  std::shared_ptr<runtime::services> services_;
+  std::unique_ptr<caf::actor_system_config> config_;
+  std::unique_ptr<caf::actor_system> system_;
+  caf::scheduler::test_coordinator* scheduler_ = nullptr;
+  std::shared_ptr<const actors::type_context> context_;
+  caf::actor root_;
+  std::vector<std::string> alarms_;
+  std::uint64_t overwrites_ = 0;
+};
+
+/// The error of an answer that is there and is one.
+template <class T>
+[[nodiscard]] std::optional<errc> refusal(const result<T>& answer) {
+  return answer ? std::nullopt : std::optional(answer.error().code);
+}
+template <class T>
+[[nodiscard]] std::optional<errc> refusal(const std::shared_ptr<runtime::reply_cell<T>>& cell) {
+  if (!cell->ready()) return std::nullopt;
+  return refusal(cell->value());
+}
+
+} // namespace matricula::actor_test

@@ -1,0 +1,61 @@
+/// What kind of wrong a finding is: a planted bug must show as the one that people would suffer from, not as any.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace matricula::sim {
+
+enum class symptom : std::uint8_t {
+  other,
+  process_ended,         ///< a crash of the whole process, which no fault of the simulation explains
+  start_refused,         ///< the store says that acknowledged writes are missing
+  handed_out_twice,      ///< one identifier for two requests
+  acknowledged_lost,     ///< an identifier that was answered is not in the store
+  key_forgotten,         ///< a key that was answered has no row
+  key_answered_twice,    ///< the same key, another answer
+  ended_answer_replayed, ///< a key was answered with an assignment that had ended
+  verifier_missed_index, ///< `matricula verify` would say that the due index lacks a row
+  never_expired,         ///< a run of the expirer left out what was due
+  expired_early,         ///< an identifier ended before its expiry
+  pool_dead,             ///< a pool that nobody refills any more
+  time_went_back,        ///< a decision with a time before the last durable one
+  expired_while_suspect, ///< the expirer ran though the clock had jumped
+  letter_lost,           ///< a message that crashed its actor was neither kept nor counted
+  letter_replayed_again, ///< the same dead letter reached its actor twice
+  letter_changed,        ///< a dead letter is not what was kept, or not in the state that was answered
+  run_repeated,          ///< a scheduled run that was remembered ran again, or one that runs at most once ran twice
+  run_left_out,          ///< a scheduled run that was due was neither made nor skipped by the rules
+  run_unasked,           ///< a scheduled run at a time when there must be none
+  count_
+};
+inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);
+
+inline constexpr std::array<std::string_view, symptoms> symptom_names{
+    "other",
+    "process_ended",
+    "start_refused",
+    "handed_out_twice",
+    "acknowledged_lost",
+    "key_forgotten",
+    "key_answered_twice",
+    "ended_answer_replayed",
+    "verifier_missed_index",
+    "never_expired",
+    "expired_early",
+    "pool_dead",
+    "time_went_back",
+    "expired_while_suspect",
+    "letter_lost",
+    "letter_replayed_again",
+    "letter_changed",
+    "run_repeated",
+    "run_left_out",
+    "run_unasked",
+};
+[[nodiscard]] constexpr std::string_view to_string(symptom s) noexcept {
+  return symptom_names[static_cast<std::size_t>(s)];
+}
+
+} // namespace matricula::sim
