@@ -98,15 +98,13 @@ shard_id notebook::shard() const noexcept { return desk_->shard; }
 result<std::shared_ptr<const view>> notebook::rows() const { return desk_->log.read(desk_->shard); }
 
 void notebook::write(composer compose, completion<result<void>> settled) {
-  {
-    const std::lock_guard guard(desk_->mutex);
-    if (!desk_->closed && desk_->waiting.size() < waiting_max) {
-      desk_->waiting.push_back({std::move(compose), std::move(settled)});
-    }
-  }
-  // Still ours: there was no place for it.
-  if (settled)
+  std::unique_lock guard(desk_->mutex);
+  if (desk_->closed || desk_->waiting.size() >= waiting_max) {
+    guard.unlock();
     return settled(fail(errc::overloaded, "Too many notes are waiting to be written.", std::chrono::seconds(1)));
+  }
+  desk_->waiting.push_back({std::move(compose), std::move(settled)});
+  guard.unlock();
   desk_->go_on();
 }
 

@@ -5,7 +5,6 @@ namespace matricula::actor_test {
 namespace {
 
 using actors::expiry_answer;
-using identifiers::due_kind;
 using identifiers::id_event;
 using identifiers::id_state;
 using identifiers::reuse_policy;
