@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   std::function<int()> run;
 
   serve_options serve_with;
+  serve_with.version = MATRICULA_VERSION;
   std::optional<std::string> data, listen;
   auto* serve_command = app.add_subcommand("serve", "Run a node");
   add_settings(serve_command, serve_with.settings);

@@ -59,6 +59,7 @@ private:
   struct exchange;
   struct chain;
   static response respond(exchange& x);
+  static response tell(const exchange& x, const refusal& why);
   void finish(exchange& x, response& answer);
 
   const authenticator& who_;

@@ -2,6 +2,7 @@
 // outcome, `finish` adds what every answer carries, counts it and logs it. A route of constant content takes the same
 // way.
 #include "api/application.hpp"
+#include "api/cookie_credentials.hpp"
 #include "api/endpoint.hpp"
 #include "api/problem.hpp"
 #include "api/target.hpp"
@@ -90,14 +91,16 @@ struct application::chain {
     static const auto anonymous = std::make_shared<const principal>(principal{"anonymous", "default", {}});
     if (x.to->open) {
       x.seen.who = anonymous;
+      x.seen.open = true;
       return {};
     }
-    auto who = x.app.who_.who_asks(x.what, x.wall);
+    const with_cookie_credentials from(x.what, x.to->declared.cookie_credentials);
+    auto who = x.app.who_.who_asks(from, x.wall);
     if (who) {
       x.seen.who = std::move(*who);
       return {};
     }
-    const bool sent = !x.what.header("Authorization").empty();
+    const bool sent = !from.header("Authorization").empty();
     refusal why(std::move(who.error()));
     why.headers.push_back({"WWW-Authenticate", sent ? R"(Bearer realm="matricula", error="invalid_token")"
                                                     : R"(Bearer realm="matricula")"});
@@ -158,6 +161,9 @@ struct application::chain {
     // Who sends an empty key believes that repeating is safe, and would get other identifiers each time.
     if (key.empty() || key.size() > 255 || !std::ranges::all_of(key, is_printable))
       return refuse(400, errc::invalid_argument, "Idempotency-Key must be 1 to 255 printable ASCII characters.");
+    // Without credentials all clients are one: the same key would give two of them the same identifier.
+    if (use != idempotency::ignored && x.seen.open)
+      return refuse(400, errc::invalid_argument, "Idempotency-Key needs credentials, and this route asks for none.");
     if (use != idempotency::ignored) x.seen.idempotency_key = key;
     return {};
   }
@@ -191,18 +197,25 @@ struct application::chain {
                                                 set_deadline, read_query, check_idempotency_key, read_body};
 };
 
+response application::tell(const exchange& x, const refusal& why) {
+  const auto& in_other_words = x.to->declared.refusal_body;
+  if (!in_other_words) return problem(why, x.seen.trace.request_id);
+  auto answer = head_of(why);
+  in_other_words(why, answer);
+  return answer;
+}
+
 response application::respond(exchange& x) {
   chain::give_names(x);
   for (const auto step : chain::steps)
-    if (const auto ok = step(x); !ok) return problem(ok.error(), x.seen.trace.request_id);
+    if (const auto ok = step(x); !ok) return tell(x, ok.error());
   auto answer = x.to->declared.handle(x.seen);
   if (answer) return std::move(*answer);
   const auto& why = answer.error();
-  auto out = problem(why, x.seen.trace.request_id);
-  if (out.status == 500)
+  if (status_of(why) == 500)
     log::error("http.failed", why.cause.message, {{"route", x.seen.route}, {"code", to_string(why.cause.code)}},
                &x.seen.trace);
-  return out;
+  return tell(x, why);
 }
 
 response application::answer(incoming& what) {
@@ -215,7 +228,7 @@ response application::answer(incoming& what) {
     out = respond(x);
   } catch (const std::exception& thrown) {
     log::error("http.handler_threw", thrown.what(), {{"route", x.seen.route}}, &x.seen.trace);
-    out = problem(refusal(error{errc::internal, "", std::nullopt}), x.seen.trace.request_id);
+    out = tell(x, refusal(error{errc::internal, "", std::nullopt}));
   }
   finish(x, out);
   in_flight_gauge_.Decrement();

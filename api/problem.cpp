@@ -57,13 +57,6 @@ std::string_view title_of(errc code) noexcept {
   }
   return "Internal error";
 }
-
-std::string_view detail_of(const refusal& why, int status) noexcept {
-  if (status == 500) return "Matricula failed, and its log says why. Tell the operator the request_id.";
-  if (why.cause.code == errc::outcome_unknown && why.cause.message.empty())
-    return "The write failed midway. Repeat the request with the same Idempotency-Key: that is safe.";
-  return why.cause.message;
-}
 } // namespace
 
 int status_of(errc code) noexcept {
@@ -164,22 +157,36 @@ std::string_view reason_of(int status) noexcept {
   }
 }
 
-response problem(const refusal& why, std::string_view request_id) {
-  const auto code = why.cause.code;
-  const int status = why.status != 0 ? why.status : status_of(code);
-  response answer{status, {}, "application/problem+json", why.headers};
+int status_of(const refusal& why) noexcept { return why.status != 0 ? why.status : status_of(why.cause.code); }
+
+std::string_view detail_of(const refusal& why) noexcept {
+  if (status_of(why) == 500) return "Matricula failed, and its log says why. Tell the operator the request_id.";
+  if (why.cause.code == errc::outcome_unknown && why.cause.message.empty())
+    return "The write failed midway. Repeat the request with the same Idempotency-Key: that is safe.";
+  return why.cause.message;
+}
+
+response head_of(const refusal& why) {
+  response answer{status_of(why), {}, {}, why.headers};
   auto retry = why.cause.retry_after;
-  if (!retry && (status == 503 || code == errc::idempotency_running)) retry = std::chrono::seconds(1);
+  if (!retry && (answer.status == 503 || why.cause.code == errc::idempotency_running)) retry = std::chrono::seconds(1);
   if (retry) {
     const auto seconds = std::max(std::chrono::ceil<std::chrono::seconds>(*retry), std::chrono::seconds(1));
     answer.headers.push_back({"Retry-After", std::to_string(seconds.count())});
   }
+  return answer;
+}
+
+response problem(const refusal& why, std::string_view request_id) {
+  auto answer = head_of(why);
+  answer.content_type = "application/problem+json";
+  const auto code = why.cause.code;
   json::writer w(320);
   w.begin_object()
       .member("type", "urn:matricula:problem:" + std::string(to_string(code)))
       .member("title", title_of(code))
-      .member("status", status)
-      .member("detail", detail_of(why, status))
+      .member("status", answer.status)
+      .member("detail", detail_of(why))
       .member("code", to_string(code))
       .member("request_id", request_id)
       .end_object();

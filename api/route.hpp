@@ -86,6 +86,7 @@ struct request {
   std::string_view body;
   std::string_view idempotency_key; ///< empty when none was sent
   std::shared_ptr<const principal> who;
+  bool open = false; ///< nobody was asked who they are, so the handler asks for no further scope either
   trace_context trace;
   std::chrono::nanoseconds deadline{}; ///< on the clock's monotonic scale; no effect may begin after it
 
@@ -116,6 +117,14 @@ struct route {
   std::vector<std::string> query; ///< the query parameters that it knows; others are refused
   api::idempotency idempotency = api::idempotency::ignored;
   bool under_load = false; ///< answered even when the bound of requests in flight is reached
+
+  /// Whether a token may also come as the cookie `Authorization`. Browsers send cookies unasked, so for routes that
+  /// promise it only.
+  bool cookie_credentials = false;
+  /// How this route words a refusal, also one of the chain before its handler (401, 403, 413, 415, ...): given the
+  /// refusal and an answer that has status and headers, it sets body and content type and may change the status. For
+  /// routes that speak like another system; empty: problem+json. What no route took (404, 405) is always a problem.
+  std::function<void(const refusal&, response&)> refusal_body;
 };
 
 } // namespace matricula::api

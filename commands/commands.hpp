@@ -21,6 +21,7 @@ struct settings_options {
 struct serve_options {
   settings_options settings;
   bool bench_route = false;
+  std::string version; ///< of the program
 };
 /// Runs until SIGTERM or SIGINT; a second one ends at once. SIGHUP reloads.
 [[nodiscard]] int serve(const serve_options& options);

@@ -5,6 +5,8 @@
 #include "actors/identifiers/door.hpp"
 #include "actors/messages.hpp"
 #include "actors/schedule_book.hpp"
+#include "api/compat/mosip.hpp"
+#include "api/compat/openg2p.hpp"
 #include "api/resources/actors.hpp"
 #include "api/resources/audit_log.hpp"
 #include "api/resources/backup.hpp"
@@ -38,6 +40,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -103,6 +106,7 @@ struct node::parts {
   std::unique_ptr<api::authenticator> who;
   std::unique_ptr<api::actor_desk> actor_desk;
   std::unique_ptr<api::dead_letter_desk> letter_desk;
+  std::unique_ptr<api::compat::id_desk> id_desk;
   std::unique_ptr<api::application> app;
   std::unique_ptr<api::server> server;
   std::uint16_t port = 0;
@@ -112,6 +116,10 @@ struct node::parts {
   result<void> open_store();
   result<void> start_actors();
   result<void> start_server();
+  /// Whether the store takes writes.
+  result<void> storage_ready() const;
+  /// What speaks like the systems that Matricula replaces.
+  result<void> add_compatible_routes();
   void stop();
   /// Everything or nothing; a refusal is logged.
   result<std::vector<std::string>> reload();
@@ -260,6 +268,28 @@ api::request_limits node::parts::limits() const {
           .in_flight_max = s.requests_in_flight_max};
 }
 
+result<void> node::parts::storage_ready() const {
+  if (store->dead()) return fail(errc::unavailable, "A write failed; the node is about to end and recover.");
+  if (guard->full()) return fail(errc::storage_full, "Too little disk space: writes are refused until there is more.");
+  return {};
+}
+
+result<void> node::parts::add_compatible_routes() {
+  id_desk = api::compat::make_id_desk(*door);
+  const auto now = [this] { return decisions->now(); };
+  const api::compat::node_health health{
+      .storage = [this] { return storage_ready(); },
+      .pools = [this] { return door->ready(); },
+      .disk =
+          [this, folder = settings().storage.data_dir] {
+            std::error_code unknown;
+            const auto space = std::filesystem::space(folder, unknown);
+            return api::compat::disk_space{unknown ? 0 : space.capacity, guard->free_bytes(), guard->min_free_bytes()};
+          }};
+  if (auto ok = app->add(api::compat::mosip_routes({id_desk.get(), now, health})); !ok) return ok;
+  return app->add(api::compat::openg2p_routes({id_desk.get(), now, health, options.version}));
+}
+
 result<void> node::parts::start_server() {
   const auto& s = settings();
   batch_count_max = s.identifiers.batch_count_max;
@@ -289,13 +319,7 @@ result<void> node::parts::start_server() {
          if (draining) return fail(errc::unavailable, "The node is stopping.");
          return {};
        }},
-      {"storage",
-       [this]() -> result<void> {
-         if (store->dead()) return fail(errc::unavailable, "A write failed; the node is about to end and recover.");
-         if (guard->full())
-           return fail(errc::storage_full, "Too little disk space: writes are refused until there is more.");
-         return {};
-       }},
+      {"storage", [this] { return storage_ready(); }},
       {"identifiers", [this] { return door->ready(); }},
   };
   api::configuration_sources configuration;
@@ -313,6 +337,7 @@ result<void> node::parts::start_server() {
         api::dead_letter_routes(*letter_desk, audit), api::audit_routes(*audit_log),
         api::clock_routes({decisions.get(), audit}), api::backup_routes({store.get(), decisions.get(), audit})})
     if (auto ok = app->add(routes); !ok) return ok;
+  if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)
     if (auto ok = app->add(api::constant_route()); !ok) return ok;
   if (auto ok = app->check_open_routes(); !ok) return ok;

@@ -17,6 +17,7 @@ struct node_options {
   std::function<config::load_result()> load_again;
   /// Adds the route that benchmarks compare with.
   bool bench_route = false;
+  std::string version; ///< of the program
 };
 
 class node {

@@ -47,7 +47,8 @@ int serve(const serve_options& options) {
 
   auto started = node::start({.settings = *loaded,
                               .load_again = [settings = options.settings] { return settings.load(); },
-                              .bench_route = options.bench_route});
+                              .bench_route = options.bench_route,
+                              .version = options.version});
   if (!started) {
     log::error("node.start_refused", started.error().message);
     log::flush();

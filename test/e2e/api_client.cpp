@@ -9,7 +9,11 @@ namespace matricula::test {
 using nlohmann::json;
 
 std::string api_answer::code() const {
-  return parsed.is_object() && parsed.contains("code") ? parsed.at("code").get<std::string>() : "";
+  if (!parsed.is_object()) return "";
+  if (parsed.contains("code")) return parsed.at("code").get<std::string>();
+  // The envelope of the compatible routes.
+  const bool has_error = parsed.contains("errors") && parsed.at("errors").is_array() && !parsed.at("errors").empty();
+  return has_error ? parsed.at("errors").at(0).at("errorCode").get<std::string>() : "";
 }
 
 std::shared_ptr<const openapi_contract> contract() {

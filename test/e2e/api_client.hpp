@@ -17,7 +17,7 @@ namespace matricula::test {
 struct api_answer : http_answer {
   /// The body, parsed; null when it is not JSON.
   [[nodiscard]] const nlohmann::json& operator()() const noexcept { return parsed; }
-  /// The `code` of a problem; empty when it is none.
+  /// The `code` of a problem, or the first `errorCode` of an envelope; empty when it is neither.
   [[nodiscard]] std::string code() const;
   /// "the status and the body", for messages.
   [[nodiscard]] std::string shown() const { return std::to_string(status) + " " + body.substr(0, 600); }

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 
 namespace matricula::test {
 
@@ -25,6 +27,17 @@ lifecycle = "uin"
 )";
   options.sets = small_pools();
   return options;
+}
+
+/// Stops refills of a type and issues what is in its pool, so that it is being refilled for ever.
+inline void run_dry(api_client& client, const std::string& type) {
+  const auto checker = "/v1/actors/root/domain/identifiers/" + type + "/checker/stop";
+  ASSERT_EQ(client.post(checker, {{"reason", "a test"}}).status, 200);
+  ASSERT_TRUE(eventually([&] {
+    const auto left = client.get("/v1/ids/" + type)().at("available").get<unsigned>();
+    if (left > 0) static_cast<void>(client.post("/v1/ids/" + type, {{"count", std::min(left, 1000U)}}));
+    return left == 0;
+  }));
 }
 
 class node_test : public ::testing::Test {

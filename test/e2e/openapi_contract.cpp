@@ -215,7 +215,7 @@ std::string openapi_contract::breach(std::string_view method, std::string_view t
   if (!type.ends_with("json")) return {};
   const auto body = json::parse(answer.body, nullptr, false);
   if (body.is_discarded()) return "the body is not JSON";
-  if (answer.status >= 400) return breach_of_problem(answer);
+  if (type == "application/problem+json") return breach_of_problem(answer);
   return breach_of_schema(documented.at("content").at(type).at("schema"), body);
 }
 

@@ -226,6 +226,60 @@ TEST_F(middleware_test, an_opened_route_needs_no_credentials) {
   EXPECT_EQ(who.asked, 0);
 }
 
+TEST_F(middleware_test, an_opened_route_takes_no_idempotency_key_because_all_its_clients_are_one) {
+  route issue{"POST", "/issue", "", [](const request&) { return response{}; }};
+  issue.idempotency = idempotency::accepted;
+  expect(app.add(std::move(issue)));
+  EXPECT_EQ(post({}, "{}", "/issue").status, 200);
+  const auto answer = post({{"Idempotency-Key", "k"}}, "{}", "/issue");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_TRUE(answer.body.contains("needs credentials")) << answer.body;
+}
+
+TEST_F(middleware_test, a_route_may_word_every_refusal_in_its_own_way) {
+  route other{"POST", "/other", "things:write", [](const request& from) -> outcome<response> {
+                if (from.body == "{}") return refuse(409, errc::conflict, "secret");
+                throw std::runtime_error("secret");
+              }};
+  other.body_bytes_max = 20;
+  other.refusal_body = [](const refusal& why, response& answer) {
+    answer.body = "no: " + std::string(to_string(why.cause.code));
+    answer.content_type = "text/plain";
+    if (answer.status == 409) answer.status = 200;
+  };
+  expect(app.add(std::move(other)));
+  const auto said = [&](std::map<std::string, std::string> headers, const std::string& body,
+                        const std::string& target = "/other") {
+    const auto answer = post(std::move(headers), body, target);
+    EXPECT_EQ(answer.content_type, "text/plain");
+    EXPECT_FALSE(header_of(answer, "X-Request-Id").empty());
+    return std::to_string(answer.status) + " " + answer.body;
+  };
+  EXPECT_EQ(said({}, "{}"), "200 no: conflict");
+  EXPECT_EQ(said({}, "{ }"), "500 no: internal");
+  EXPECT_EQ(said({{"Authorization", ""}}, "{}"), "401 no: unauthenticated");
+  EXPECT_EQ(said({{"Authorization", "Bearer x"}}, "{}"), "403 no: forbidden");
+  EXPECT_EQ(said({}, "{}", "/other?x=1"), "400 no: invalid_argument");
+  EXPECT_EQ(said({}, std::string(21, ' ')), "413 no: payload_too_large");
+  EXPECT_EQ(said({{"Content-Type", "x"}}, "{}"), "415 no: unsupported");
+  EXPECT_FALSE(header_of(post({{"Authorization", ""}}, "{}", "/other"), "WWW-Authenticate").empty());
+  app.set_limits({.in_flight_max = 0, .access_log = false});
+  const auto busy = post({}, "{}", "/other");
+  EXPECT_EQ(busy.body, "no: overloaded");
+  EXPECT_EQ(header_of(busy, "Retry-After"), "1");
+}
+
+TEST_F(middleware_test, a_cookie_counts_only_where_a_route_says_so) {
+  route with_cookie{"POST", "/cookie", "things:write", [](const request&) { return response{}; }};
+  with_cookie.cookie_credentials = true;
+  expect(app.add(std::move(with_cookie)));
+  const std::map<std::string, std::string> cookie{{"Authorization", ""}, {"Cookie", "Authorization=things:write"}};
+  EXPECT_EQ(post(cookie, "{}", "/cookie").status, 200);
+  EXPECT_EQ(post(cookie).status, 401);
+  const auto wrong = post({{"Authorization", ""}, {"Cookie", "Authorization=other"}}, "{}", "/cookie");
+  EXPECT_EQ(wrong.status, 403);
+}
+
 TEST_F(middleware_test, refuses_to_open_a_route_that_does_not_exist) {
   application other({.limits = {}, .open_routes = {"/v1/typo"}}, who, numbers, time);
   const auto checked = other.check_open_routes();

@@ -1,0 +1,56 @@
+#include "api/compat/id_desk.hpp"
+
+#include "foundation/digest.hpp"
+#include "storage/idempotency.hpp"
+
+#include <fmt/format.h>
+
+namespace matricula::api::compat {
+
+using namespace identifiers;
+
+namespace {
+class door_desk final : public id_desk {
+public:
+  explicit door_desk(actors::id_door& door) : door_(door) {}
+  [[nodiscard]] std::vector<const id_type*> types() const override { return door_.types(); }
+  [[nodiscard]] const id_type* find(std::string_view name) const override { return door_.find(name); }
+  [[nodiscard]] result<std::optional<id_record>> look_up(const id_type& type, std::uint64_t counter) override {
+    return door_.look_up(type, counter);
+  }
+  [[nodiscard]] result<actors::issue_result> issue(const id_type& type, const actors::issue_call& what,
+                                                   const actors::caller& who) override {
+    return door_.issue(type, what, who);
+  }
+  [[nodiscard]] result<id_record> change(const id_type& type, std::uint64_t counter, id_event event,
+                                         std::uint32_t assignment, const actors::caller& who) override {
+    return door_.change(type, counter, event, assignment, who);
+  }
+
+private:
+  actors::id_door& door_;
+};
+} // namespace
+
+std::unique_ptr<id_desk> make_id_desk(actors::id_door& door) { return std::make_unique<door_desk>(door); }
+
+actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline}; }
+
+actors::issue_call one_identifier(const request& r, const id_type& type, std::optional<timestamp> expires_at) {
+  actors::issue_call call;
+  call.expires_at = expires_at;
+  if (r.idempotency_key.empty()) return call;
+  const auto operation = "compat.issue/" + type.name;
+  call.idempotency_ref = storage::idempotency::hash_of({r.who->tenant, r.who->name, operation, r.idempotency_key});
+  call.fingerprint =
+      sha256(fmt::format("compat\n{}\n{}", type.name, expires_at ? expires_at->time_since_epoch().count() : 0));
+  return call;
+}
+
+std::optional<std::uint64_t> counter_of(const id_type& type, std::string_view id) {
+  const auto counter = type.space->counter_of(id);
+  if (!counter || *counter >= type.rules.end) return std::nullopt;
+  return static_cast<std::uint64_t>(*counter);
+}
+
+} // namespace matricula::api::compat

@@ -1,0 +1,43 @@
+/// What the routes of other systems need of the identifiers. The node gives them its door, tests one of their own.
+#pragma once
+#include "actors/identifiers/door.hpp"
+#include "api/route.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace matricula::api::compat {
+
+/// As actors::id_door has them.
+class id_desk {
+public:
+  virtual ~id_desk() = default;
+  [[nodiscard]] virtual std::vector<const identifiers::id_type*> types() const = 0;
+  [[nodiscard]] virtual const identifiers::id_type* find(std::string_view name) const = 0;
+  [[nodiscard]] virtual result<std::optional<identifiers::id_record>> look_up(const identifiers::id_type& type,
+                                                                              std::uint64_t counter) = 0;
+  [[nodiscard]] virtual result<actors::issue_result>
+  issue(const identifiers::id_type& type, const actors::issue_call& what, const actors::caller& who) = 0;
+  [[nodiscard]] virtual result<identifiers::id_record> change(const identifiers::id_type& type, std::uint64_t counter,
+                                                              identifiers::id_event event, std::uint32_t assignment,
+                                                              const actors::caller& who) = 0;
+};
+
+/// @param door must live longer.
+[[nodiscard]] std::unique_ptr<id_desk> make_id_desk(actors::id_door& door);
+
+/// Who asks, for the desk.
+[[nodiscard]] actors::caller caller_of(const request& r);
+
+/// The call for one identifier, with the request's Idempotency-Key when it has one. A key of these routes is not one of
+/// POST /v1/ids/{type}, nor of another type.
+[[nodiscard]] actors::issue_call one_identifier(const request& r, const identifiers::id_type& type,
+                                                std::optional<timestamp> expires_at = std::nullopt);
+
+/// The counter of an identifier of this type; nothing for what is none.
+[[nodiscard]] std::optional<std::uint64_t> counter_of(const identifiers::id_type& type, std::string_view id);
+
+} // namespace matricula::api::compat
