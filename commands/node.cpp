@@ -28,6 +28,7 @@
 #include "storage/audit.hpp"
 #include "storage/log_writer.hpp"
 #include "storage/notebook.hpp"
+#include "storage/restored_store.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -126,6 +127,15 @@ result<void> node::parts::open_store() {
   const auto& s = settings().storage;
   guard = std::make_unique<storage::disk_guard>(storage::disk_guard_options{
       .directory = s.data_dir, .min_free_bytes = mib(s.disk_free_mib_min), .ballast_bytes = mib(s.ballast_mib)});
+  const auto restored = storage::restored_as_of(s.data_dir);
+  if (!restored) return std::unexpected(restored.error());
+  if (*restored)
+    return fail(
+        errc::conflict,
+        fmt::format("The data folder {} was restored from a backup as of {}. What was issued after that is not in "
+                    "it and would be issued again. Say how much that may be: matricula settle-restore --data {} "
+                    "--skip N (or --old-data FOLDER).",
+                    s.data_dir, to_rfc3339(**restored), s.data_dir));
   storage::store_options open;
   open.directory = s.data_dir;
   open.block_cache_bytes = mib(s.block_cache_mib);

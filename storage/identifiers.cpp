@@ -284,9 +284,9 @@ result<std::string> describe_id_row(column where, std::string_view key, std::str
     if (!in.done()) return fail(errc::corrupt, "pool: malformed key");
     if (!c) return std::unexpected(c.error());
     return fmt::format(
-        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}"}})",
+        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}","reuse_from":{}}})",
         head, c->issued_to, c->walked_to, c->filtered, c->fresh, c->released, c->issued, c->assigned, c->cooling,
-        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor));
+        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor), c->reuse_from);
   }
   case column::released: {
     const auto slot = in.big64();

@@ -244,22 +244,23 @@ result<pool::step_outcome> pool::step(std::uint64_t counter, id_event event, std
                 fmt::format("Assignment {} of this identifier is not the present one. It belongs to somebody else now.",
                             *assignment));
   if (already_done(rules_.of, record.state, event) && (record.state != id_state::available || assignment)) return out;
-  const auto to = next_state(rules_.of, record.state, event);
+  if (event == id_event::give_back && record.state == id_state::retired) return out;
+  auto to = next_state(rules_.of, record.state, event);
   if (!to)
     return fail(errc::conflict, fmt::format("An identifier in state {} of lifecycle {} cannot be changed by '{}'.",
                                             to_string(record.state), to_string(rules_.of), to_string(event)));
   out.changed = true;
+  if (*to == id_state::available && !may_be_reused(counter)) to = id_state::retired;
   if (event == id_event::revoke) {
     end_assignment(counter, record, *to, now, now, by, purge_after, out.changes);
   } else {
     counters_.count(record.state, -1);
     record.advance(now, *to, by);
-    if (*to == id_state::available) {
-      purge_later(record, now, purge_after, out.changes);
+    if (event == id_event::give_back) purge_later(record, now, purge_after, out.changes);
+    if (*to == id_state::available)
       push_released(counter, out.changes);
-    } else {
+    else
       counters_.count(*to, 1);
-    }
   }
   out.changes.records.emplace_back(counter, record);
   return out;
@@ -303,7 +304,8 @@ result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, mil
       ++out.expired;
     } else {
       counters_.count(record.state, -1);
-      const auto event = rules_.reuse == reuse_policy::random ? id_event::release : id_event::retire;
+      const bool again = rules_.reuse == reuse_policy::random && may_be_reused(counter);
+      const auto event = again ? id_event::release : id_event::retire;
       const auto to = *next_state(rules_.of, record.state, event);
       record.advance(now, to, expirer_name);
       if (to == id_state::available) {
