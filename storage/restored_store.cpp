@@ -10,6 +10,7 @@
 #include <array>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 namespace matricula::storage {
 
@@ -60,6 +61,18 @@ result<std::uint64_t> retire_released(store& in, const id_partition& part, pool_
   return retired;
 }
 
+std::uint64_t valid_ones(const id_type& type, std::uint64_t from, std::uint64_t to) {
+  constexpr std::uint64_t chunk = 65'536;
+  std::uint64_t valid = 0;
+  std::vector<candidate> found;
+  for (; from < to; from += std::min(chunk, to - from)) {
+    found.clear();
+    (void)type.space->walk({from, from + std::min(chunk, to - from)}, found);
+    valid += found.size();
+  }
+  return valid;
+}
+
 } // namespace
 
 result<void> mark_restored(const std::string& directory, const group_record& as_of) {
@@ -106,12 +119,18 @@ result<settled_type> settle_restored(store& in, const id_type& type, std::uint64
   done.retired = *retired;
   auto& c = *counters;
   if (start_at > c.issued_to) {
-    // What was walked and not issued when the backup was made may have been issued since: it is passed over too.
-    const auto to = std::min(std::max(start_at, c.walked_to), type.rules.end);
+    const auto to = std::min(start_at, type.rules.end);
     done.passed = to - c.issued_to;
-    c.granted += c.fresh + (to - c.walked_to);
-    c.fresh = 0;
-    c.walked_to = c.issued_to = to;
+    // Of the counters that were walked, the rules' refusals are counted already.
+    const auto valid = to < c.walked_to ? valid_ones(type, c.issued_to, to) : c.fresh;
+    if (valid > c.fresh) return fail(errc::corrupt, "the pool's counters do not agree; run matricula verify");
+    c.fresh -= valid;
+    c.granted += valid;
+    if (to > c.walked_to) {
+      c.granted += to - c.walked_to;
+      c.walked_to = to;
+    }
+    c.issued_to = to;
   }
   done.starts_at = c.issued_to;
   c.reuse_from = std::max(c.reuse_from, c.issued_to);

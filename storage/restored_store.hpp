@@ -25,9 +25,9 @@ struct settled_type {
   std::uint64_t retired = 0;   ///< released identifiers that are not handed out again
 };
 
-/// Makes sure that the type issues nothing again that was issued after the backup: it goes on at `start_at` or, when
-/// the store has walked further, from there; what waits for reuse is retired, and whatever is in use now will be when
-/// it ends, since both may belong to somebody else meanwhile. Doing it again changes nothing more.
+/// Makes sure that the type issues nothing again that was issued after the backup: it goes on at `start_at`, when it
+/// has not come further; what waits for reuse is retired, and whatever is in use now will be when it ends, since both
+/// may belong to somebody else meanwhile. Doing it again changes nothing more.
 /// @param start_at a counter above all that were issued after the backup
 /// @pre nobody else uses the store. Errors: corrupt, io, not_found (the store has no such type).
 [[nodiscard]] result<settled_type> settle_restored(store& in, const identifiers::id_type& type, std::uint64_t start_at);
