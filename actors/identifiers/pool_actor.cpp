@@ -73,8 +73,9 @@ caf::behavior pool_actor::loading() {
       [later](const issue_ids&) { return later(); },
       [later](const change_id&) { return later(); },
       [later](const apply_due&) { return later(); },
-      [](const propose&) {}, // of an order that the predecessor needed
-      [](const refill_done&) {},
+      // Of an order of the predecessor's; it may begin just where this one will stand.
+      [later](const propose&) { return later(); },
+      [later](const refill_done&) { return later(); },
       [](const tick&) {},
   };
 }
