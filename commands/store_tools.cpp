@@ -15,12 +15,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace matricula::commands {
 
@@ -120,6 +120,7 @@ namespace {
 result<std::pair<std::string, std::uint64_t>> parse_skip(const std::string& text) {
   const auto equals = text.find('=');
   const auto number = equals == std::string::npos ? text : text.substr(equals + 1);
+  if (equals == 0) return fail(errc::invalid_argument, fmt::format("--skip '{}': the type is missing.", text));
   std::uint64_t n = 0;
   const auto [end, bad] = std::from_chars(number.data(), number.data() + number.size(), n);
   if (bad != std::errc{} || end != number.data() + number.size() || number.empty())
@@ -128,14 +129,25 @@ result<std::pair<std::string, std::uint64_t>> parse_skip(const std::string& text
 }
 
 /// The counter above everything that each type has issued, in the old folder.
-result<std::map<std::string, std::uint64_t>> high_water_of(const std::string& folder, const std::string& node_id) {
+result<std::map<std::string, std::uint64_t>> high_water_of(const std::string& folder, const storage::store& restored,
+                                                           timestamp as_of) {
   if (!has_store(folder)) return fail(errc::not_found, fmt::format("There is no store in {}.", folder));
+  std::error_code unknown;
+  if (std::filesystem::equivalent(folder, restored.directory(), unknown) || unknown)
+    return fail(errc::invalid_argument, fmt::format("{} is the restored folder itself.", folder));
+  const auto unsettled = storage::restored_as_of(folder);
+  if (!unsettled) return std::unexpected(unsettled.error());
+  if (*unsettled)
+    return fail(errc::invalid_argument, fmt::format("{} was restored from a backup, too, and never settled.", folder));
   storage::store_options open;
   open.directory = folder;
   open.read_only = true;
   const auto old = storage::store::open(std::move(open));
   if (!old) return std::unexpected(old.error());
-  if ((*old)->node_id() != node_id)
+  if ((*old)->last_durable_time() < as_of)
+    return fail(errc::invalid_argument,
+                fmt::format("{} is older than the backup: it does not know what was issued since.", folder));
+  if ((*old)->node_id() != restored.node_id())
     return fail(errc::invalid_argument,
                 fmt::format("{} is the data folder of another node than the one that the backup was made of.", folder));
   const auto rows = (*old)->latest();
@@ -150,16 +162,22 @@ result<std::map<std::string, std::uint64_t>> high_water_of(const std::string& fo
   return found;
 }
 
-/// The counter after so many more identifiers, generously: the rules refuse most counters, and not evenly.
-std::uint64_t counter_after(const identifiers::id_type& type, std::uint64_t issued_to, std::uint64_t identifiers) {
-  if (identifiers == 0) return issued_to;
-  const double each = 1 / std::max(type.rules.valid_share, 1e-9);
-  const double steps = std::ceil((static_cast<double>(identifiers) * 1.1 + 1'000) * each);
-  const auto left = type.rules.end - issued_to;
-  return steps >= static_cast<double>(left) ? type.rules.end : issued_to + static_cast<std::uint64_t>(steps);
+/// The counter after so many more identifiers: found by walking, as the node finds them.
+std::uint64_t counter_after(const identifiers::id_type& type, std::uint64_t from, std::uint64_t identifiers) {
+  constexpr std::uint64_t chunk = 65'536;
+  std::vector<identifiers::candidate> found;
+  while (identifiers > 0 && from < type.rules.end) {
+    const auto to = from + std::min(chunk, type.rules.end - from);
+    found.clear();
+    (void)type.space->walk({from, to}, found);
+    if (found.size() >= identifiers) return found[identifiers - 1].counter + 1;
+    identifiers -= found.size();
+    from = to;
+  }
+  return from;
 }
 
-result<void> settle_all(const settle_options& options, const config::settings& settings) {
+result<void> settle_all(const settle_options& options, const config::settings& settings, timestamp as_of) {
   const auto key = load_master_key(settings.identifiers);
   if (!key) return std::unexpected(key.error());
   secure_random random;
@@ -169,7 +187,10 @@ result<void> settle_all(const settle_options& options, const config::settings& s
   for (const auto& text : options.skips) {
     auto skip = parse_skip(text);
     if (!skip) return std::unexpected(skip.error());
-    skips[skip->first] = skip->second;
+    if (!skip->first.empty() && std::ranges::find(*types, skip->first, &identifiers::id_type::name) == types->end())
+      return fail(errc::invalid_argument, fmt::format("--skip '{}': the settings name no such type.", text));
+    if (!skips.emplace(skip->first, skip->second).second)
+      return fail(errc::invalid_argument, fmt::format("--skip '{}': said twice.", text));
   }
   storage::store_options open;
   open.directory = settings.storage.data_dir;
@@ -192,8 +213,14 @@ result<void> settle_all(const settle_options& options, const config::settings& s
   // Everything is known before anything changes.
   std::map<std::string, std::uint64_t> starts;
   if (!options.old_data.empty()) {
-    auto found = high_water_of(options.old_data, store.node_id());
+    auto found = high_water_of(options.old_data, store, as_of);
     if (!found) return std::unexpected(found.error());
+    for (const auto& [name, start] : *found)
+      if (std::ranges::find(*types, name, &identifiers::id_type::name) == types->end())
+        return fail(
+            errc::invalid_argument,
+            fmt::format("The lost node had a type '{}' that the settings do not name. Settle with its settings.",
+                        name));
     starts = std::move(*found);
   }
   for (const auto& type : *types) {
@@ -241,7 +268,9 @@ int settle_restore(const settle_options& options) {
         {errc::conflict, fmt::format("{} was not restored from a backup, or is settled already.", folder), {}});
   if (options.old_data.empty() == options.skips.empty())
     return refuse({errc::invalid_argument, "Say either --old-data FOLDER or --skip N.", {}});
-  if (const auto done = settle_all(options, loaded->values); !done) return refuse(done.error());
+  if (const auto done = settle_all(options, loaded->values, **as_of); !done) return refuse(done.error());
+  fmt::print(
+      "If the backup is more than 7 days old, the node will ask to have its clock confirmed: POST /v1/clock/trust.\n");
   fmt::print("Settled. Nothing that was issued before {} or since is issued again.\n", to_rfc3339(**as_of));
   return 0;
 }

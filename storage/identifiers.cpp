@@ -141,7 +141,7 @@ result<pool_counters> find_pool(const view& v, const id_partition& part) {
 }
 
 result<std::vector<due_row>> find_due(const view& v, const id_partition& part, timestamp from, timestamp to,
-                                      std::size_t limit) {
+                                      std::size_t limit, std::uint64_t* unreadable) {
   std::vector<due_row> rows;
   std::optional<error> bad;
   const auto walked = v.walk(column::due, part.due_lower(from), part.due_lower(to + milliseconds{1}),
@@ -149,6 +149,7 @@ result<std::vector<due_row>> find_due(const view& v, const id_partition& part, t
                                const auto parts = parse_due_key(key);
                                auto row = parts ? decode_due_value(parts->at, parts->kind, value)
                                                 : result<due_row>(fail(errc::corrupt, "due row: malformed key"));
+                               if (!row && unreadable) return ++*unreadable, true;
                                if (!row) return bad = row.error(), false;
                                rows.push_back(std::move(*row));
                                return rows.size() < limit;

@@ -67,6 +67,10 @@ TEST_F(a_restore, goes_on_behind_everything_that_the_lost_node_had_issued) {
   api_client client(node_);
   for (const auto& id : returned)
     ASSERT_EQ(client.post("/v1/ids/four_digit_uin/" + id + "/return", nullptr).status, 200);
+  const http_headers key = {{"Idempotency-Key", "returned and given to somebody else"}};
+  const auto keyed = client.post("/v1/ids/four_digit_uin", nullptr, key);
+  const auto its_id = keyed().at("ids").at(0).get<std::string>();
+  ASSERT_EQ(client.post("/v1/ids/four_digit_uin/" + its_id + "/return", nullptr).status, 200);
   backup();
   // After the backup: new ones, and returned ones that now belong to somebody else.
   const auto after = issue("four_digits", 100);
@@ -87,6 +91,7 @@ TEST_F(a_restore, goes_on_behind_everything_that_the_lost_node_had_issued) {
   const auto other = restored();
   other->start();
   api_client again(*other);
+  EXPECT_EQ(again.post("/v1/ids/four_digit_uin", nullptr, key).status, 410) << "it may be somebody else's by now";
   std::set<std::string> held(before.begin(), before.end());
   held.insert(after.begin(), after.end());
   const auto rest = drain(again, "four_digits");
@@ -109,13 +114,17 @@ TEST_F(a_restore, without_the_lost_folder_passes_over_as_many_as_the_operator_sa
                                                                  {"--skip", "many"},
                                                                  {"--skip", "-1"},
                                                                  {"--skip", "uin=600"},
+                                                                 {"--skip", "10", "--skip", "uni=600"},
+                                                                 {"--skip", "1", "--skip", "2"},
+                                                                 {"--skip", "=5"},
+                                                                 {"--old-data", folder()},
                                                                  {"--skip", "1", "--old-data", "x"},
                                                                  {"--old-data", "/nowhere"}}) {
     const auto refused = settle(wrong);
     EXPECT_EQ(refused.status, 1) << refused.output;
     EXPECT_FALSE(refused.errors.empty());
   }
-  const auto settled = settle({"--skip", "500"});
+  const auto settled = settle({"--skip", "10", "--skip", "uin=500"});
   ASSERT_EQ(settled.status, 0) << settled.output << settled.errors;
   const auto other = restored();
   other->start();
