@@ -25,8 +25,8 @@ timestamp decision_clock::believed_now() {
   const auto expected = believed_ + std::chrono::duration_cast<milliseconds>(monotonic - believed_at_);
   suspect_ = wall > expected + allowance_;
   if (suspect_) return expected;
-  if (wall >= std::min(expected, last_)) {
-    // Believed from here on. A clock that is behind what was decided is waited for: until then time stands still.
+  if (wall >= expected) {
+    // Believed from here on. A clock that is behind is waited for: until it has caught up, time stands still.
     believed_ = wall;
     believed_at_ = monotonic;
     allowance_ = jump_max;
