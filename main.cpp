@@ -103,6 +103,14 @@ int main(int argc, char** argv) {
   restore_command->add_option("--from", restore_from, "Directory of the backup")->required();
   restore_command->callback([&] { run = [&] { return restore(store_with, restore_from); }; });
 
+  settle_options settle_with;
+  auto* settle_command = app.add_subcommand("settle-restore", "After a restore: say what was issued after the backup");
+  add_settings(settle_command, settle_with.settings);
+  settle_command->add_option("--old-data", settle_with.old_data, "Data folder of the node that was lost, if readable");
+  settle_command->add_option("--skip", settle_with.skips,
+                             "Identifiers issued since the backup, at most: N for every type, TYPE=N for one");
+  settle_command->callback([&] { run = [&] { return settle_restore(settle_with); }; });
+
   bool verify_json = false;
   auto* verify_command = app.add_subcommand("verify", "Check the data folder of a stopped node");
   add_settings(verify_command, store_with);
@@ -117,13 +125,16 @@ int main(int argc, char** argv) {
   inspect_command->add_option("--shard", inspect_with.shard, "Only this shard")->check(CLI::Range(0u, 63u));
   inspect_command->add_option("--rows", inspect_with.rows_max, "At most so many rows")->capture_default_str();
   inspect_command->callback([&] { run = [&] { return inspect_store(inspect_with); }; });
-  for (auto* command : {create, revoke, restore_command, verify_command, backup_command, inspect_command})
+  for (auto* command :
+       {create, revoke, restore_command, settle_command, verify_command, backup_command, inspect_command})
     command->add_option("--data", data, "Data folder: short for --set storage.data_dir=...");
   const auto data_for = [&](settings_options& to) {
     if (data) to.sets.push_back("storage.data_dir=" + *data);
   };
 
   CLI11_PARSE(app, argc, argv);
-  for (auto* to : {&backup_with.settings, &store_with, &inspect_with.settings, &token_with.settings}) data_for(*to);
+  for (auto* to :
+       {&backup_with.settings, &store_with, &settle_with.settings, &inspect_with.settings, &token_with.settings})
+    data_for(*to);
   return run();
 }

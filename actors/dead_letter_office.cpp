@@ -47,7 +47,7 @@ kept_letter unpack(letters::letter&& l) {
 
 dead_letter_office::dead_letter_office(storage::commit_log& log, std::uint64_t cap,
                                        std::unique_ptr<random_source> random)
-    : notes_(log, letters_shard, "dead letters"), cap_(cap), random_(std::move(random)) {}
+    : cap_(cap), random_(std::move(random)), notes_(log, letters_shard, "dead letters") {}
 
 void dead_letter_office::connect(caf::actor_system* system, const runtime::registry* actors) {
   const std::lock_guard guard(mutex_);

@@ -64,7 +64,6 @@ public:
 private:
   void send_again(const kept_letter& letter) noexcept;
 
-  storage::notebook notes_;
   std::atomic<std::uint64_t> cap_;
   std::atomic<std::uint64_t> lost_{0};
   mutable std::mutex mutex_;
@@ -72,6 +71,7 @@ private:
   std::set<std::string, std::less<>> replaying_;
   caf::actor_system* system_ = nullptr;
   const runtime::registry* actors_ = nullptr;
+  storage::notebook notes_; ///< ends first: what it still has to say needs the rest
 };
 
 } // namespace matricula::actors

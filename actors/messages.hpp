@@ -135,6 +135,9 @@ struct due_applied {
   std::string value;
 };
 
+/// Populator to checker: it was started anew, and what it was doing is lost.
+struct refill_lost {};
+
 /// An actor to itself: a timer of the given generation rang.
 struct tick {
   std::uint64_t generation = 0;
@@ -220,6 +223,10 @@ typename I::result_type inspect(I& f, due_applied& x) {
   return f(caf::meta::type_name("due_applied"), x.run, x.durable, x.done, x.unreadable, x.at_ms, x.value);
 }
 template <class I>
+typename I::result_type inspect(I& f, refill_lost&) {
+  return f(caf::meta::type_name("refill_lost"));
+}
+template <class I>
 typename I::result_type inspect(I& f, tick& x) {
   return f(caf::meta::type_name("tick"), x.generation);
 }
@@ -246,6 +253,7 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::propose))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::run_expirer))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::apply_due))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::due_applied))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill_lost))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::tick))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::lease_check))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::tenure_granted))

@@ -63,8 +63,17 @@ struct backup_options {
 };
 /// An online copy of a running node, or a copy of a stopped one.
 [[nodiscard]] int backup(const backup_options& options);
-/// Checks the backup and makes the data folder of it, which must not exist or be empty.
+/// Checks the backup and makes the data folder of it, which must not exist or be empty. A node starts from it once it
+/// is settled what was issued after the backup.
 [[nodiscard]] int restore(const settings_options& settings, const std::string& from);
+
+struct settle_options {
+  settings_options settings;
+  std::string old_data;           ///< the data folder that was lost in part: its counters say what was issued
+  std::vector<std::string> skips; ///< or: "N" for every type, "TYPE=N" for one; identifiers issued since, at most
+};
+/// After a restore: makes sure that nothing that was issued after the backup is issued again.
+[[nodiscard]] int settle_restore(const settle_options& options);
 /// Checks a stopped node's data folder. Exit code 1 when anything is wrong.
 [[nodiscard]] int verify(const settings_options& settings, bool as_json);
 

@@ -30,6 +30,7 @@
 #include "storage/audit.hpp"
 #include "storage/log_writer.hpp"
 #include "storage/notebook.hpp"
+#include "storage/restored_store.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -51,6 +52,7 @@ namespace {
 constexpr std::chrono::seconds start_write_timeout{30};
 constexpr std::chrono::seconds audit_write_timeout{5};
 constexpr std::chrono::milliseconds fatal_grace{300};
+constexpr milliseconds clock_behind_told = std::chrono::minutes(1);
 constexpr int exit_fatal = 70; // EX_SOFTWARE: systemd starts it again
 
 /// The node cannot go on: waiting clients get their 503, then the process ends and recovers from the log.
@@ -134,6 +136,15 @@ result<void> node::parts::open_store() {
   const auto& s = settings().storage;
   guard = std::make_unique<storage::disk_guard>(storage::disk_guard_options{
       .directory = s.data_dir, .min_free_bytes = mib(s.disk_free_mib_min), .ballast_bytes = mib(s.ballast_mib)});
+  const auto restored = storage::restored_as_of(s.data_dir);
+  if (!restored) return std::unexpected(restored.error());
+  if (*restored)
+    return fail(
+        errc::conflict,
+        fmt::format("The data folder {} was restored from a backup as of {}. What was issued after that is not in "
+                    "it and would be issued again. Say how much that may be: matricula settle-restore --data {} "
+                    "--skip N (or --old-data FOLDER).",
+                    s.data_dir, to_rfc3339(**restored), s.data_dir));
   storage::store_options open;
   open.directory = s.data_dir;
   open.block_cache_bytes = mib(s.block_cache_mib);
@@ -149,6 +160,12 @@ result<void> node::parts::open_store() {
                "The clock is more than 7 days past the last write. Until POST /v1/clock/trust confirms it, nothing "
                "expires and what is issued carries the time of the last write.",
                {{"last_write", to_rfc3339(store->last_durable_time())}, {"wall", to_rfc3339(time.wall())}});
+  if (const auto behind = store->last_durable_time() - time.wall(); behind > clock_behind_told)
+    log::error(
+        "clock.behind",
+        "The wall clock is behind the last write. Time stands still for this node until it has caught up: nothing "
+        "expires and no schedule runs. If the last write is wrong, restore a backup made before it.",
+        {{"last_write", to_rfc3339(store->last_durable_time())}, {"wall", to_rfc3339(time.wall())}});
 
   auto& sync_seconds =
       numbers.histogram("matricula_storage_sync_seconds", "Write and sync of one group.", metrics::seconds_bounds());
@@ -186,8 +203,8 @@ result<void> node::parts::start_actors() {
   if (!added->empty()) {
     storage::notebook notes(*log, storage::shard_id{0}, "types");
     auto written = notes.write_and_wait(
-        [&](const storage::view&, storage::batch& to) -> result<void> {
-          for (const auto& setup : *added) storage::put(to, setup);
+        [setups = *added](const storage::view&, storage::batch& to) -> result<void> {
+          for (const auto& setup : setups) storage::put(to, setup);
           return {};
         },
         start_write_timeout);
@@ -368,6 +385,8 @@ void node::parts::publish_storage() {
   };
   set("matricula_clock_suspect", "1 while the wall clock is not believed: see GET /v1/clock.",
       decisions->suspect() ? 1 : 0);
+  numbers.gauge("matricula_clock_ahead_seconds", "How far the wall clock is ahead of the time that decisions use.")
+      .Set(std::chrono::duration<double>(time.wall() - decisions->now()).count());
   set("matricula_storage_groups", "Groups written: each is one sync of the write-ahead log.", stats.groups);
   set("matricula_storage_batches", "Batches made durable.", stats.batches);
   set("matricula_storage_bytes", "Bytes of those batches.", stats.bytes);
@@ -404,8 +423,9 @@ result<void> node::parts::note(const api::audit_entry& e) {
   kept.target = e.subject;
   kept.reason = e.reason;
   kept.request_id = e.request_id;
+  // It may be written after this call has given up waiting.
   return audit_log->write_and_wait(
-      [&](const storage::view&, storage::batch& to) -> result<void> {
+      [kept = std::move(kept)](const storage::view&, storage::batch& to) -> result<void> {
         storage::audit::put(to, kept);
         return {};
       },

@@ -5,15 +5,22 @@
 #include "config/report.hpp"
 #include "foundation/random.hpp"
 #include "storage/backup.hpp"
+#include "storage/identifiers.hpp"
 #include "storage/identifiers_verifier.hpp"
+#include "storage/restored_store.hpp"
 #include "storage/store.hpp"
 
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace matricula::commands {
 
@@ -98,8 +105,173 @@ int restore(const settings_options& settings, const std::string& from) {
   const auto& target = loaded->values.storage.data_dir;
   const auto made = storage::restore_backup(from, target);
   if (!made) return refuse(made.error());
-  fmt::print("Restored {} as of {} (group {}). Identifiers issued after that moment are not in it.\n", target,
-             to_rfc3339(made->made_at), made->last.number);
+  fmt::print(
+      "Restored {} as of {} (group {}). Identifiers issued after that moment are not in it. Before a node starts "
+      "from it, say how many that may be, so that none of them is issued again:\n"
+      "  matricula settle-restore --data {} --old-data FOLDER   the lost node's data folder, if it can be read\n"
+      "  matricula settle-restore --data {} --skip N            more than were issued of any type since then\n",
+      target, to_rfc3339(made->made_at), made->last.number, target, target);
+  return 0;
+}
+
+namespace {
+
+/// "uin=5000" or "5000". Errors: invalid_argument.
+result<std::pair<std::string, std::uint64_t>> parse_skip(const std::string& text) {
+  const auto equals = text.find('=');
+  const auto number = equals == std::string::npos ? text : text.substr(equals + 1);
+  if (equals == 0) return fail(errc::invalid_argument, fmt::format("--skip '{}': the type is missing.", text));
+  std::uint64_t n = 0;
+  const auto [end, bad] = std::from_chars(number.data(), number.data() + number.size(), n);
+  if (bad != std::errc{} || end != number.data() + number.size() || number.empty())
+    return fail(errc::invalid_argument, fmt::format("--skip '{}': write a number, or TYPE=NUMBER.", text));
+  return std::pair(equals == std::string::npos ? std::string{} : text.substr(0, equals), n);
+}
+
+/// The counter above everything that each type has issued, in the old folder.
+result<std::map<std::string, std::uint64_t>> high_water_of(const std::string& folder, const storage::store& restored,
+                                                           timestamp as_of) {
+  if (!has_store(folder)) return fail(errc::not_found, fmt::format("There is no store in {}.", folder));
+  std::error_code unknown;
+  if (std::filesystem::equivalent(folder, restored.directory(), unknown) || unknown)
+    return fail(errc::invalid_argument, fmt::format("{} is the restored folder itself.", folder));
+  const auto unsettled = storage::restored_as_of(folder);
+  if (!unsettled) return std::unexpected(unsettled.error());
+  if (*unsettled)
+    return fail(errc::invalid_argument, fmt::format("{} was restored from a backup, too, and never settled.", folder));
+  storage::store_options open;
+  open.directory = folder;
+  open.read_only = true;
+  const auto old = storage::store::open(std::move(open));
+  if (!old) return std::unexpected(old.error());
+  if ((*old)->last_durable_time() < as_of)
+    return fail(errc::invalid_argument,
+                fmt::format("{} is older than the backup: it does not know what was issued since.", folder));
+  if ((*old)->node_id() != restored.node_id())
+    return fail(errc::invalid_argument,
+                fmt::format("{} is the data folder of another node than the one that the backup was made of.", folder));
+  const auto rows = (*old)->latest();
+  const auto setups = storage::find_types(*rows);
+  if (!setups) return std::unexpected(setups.error());
+  std::map<std::string, std::uint64_t> found;
+  for (const auto& setup : *setups) {
+    const auto counters = storage::find_pool(*rows, {storage::id_shard(setup.name), setup.number, setup.of});
+    if (!counters) return std::unexpected(counters.error());
+    found[setup.name] = counters->issued_to;
+  }
+  return found;
+}
+
+/// The counter after so many more identifiers: found by walking, as the node finds them.
+std::uint64_t counter_after(const identifiers::id_type& type, std::uint64_t from, std::uint64_t identifiers) {
+  constexpr std::uint64_t chunk = 65'536;
+  std::vector<identifiers::candidate> found;
+  while (identifiers > 0 && from < type.rules.end) {
+    const auto to = from + std::min(chunk, type.rules.end - from);
+    found.clear();
+    (void)type.space->walk({from, to}, found);
+    if (found.size() >= identifiers) return found[identifiers - 1].counter + 1;
+    identifiers -= found.size();
+    from = to;
+  }
+  return from;
+}
+
+result<void> settle_all(const settle_options& options, const config::settings& settings, timestamp as_of) {
+  const auto key = load_master_key(settings.identifiers);
+  if (!key) return std::unexpected(key.error());
+  secure_random random;
+  auto types = make_types(settings.identifiers, *key, random);
+  if (!types) return std::unexpected(types.error());
+  std::map<std::string, std::uint64_t> skips;
+  for (const auto& text : options.skips) {
+    auto skip = parse_skip(text);
+    if (!skip) return std::unexpected(skip.error());
+    if (!skip->first.empty() && std::ranges::find(*types, skip->first, &identifiers::id_type::name) == types->end())
+      return fail(errc::invalid_argument, fmt::format("--skip '{}': the settings name no such type.", text));
+    if (!skips.emplace(skip->first, skip->second).second)
+      return fail(errc::invalid_argument, fmt::format("--skip '{}': said twice.", text));
+  }
+  storage::store_options open;
+  open.directory = settings.storage.data_dir;
+  auto opened = storage::store::open(std::move(open));
+  if (!opened) return std::unexpected(opened.error());
+  auto& store = **opened;
+  const auto setups = storage::find_types(*store.latest());
+  if (!setups) return std::unexpected(setups.error());
+  // A type that was configured only after the backup may have issued, too.
+  const auto added = storage::settle_types(*setups, *types);
+  if (!added) return std::unexpected(added.error());
+  for (const auto& setup : *setups)
+    if (std::ranges::find(*types, setup.name, &identifiers::id_type::name) == types->end())
+      return fail(
+          errc::invalid_argument,
+          fmt::format("The store has a type '{}' that the settings do not name. Settle with the settings of the "
+                      "node that was lost.",
+                      setup.name));
+
+  // Everything is known before anything changes.
+  std::map<std::string, std::uint64_t> starts;
+  if (!options.old_data.empty()) {
+    auto found = high_water_of(options.old_data, store, as_of);
+    if (!found) return std::unexpected(found.error());
+    for (const auto& [name, start] : *found)
+      if (std::ranges::find(*types, name, &identifiers::id_type::name) == types->end())
+        return fail(
+            errc::invalid_argument,
+            fmt::format("The lost node had a type '{}' that the settings do not name. Settle with its settings.",
+                        name));
+    starts = std::move(*found);
+  }
+  for (const auto& type : *types) {
+    const auto own = skips.find(type.name);
+    const auto skip = own != skips.end() ? own : skips.find("");
+    if (skip == skips.end()) {
+      if (options.old_data.empty())
+        return fail(errc::invalid_argument,
+                    fmt::format("Say of type '{}', too, how many may have been issued since: --skip {}=N.", type.name,
+                                type.name));
+      continue;
+    }
+    const auto counters =
+        storage::find_pool(*store.latest(), {storage::id_shard(type.name), type.number, type.rules.of});
+    if (!counters) return std::unexpected(counters.error());
+    starts[type.name] = counter_after(type, counters->issued_to, skip->second);
+  }
+  if (!added->empty()) {
+    storage::batch setups_added(storage::shard_id{0});
+    for (const auto& setup : *added) storage::put(setups_added, setup);
+    const storage::batch* const group[] = {&setups_added};
+    if (auto written = store.commit(group, store.last_durable_time()); !written)
+      return std::unexpected(written.error());
+  }
+  for (const auto& type : *types) {
+    const auto done = storage::settle_restored(store, type, starts[type.name]);
+    if (!done) return std::unexpected(done.error());
+    fmt::print("{:<24} goes on at counter {}, {} passed over; {} released identifiers retired\n", type.name,
+               done->starts_at, done->passed, done->retired);
+  }
+  return storage::unmark_restored(settings.storage.data_dir);
+}
+
+} // namespace
+
+int settle_restore(const settle_options& options) {
+  const auto loaded = load(options.settings);
+  if (!loaded) return 1;
+  const auto& folder = loaded->values.storage.data_dir;
+  if (!has_store(folder)) return refuse_folder(folder);
+  const auto as_of = storage::restored_as_of(folder);
+  if (!as_of) return refuse(as_of.error());
+  if (!*as_of)
+    return refuse(
+        {errc::conflict, fmt::format("{} was not restored from a backup, or is settled already.", folder), {}});
+  if (options.old_data.empty() == options.skips.empty())
+    return refuse({errc::invalid_argument, "Say either --old-data FOLDER or --skip N.", {}});
+  if (const auto done = settle_all(options, loaded->values, **as_of); !done) return refuse(done.error());
+  fmt::print(
+      "If the backup is more than 7 days old, the node will ask to have its clock confirmed: POST /v1/clock/trust.\n");
+  fmt::print("Settled. Nothing that was issued before {} or since is issued again.\n", to_rfc3339(**as_of));
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "storage/durable_file.hpp"
 #include "storage/mark_file.hpp"
 #include "storage/opening.hpp"
+#include "storage/restored_store.hpp"
 
 #include <fmt/format.h>
 #include <rocksdb/env.h>
@@ -269,6 +270,7 @@ result<backup_manifest> restore_backup(const std::string& directory, const std::
     if (!copied) return std::unexpected(copied.error());
     if (auto equal = same(expected, *copied); !equal) return std::unexpected(equal.error());
   }
+  if (auto marked = mark_restored(target, m->last); !marked) return std::unexpected(marked.error());
   auto marks = mark_file::open(*rocksdb::Env::Default(), target);
   if (!marks) return std::unexpected(marks.error());
   if (auto written = (*marks)->write({m->last.number, m->last.chain}); !written)

@@ -40,8 +40,9 @@ struct backup_manifest {
 /// Reads every file of a backup and compares it with the manifest. Errors: corrupt (which file and why), unsupported.
 [[nodiscard]] result<backup_manifest> check_backup(const std::string& directory);
 
-/// Checks the backup, then makes a store of it in the empty (or new) directory. Until it is whole the directory is
-/// marked, and a store does not start from it; after an error it is empty again.
+/// Checks the backup, then makes a store of it in the empty (or new) directory, marked as restored: a node does not
+/// start from it before it is settled what may have been issued since (restored_store.hpp). Until it is whole the
+/// directory is marked, and a store does not start from it; after an error it is empty again.
 [[nodiscard]] result<backup_manifest> restore_backup(const std::string& directory, const std::string& target);
 
 } // namespace matricula::storage

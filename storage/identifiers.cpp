@@ -141,7 +141,7 @@ result<pool_counters> find_pool(const view& v, const id_partition& part) {
 }
 
 result<std::vector<due_row>> find_due(const view& v, const id_partition& part, timestamp from, timestamp to,
-                                      std::size_t limit) {
+                                      std::size_t limit, std::uint64_t* unreadable) {
   std::vector<due_row> rows;
   std::optional<error> bad;
   const auto walked = v.walk(column::due, part.due_lower(from), part.due_lower(to + milliseconds{1}),
@@ -149,6 +149,7 @@ result<std::vector<due_row>> find_due(const view& v, const id_partition& part, t
                                const auto parts = parse_due_key(key);
                                auto row = parts ? decode_due_value(parts->at, parts->kind, value)
                                                 : result<due_row>(fail(errc::corrupt, "due row: malformed key"));
+                               if (!row && unreadable) return ++*unreadable, true;
                                if (!row) return bad = row.error(), false;
                                rows.push_back(std::move(*row));
                                return rows.size() < limit;
@@ -284,9 +285,9 @@ result<std::string> describe_id_row(column where, std::string_view key, std::str
     if (!in.done()) return fail(errc::corrupt, "pool: malformed key");
     if (!c) return std::unexpected(c.error());
     return fmt::format(
-        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}"}})",
+        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}","reuse_from":{}}})",
         head, c->issued_to, c->walked_to, c->filtered, c->fresh, c->released, c->issued, c->assigned, c->cooling,
-        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor));
+        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor), c->reuse_from);
   }
   case column::released: {
     const auto slot = in.big64();

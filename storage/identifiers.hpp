@@ -40,8 +40,10 @@ void put(batch& into, const id_partition& part, const identifiers::pool_changes&
 [[nodiscard]] result<identifiers::pool_counters> find_pool(const view& v, const id_partition& part);
 
 /// Due rows with from <= at <= to in time order, at most `limit`.
+/// @param unreadable counts the rows that do not decode and are passed over; without it they are errc::corrupt.
 [[nodiscard]] result<std::vector<identifiers::due_row>> find_due(const view& v, const id_partition& part,
-                                                                 timestamp from, timestamp to, std::size_t limit);
+                                                                 timestamp from, timestamp to, std::size_t limit,
+                                                                 std::uint64_t* unreadable = nullptr);
 
 /// Records in counter order from `from` on until `visit` returns false.
 [[nodiscard]] result<void> walk_records(const view& v, const id_partition& part, std::uint64_t from,

@@ -8,6 +8,10 @@
 
 namespace matricula::actors {
 
+namespace {
+constexpr milliseconds fruitless_pause{20};
+}
+
 checker_actor::checker_actor(caf::actor_config& cfg, runtime::child_context context,
                              std::shared_ptr<const type_context> shared)
     : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
@@ -17,8 +21,11 @@ caf::behavior checker_actor::make_behavior() {
   return {
       [this](const level_changed&) { check(); },
       [this](const refill_done& order) {
-        // Without progress, as on a full disk, the next order waits for the lease: it would end like this one.
-        if (open_ && open_->number == order.order && cx_->level->get().held_to > open_->from) open_.reset();
+        if (open_ && open_->number == order.order) end_order();
+        check();
+      },
+      [this](const refill_lost&) {
+        open_.reset();
         check();
       },
       [this](const tick& t) {
@@ -27,6 +34,20 @@ caf::behavior checker_actor::make_behavior() {
         if (open_ && open_->number == t.generation) watch();
       },
   };
+}
+
+/// An order that brought nothing, because the pool was restarted or the disk is full, is given again after a pause that
+/// grows: the next one may end like it.
+void checker_actor::end_order() {
+  if (cx_->level->get().held_to > open_->from) {
+    fruitless_ = 0;
+    open_.reset();
+    return;
+  }
+  const auto pause = std::min(cx_->options.refill_lease, fruitless_pause * (1 << std::min(fruitless_, 10)));
+  ++fruitless_;
+  open_->lapses_at = cx_->monotonic->monotonic() + pause;
+  watch();
 }
 
 void checker_actor::check() {

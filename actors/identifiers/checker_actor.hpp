@@ -26,12 +26,14 @@ private:
     std::chrono::nanoseconds lapses_at;
   };
   void check();
+  void end_order();
   /// Looks at the open order again when its lease lapses.
   void watch();
 
   std::shared_ptr<const type_context> cx_;
   std::optional<open_order> open_;
   std::uint64_t orders_ = 0;
+  int fruitless_ = 0; ///< orders in a row that brought nothing
 };
 
 } // namespace matricula::actors

@@ -93,8 +93,13 @@ void expirer_actor::next_rows() {
   }
   if (run_->unreadable.size() > unreadable_rows_max)
     return finish(fail(errc::corrupt, "Too many due rows cannot be read. Run matricula verify."));
+  std::uint64_t undecodable = 0;
   auto rows = storage::find_due(**view, cx_->part, *run_->from, run_->up_to,
-                                cx_->options.due_rows_in_flight + run_->unreadable.size());
+                                cx_->options.due_rows_in_flight + run_->unreadable.size(), &undecodable);
+  if (undecodable > 0 && !run_->told_undecodable) {
+    run_->told_undecodable = true;
+    shared().raise({"unreadable_row", path(), "Due rows that do not decode are passed over. Run matricula verify."});
+  }
   if (!rows) return finish(std::unexpected(rows.error()));
   // Everything before the first row found has been seen to, but for what is still on its way to the index.
   if (!rows->empty()) run_->from = rows->front().at;

@@ -31,7 +31,8 @@ private:
     std::size_t in_flight = 0;
     bool retry = false; ///< some row was refused: walk the same rows again, a little later
     expiry_answer done;
-    std::uint64_t progress = 0;                                     ///< acknowledged rows, for the lease
+    std::uint64_t progress = 0; ///< acknowledged rows, for the lease
+    bool told_undecodable = false;
     std::set<std::pair<std::int64_t, std::string>> unreadable = {}; ///< due rows to go round: time and value
   };
   void begin(const run_expirer& order);

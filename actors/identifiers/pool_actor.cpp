@@ -73,8 +73,9 @@ caf::behavior pool_actor::loading() {
       [later](const issue_ids&) { return later(); },
       [later](const change_id&) { return later(); },
       [later](const apply_due&) { return later(); },
-      [](const propose&) {}, // of an order that the predecessor needed
-      [](const refill_done&) {},
+      // Of an order of the predecessor's; it may begin just where this one will stand.
+      [later](const propose&) { return later(); },
+      [later](const refill_done&) { return later(); },
       [](const tick&) {},
   };
 }
@@ -290,7 +291,7 @@ result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_vi
     auto found = record(static_cast<std::uint64_t>(*counter));
     if (!found) return std::unexpected(found.error());
     const bool ended = !*found || (*found)->assignment != answer->assignments[i] || (*found)->ended_at ||
-                       (*found)->state == id_state::available ||
+                       (*found)->state == id_state::available || (*found)->state == id_state::retired ||
                        // Past its time it is over for everyone, even before the expirer has come round.
                        ((*found)->expires_at && *(*found)->expires_at <= now);
     if (ended)

@@ -22,6 +22,7 @@ populator_actor::populator_actor(caf::actor_config& cfg, runtime::child_context 
       chunk_(chunk_for(cx_->type.rules.valid_share)) {}
 
 caf::behavior populator_actor::make_behavior() {
+  if (generation() > 1 && cx_->options.restarts_are_told) caf::anon_send(cx_->checker.address(), refill_lost{});
   return {
       [this](const refill& order) { begin(order); },
       [this](walked& range) { take(std::move(range)); },

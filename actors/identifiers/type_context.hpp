@@ -80,7 +80,9 @@ private:
 /// Settings of the machinery, the same for every type.
 struct id_cast_options {
   milliseconds refill_lease{2'000}; ///< an order without progress for so long is given again
-  milliseconds dry_patience{500};   ///< how long a request waits for a refill before it is told to try again
+  /// A restarted populator says so, and its order is given again at once. Off, only the lease helps: for tests of that.
+  bool restarts_are_told = true;
+  milliseconds dry_patience{500}; ///< how long a request waits for a refill before it is told to try again
   milliseconds purge_after{std::chrono::days{30}}; ///< an idempotency record outlives its assignment by so much
   std::uint32_t due_rows_in_flight = 32;           ///< rows that the expirer has the pool work on at once
   milliseconds expirer_lease{5'000};               ///< a run without progress for so long starts over

@@ -44,6 +44,11 @@ public:
     const auto earliest = r.idempotency_key.empty() ? from_.time->now() : timestamp{};
     if (expires_at && *expires_at <= earliest) body.refuse_field("expires_at", "lies in the past.");
     if (auto bad = body.wrong()) return std::unexpected(*bad);
+    if (expires && from_.time->suspect())
+      return std::unexpected(refusal(error{
+          errc::unavailable,
+          "The node's clock jumped and nobody has confirmed it: what expires cannot be issued. See GET /v1/clock.",
+          std::chrono::seconds(60)}));
 
     actors::issue_call call;
     call.count = static_cast<std::uint32_t>(count);

@@ -66,7 +66,7 @@ std::optional<timestamp> over_by(const id_record& record, std::uint32_t assignme
   if (record.assignment < assignment || record.history.empty()) return std::nullopt;
   if (record.assignment == assignment) {
     if (record.ended_at) return record.ended_at;
-    if (record.state == id_state::available) return record.history.back().at;
+    if (record.state == id_state::available || record.state == id_state::retired) return record.history.back().at;
     return std::nullopt;
   }
   // Backwards through the later assignments; when events were dropped, the gap is behind the first one.
@@ -189,6 +189,8 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
   for (std::uint64_t i = 0; i < draws; ++i) {
     if (bytes + (request.count - i) * fresh_bytes + id_record::bytes_max > issue_bytes_max) {
       // The rest must come from fresh ones, or the batch would outgrow what an engine takes.
+      if (request.count - i > fresh_.size() && held_to_ < rules_.end)
+        return fail(errc::refilling, "The pool is being refilled. Try again in a moment.", refill_retry_after);
       if (request.count - i > fresh_.size())
         return too_long(std::max<std::uint64_t>(i, issue_bytes_max / id_record::bytes_max - 1));
       draws = i;
@@ -244,22 +246,23 @@ result<pool::step_outcome> pool::step(std::uint64_t counter, id_event event, std
                 fmt::format("Assignment {} of this identifier is not the present one. It belongs to somebody else now.",
                             *assignment));
   if (already_done(rules_.of, record.state, event) && (record.state != id_state::available || assignment)) return out;
-  const auto to = next_state(rules_.of, record.state, event);
+  if (rules_.of == lifecycle::uin && event == id_event::give_back && record.state == id_state::retired) return out;
+  auto to = next_state(rules_.of, record.state, event);
   if (!to)
     return fail(errc::conflict, fmt::format("An identifier in state {} of lifecycle {} cannot be changed by '{}'.",
                                             to_string(record.state), to_string(rules_.of), to_string(event)));
   out.changed = true;
+  if (*to == id_state::available && !may_be_reused(counter)) to = id_state::retired;
   if (event == id_event::revoke) {
     end_assignment(counter, record, *to, now, now, by, purge_after, out.changes);
   } else {
     counters_.count(record.state, -1);
     record.advance(now, *to, by);
-    if (*to == id_state::available) {
-      purge_later(record, now, purge_after, out.changes);
+    if (event == id_event::give_back) purge_later(record, now, purge_after, out.changes);
+    if (*to == id_state::available)
       push_released(counter, out.changes);
-    } else {
+    else
       counters_.count(*to, 1);
-    }
   }
   out.changes.records.emplace_back(counter, record);
   return out;
@@ -303,7 +306,8 @@ result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, mil
       ++out.expired;
     } else {
       counters_.count(record.state, -1);
-      const auto event = rules_.reuse == reuse_policy::random ? id_event::release : id_event::retire;
+      const bool again = rules_.reuse == reuse_policy::random && may_be_reused(counter);
+      const auto event = again ? id_event::release : id_event::retire;
       const auto to = *next_state(rules_.of, record.state, event);
       record.advance(now, to, expirer_name);
       if (to == id_state::available) {

@@ -134,6 +134,7 @@ private:
                       std::string_view by, milliseconds purge_after, pool_changes& changes);
   void purge_later(const id_record& record, timestamp now, milliseconds purge_after, pool_changes& changes);
   void push_released(std::uint64_t counter, pool_changes& changes);
+  [[nodiscard]] bool may_be_reused(std::uint64_t counter) const noexcept { return counter >= counters_.reuse_from; }
 
   pool_rules rules_;
   pool_counters counters_;

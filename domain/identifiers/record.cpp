@@ -9,7 +9,7 @@ namespace matricula::identifiers {
 namespace {
 
 constexpr std::uint8_t id_record_version = 1;
-constexpr std::uint8_t pool_counters_version = 1;
+constexpr std::uint8_t pool_counters_version = 2; // 1 had no reuse_from
 constexpr std::uint8_t due_version = 1;
 constexpr std::uint8_t last_state = 5;
 
@@ -130,7 +130,7 @@ std::string encode(const pool_counters& c) {
   byte_writer out;
   out.u8(pool_counters_version);
   for (const auto n : {c.issued_to, c.walked_to, c.filtered, c.fresh, c.released, c.issued, c.assigned, c.cooling,
-                       c.retired, c.granted, c.issues_total, to_unix_ms(c.due_floor)})
+                       c.retired, c.granted, c.issues_total, to_unix_ms(c.due_floor), c.reuse_from})
     out.varint(n);
   return std::move(out).str();
 }
@@ -138,11 +138,13 @@ std::string encode(const pool_counters& c) {
 result<pool_counters> decode_pool_counters(std::string_view bytes) {
   byte_reader in{bytes};
   pool_counters c;
-  const bool version_known = in.u8() == pool_counters_version;
+  const auto version = in.u8();
+  const bool version_known = version == 1 || version == pool_counters_version;
   for (auto* n : {&c.issued_to, &c.walked_to, &c.filtered, &c.fresh, &c.released, &c.issued, &c.assigned, &c.cooling,
                   &c.retired, &c.granted, &c.issues_total})
     *n = in.varint();
   c.due_floor = from_unix_ms(in.varint());
+  if (version > 1) c.reuse_from = in.varint();
   if (!version_known || !in.done()) return fail(errc::corrupt, "pool counters: unknown version, cut short or too long");
   return c;
 }

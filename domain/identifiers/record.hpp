@@ -59,9 +59,12 @@ struct pool_counters {
   std::uint64_t assigned = 0;
   std::uint64_t cooling = 0; ///< EXPIRED
   std::uint64_t retired = 0;
-  std::uint64_t granted = 0;      ///< given to another issuer
+  std::uint64_t granted = 0;      ///< given to another issuer, or passed over after a restore
   std::uint64_t issues_total = 0; ///< assignments ever made
   timestamp due_floor{};          ///< no due row of this type is earlier
+  /// Identifiers of lower counters are never handed out again once they end: they were in a backup that was restored,
+  /// and may have been released and given to somebody else after it was made.
+  std::uint64_t reuse_from = 0;
 
   [[nodiscard]] std::uint64_t available() const noexcept { return fresh + released; }
   /// walked = filtered + available + issued + assigned + cooling + retired + granted

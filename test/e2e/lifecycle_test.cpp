@@ -128,7 +128,7 @@ TEST_F(lifecycle, of_a_vid_ends_with_its_time_and_the_expirer_releases_it_after_
   EXPECT_GE(client_.get("/v1/ids/vid")().at("released").get<int>(), 1);
 }
 
-TEST_F(lifecycle, of_a_vid_that_has_ended_is_still_the_answer_to_its_key) {
+TEST_F(lifecycle, of_a_vid_that_has_ended_is_no_longer_the_answer_to_its_key_and_no_other_one_is_issued) {
   const auto issues_before = client_.get("/v1/ids/vid")().at("issues_total").get<int>();
   const http_headers key = {{"Idempotency-Key", "asked again after the end"}};
   const auto soon = system_clock{}.wall() + std::chrono::milliseconds(800);
@@ -137,9 +137,8 @@ TEST_F(lifecycle, of_a_vid_that_has_ended_is_still_the_answer_to_its_key) {
   ASSERT_EQ(first.status, 201) << first.shown();
   ASSERT_TRUE(eventually([&] { return system_clock{}.wall() > soon; }));
   const auto again = client_.post("/v1/ids/vid", body, key);
-  EXPECT_EQ(again.status, 201) << again.shown();
-  EXPECT_EQ(again.body, first.body);
-  EXPECT_EQ(again.header("Idempotent-Replayed"), "true");
+  EXPECT_EQ(again.status, 410) << again.shown();
+  EXPECT_EQ(again.code(), "assignment_ended") << "whoever asks again learns that it was issued, and is over";
   // Nothing is issued for a time that is over: neither without a key nor with one that is new.
   EXPECT_EQ(client_.post("/v1/ids/vid", body).status, 422);
   for (const auto& past : {body, json{{"expires_at", "1970-01-01T00:00:00Z"}}}) {

@@ -339,6 +339,13 @@ TEST_F(running_node, makes_a_backup_that_another_node_starts_from) {
   const auto verified = run_command({matricula_binary(), "verify", "--data", options.data.string()});
   EXPECT_EQ(verified.status, 0) << verified.output << verified.errors;
   std::filesystem::copy_file(node().key_file(), other.key_file(), std::filesystem::copy_options::overwrite_existing);
+  EXPECT_FALSE(other.launch()) << "nobody has said yet what was issued since";
+  EXPECT_NE(other.log().find("settle-restore"), std::string::npos) << other.log_tail();
+  other.write_config(*options.config);
+  const auto settled = run_command({matricula_binary(), "settle-restore", "--config", other.config_file().string(),
+                                    "--set", "identifiers.key_file=" + other.key_file().string(), "--data",
+                                    options.data.string(), "--skip", "0"});
+  ASSERT_EQ(settled.status, 0) << settled.output << settled.errors;
   other.start();
   EXPECT_EQ(api_client(other).get("/v1/ids/uin/" + id)().at("state"), "ISSUED");
 }

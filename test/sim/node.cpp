@@ -110,7 +110,10 @@ void node::start_actors(std::vector<identifiers::id_type> types) {
     cx->monotonic = &time_;
     cx->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
     cx->options.purge_after = sim_purge_after;
-    if (bug_ == planted_bug::lost_refill_order) cx->options.refill_lease = std::chrono::hours{10'000};
+    if (bug_ == planted_bug::lost_refill_order) {
+      cx->options.refill_lease = std::chrono::hours{10'000};
+      cx->options.restarts_are_told = false;
+    }
     actors::make_addresses(*cx, *system_, cast.slots);
     contexts_.push_back(std::move(cx));
   }

@@ -389,7 +389,11 @@ sim_env::sim_env(std::shared_ptr<sim_disk> disk) : sim_env(disk, rocksdb::NewCom
 sim_env::sim_env(std::shared_ptr<sim_disk> disk, std::unique_ptr<rocksdb::Env> base)
     : EnvWrapper(base.get()), disk_(std::move(disk)), base_(std::move(base)) {}
 
-sim_env::~sim_env() = default;
+// A database whose disk failed is never closed, and so never takes its jobs back.
+sim_env::~sim_env() {
+  for (const auto& left : jobs_)
+    if (left.undo) left.undo(left.argument);
+}
 
 bool sim_env::run_one(random_source& random) {
   if (jobs_.empty()) return false;

@@ -1,4 +1,5 @@
 #include "domain/identifiers/pool.hpp"
+#include "foundation/bytes.hpp"
 
 #include <gtest/gtest.h>
 
@@ -231,6 +232,42 @@ TEST(pool, a_revoked_vid_is_not_expired_again_and_its_old_due_row_does_not_touch
   EXPECT_EQ(w.step(0, id_event::revoke, 1).error().code, errc::stale_assignment);
   EXPECT_EQ(w.run_due(expiry + hours{1}).expired, 0u);
   EXPECT_EQ(w.records.at(0).state, id_state::assigned);
+}
+
+TEST(pool, what_was_in_a_restored_backup_is_retired_when_it_ends) {
+  for (const auto l : {lifecycle::uin, lifecycle::vid}) {
+    world w{rules_of(l, 9)};
+    ASSERT_TRUE(w.propose(0, 9));
+    (void)w.issue({}).value(); // counter 0
+    auto restored = w.pool_.counters();
+    restored.reuse_from = restored.issued_to;
+    w.pool_ = pool(w.rules_, restored);
+    ASSERT_TRUE(w.propose(1, 9));
+    (void)w.issue({}).value(); // counter 3
+    for (const std::uint64_t counter : {0, 3}) {
+      const auto ended = w.step(counter, l == lifecycle::uin ? id_event::give_back : id_event::revoke, 1);
+      ASSERT_TRUE(ended);
+    }
+    (void)w.run_due(noon + hours{24});
+    EXPECT_EQ(w.records.at(0).state, id_state::retired) << "it may be somebody else's by now";
+    EXPECT_EQ(w.records.at(3).state, id_state::available);
+    const auto again = w.step(0, l == lifecycle::uin ? id_event::give_back : id_event::revoke, 1);
+    EXPECT_EQ(again.has_value() && !again->changed, l == lifecycle::uin) << "a client that asks again gets its answer";
+    w.check();
+  }
+}
+
+TEST(pool_counters, of_the_first_version_of_the_row_are_read) {
+  byte_writer old;
+  old.u8(1);
+  for (std::uint64_t n = 1; n <= 11; ++n) old.varint(n);
+  old.varint(to_unix_ms(noon));
+  const auto read = decode_pool_counters(old.str());
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->issued_to, 1u);
+  EXPECT_EQ(read->issues_total, 11u);
+  EXPECT_EQ(read->due_floor, noon);
+  EXPECT_EQ(read->reuse_from, 0u);
 }
 
 TEST(pool, without_reuse_a_vid_is_retired_for_good) {
