@@ -110,6 +110,14 @@ protected:
 };
 } // namespace
 
+TEST_F(jwt, opens_nothing_when_there_is_none) {
+  ask_everything([](const auto&) { return ""; },
+                 [](const api_answer& answer) {
+                   EXPECT_EQ(answer.status, 401) << answer.shown();
+                   EXPECT_EQ(answer.header("WWW-Authenticate"), "Bearer realm=\"matricula\"");
+                 });
+}
+
 TEST_F(jwt, opens_nothing_when_it_is_wrong) {
   const jwt_signer stranger(jwt_signer::kind::rsa, "first");
   const auto all = text_of({.roles = {"all"}});
