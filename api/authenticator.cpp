@@ -1,11 +1,13 @@
 #include "api/authenticator.hpp"
 
+#include "api/jwt_gate.hpp"
+
 #include <algorithm>
 
 namespace matricula::api {
 
 namespace {
-constexpr std::size_t token_bytes_max = 4096;
+constexpr std::size_t token_bytes_max = jwt_bytes_max;
 
 /// The token of a bearer credential; empty when it is none. The scheme's name is case-insensitive.
 std::string_view bearer_token(std::string_view credentials) {
@@ -24,7 +26,16 @@ result<std::shared_ptr<const principal>> bearer_authenticator::who_asks(const in
   const auto token = bearer_token(credentials);
   if (token.empty() || token.size() > token_bytes_max)
     return fail(errc::unauthenticated, "The Authorization header is not `Bearer <token>`.");
-  return tokens_.check(token, now);
+  return who_has(token, now);
+}
+
+result<std::shared_ptr<const principal>> bearer_authenticator::who_has(std::string_view token, timestamp now) const {
+  if (token.empty() || token.size() > token_bytes_max)
+    return fail(errc::unauthenticated, "The token is missing or too long.");
+  const bool is_ours = token.starts_with(token_prefix);
+  if (jwts_ && !is_ours && (!tokens_ || has_shape_of_jwt(token))) return jwts_->check(token, now);
+  if (!tokens_) return fail(errc::unauthenticated, "Only JWTs are accepted here.");
+  return tokens_->check(token, now);
 }
 
 result<std::shared_ptr<const principal>> open_authenticator::who_asks(const incoming&, timestamp) const {

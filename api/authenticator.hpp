@@ -7,6 +7,8 @@
 
 namespace matricula::api {
 
+class jwt_gate;
+
 class authenticator {
 public:
   virtual ~authenticator() = default;
@@ -15,14 +17,22 @@ public:
                                                                           timestamp now) const = 0;
 };
 
-/// `Authorization: Bearer <token>` (RFC 6750), against the token store.
+/// `Authorization: Bearer <token>` (RFC 6750), against the token store, the issuer of JWTs, or both.
 class bearer_authenticator final : public authenticator {
 public:
-  explicit bearer_authenticator(const token_store& tokens) : tokens_(tokens) {}
+  explicit bearer_authenticator(const token_store& tokens) : tokens_(&tokens) {}
+  /// Null: tokens of that kind are not accepted.
+  bearer_authenticator(const token_store* tokens, const jwt_gate* jwts) : tokens_(tokens), jwts_(jwts) {}
+  /// Errors, besides: unavailable and overloaded, while the issuer's keys cannot be had.
   [[nodiscard]] result<std::shared_ptr<const principal>> who_asks(const incoming& from, timestamp now) const override;
 
+  /// Whose token this is, wherever in a request it stood. Where both kinds are accepted its shape decides: only ours
+  /// begin with `mtr_`, only JWTs have three parts with dots between.
+  [[nodiscard]] result<std::shared_ptr<const principal>> who_has(std::string_view token, timestamp now) const;
+
 private:
-  const token_store& tokens_;
+  const token_store* tokens_;
+  const jwt_gate* jwts_ = nullptr;
 };
 
 /// auth.mode = "none": everyone is "local", with every scope. For loopback only; whoever wires it checks that.

@@ -102,8 +102,9 @@ struct application::chain {
     }
     const bool sent = !from.header("Authorization").empty();
     refusal why(std::move(who.error()));
-    why.headers.push_back({"WWW-Authenticate", sent ? R"(Bearer realm="matricula", error="invalid_token")"
-                                                    : R"(Bearer realm="matricula")"});
+    if (why.cause.code == errc::unauthenticated) // not when the issuer's keys cannot be had
+      why.headers.push_back({"WWW-Authenticate", sent ? R"(Bearer realm="matricula", error="invalid_token")"
+                                                      : R"(Bearer realm="matricula")"});
     return std::unexpected(std::move(why));
   }
 

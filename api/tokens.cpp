@@ -16,8 +16,6 @@
 namespace matricula::api {
 
 namespace {
-/// Lets scanners for leaked secrets recognise a token.
-constexpr std::string_view prefix = "mtr_";
 constexpr std::size_t file_bytes_max = std::size_t{16} << 20;
 constexpr std::string_view comment =
     "# Matricula's API tokens: name tenant scopes sha256 created expires. The tokens themselves are not here.\n";
@@ -161,7 +159,7 @@ std::string random_token() {
     std::memcpy(raw, &word, sizeof word);
     bytes.append(raw, sizeof word);
   }
-  return std::string(prefix) + to_hex(bytes);
+  return std::string(token_prefix) + to_hex(bytes);
 }
 
 result<void> check_request(const token_request& wanted, timestamp now) {

@@ -16,6 +16,9 @@
 
 namespace matricula::api {
 
+/// Lets scanners for leaked secrets recognise a token.
+inline constexpr std::string_view token_prefix = "mtr_";
+
 struct token_record {
   principal who;
   std::string hash; ///< 32 raw bytes

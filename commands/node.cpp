@@ -7,6 +7,7 @@
 #include "actors/schedule_book.hpp"
 #include "api/compat/mosip.hpp"
 #include "api/compat/openg2p.hpp"
+#include "api/jwt_gate.hpp"
 #include "api/resources/actors.hpp"
 #include "api/resources/audit_log.hpp"
 #include "api/resources/backup.hpp"
@@ -18,6 +19,7 @@
 #include "api/resources/operations.hpp"
 #include "api/server.hpp"
 #include "commands/id_types.hpp"
+#include "commands/jwt_options.hpp"
 #include "commands/master_key.hpp"
 #include "commands/settings_json.hpp"
 #include "config/reload.hpp"
@@ -104,7 +106,9 @@ struct node::parts {
   std::unique_ptr<runtime::telemetry> telemetry;
   std::unique_ptr<actors::id_door> door;
 
-  std::unique_ptr<api::token_store> tokens;
+  std::unique_ptr<api::token_store> tokens;   ///< where tokens are accepted
+  std::unique_ptr<api::jwks_source> jwt_keys; ///< where JWTs are
+  std::unique_ptr<api::jwt_gate> jwts;
   std::unique_ptr<api::authenticator> who;
   std::unique_ptr<api::actor_desk> actor_desk;
   std::unique_ptr<api::dead_letter_desk> letter_desk;
@@ -117,6 +121,7 @@ struct node::parts {
 
   result<void> open_store();
   result<void> start_actors();
+  result<void> start_authenticator();
   result<void> start_server();
   /// Whether the store takes writes.
   result<void> storage_ready() const;
@@ -307,20 +312,34 @@ result<void> node::parts::add_compatible_routes() {
   return app->add(api::compat::openg2p_routes({id_desk.get(), now, health, options.version}));
 }
 
-result<void> node::parts::start_server() {
+result<void> node::parts::start_authenticator() {
   const auto& s = settings();
-  batch_count_max = s.identifiers.batch_count_max;
   if (s.auth.mode == config::auth_mode::none) {
     who = std::make_unique<api::open_authenticator>();
-  } else {
+    return {};
+  }
+  if (s.auth.mode != config::auth_mode::jwt) {
     tokens = std::make_unique<api::token_store>(config::tokens_path(s));
     if (const auto loaded = tokens->reload(); !loaded) {
       auto why = loaded.error();
       why.message += " Make the first token with `matricula token create`.";
       return std::unexpected(std::move(why));
     }
-    who = std::make_unique<api::bearer_authenticator>(*tokens);
   }
+  if (config::takes_jwt(s.auth.mode)) {
+    jwt_keys = std::make_unique<api::jwks_source>(jwks_options_of(s));
+    // An issuer that is down must not keep the node down: its tokens get 503 until it answers. A bad file is a mistake.
+    if (auto read = jwt_keys->start(); !read && !s.jwt.jwks_file.empty()) return read;
+    jwts = std::make_unique<api::jwt_gate>(*jwt_keys, jwt_rules_of(s.jwt));
+  }
+  who = std::make_unique<api::bearer_authenticator>(tokens.get(), jwts.get());
+  return {};
+}
+
+result<void> node::parts::start_server() {
+  const auto& s = settings();
+  batch_count_max = s.identifiers.batch_count_max;
+  if (auto ok = start_authenticator(); !ok) return ok;
   app = std::make_unique<api::application>(
       api::application_options{.limits = limits(), .open_routes = s.auth.open_routes}, *who, numbers, time);
   actor_desk = api::make_actor_desk(*actors);
@@ -339,6 +358,11 @@ result<void> node::parts::start_server() {
       {"storage", [this] { return storage_ready(); }},
       {"identifiers", [this] { return door->ready(); }},
   };
+  if (s.auth.mode == config::auth_mode::jwt)
+    operations.ready.push_back({"auth_keys", [this]() -> result<void> {
+                                  if (jwt_keys->number() != 0) return {};
+                                  return fail(errc::unavailable, "The issuer's keys could not be had yet.");
+                                }});
   api::configuration_sources configuration;
   configuration.settings = [this] {
     const std::lock_guard lock(reload_mutex);
@@ -394,6 +418,13 @@ void node::parts::publish_storage() {
   set("matricula_storage_refused_overloaded", "Writes refused because too much was waiting.", stats.refused_overloaded);
   set("matricula_storage_refused_full", "Writes refused because the disk is nearly full.", stats.refused_full);
   set("matricula_storage_disk_free_bytes", "Free bytes on the data folder's disk.", guard->free_bytes());
+  if (jwt_keys) {
+    const auto keys = jwt_keys->now();
+    set("matricula_auth_jwks_keys", "Keys of the issuer that can be used; 0 while there are none.", keys.keys);
+    set("matricula_auth_jwks_age_seconds", "Since the issuer's key set was last read well.",
+        static_cast<std::uint64_t>(keys.age / std::chrono::seconds(1)));
+    set("matricula_auth_jwks_failures", "Readings of the issuer's key set that failed.", keys.failures);
+  }
   set("matricula_dead_letters_lost", "Dead letters that could not be written.", letters->lost());
   for (const auto* type : door->types()) {
     const metrics::labels of{{"type", type->name}};
@@ -441,6 +472,7 @@ void node::parts::stop() {
   if (server && !server->drain(drain))
     log::warning("node.drain_cut", "Some requests were cut off at the end of the drain.");
   server.reset();
+  if (jwt_keys) jwt_keys->stop(); // after the last request that may wait for a key
   watchdog.reset();
   if (system && root) {
     if (const auto stopped = runtime::stop_gracefully(*system, std::exchange(root, nullptr), drain); !stopped) {
@@ -500,9 +532,9 @@ result<std::vector<std::string>> node::reload() { return parts_->reload(); }
 namespace {
 constexpr std::string_view unchanged = "Nothing was changed; the settings and tokens of before apply. ";
 
-/// Why the tokens could not be read, for whoever asked for the reload: not as if a resource were missing or the node
-/// had failed. The message names the file.
-error refused_tokens(error why) {
+/// Why the tokens or the key set could not be read, for whoever asked for the reload: not as if a resource were missing
+/// or the node had failed. The message names the file.
+error refused_file(error why) {
   why.message = std::string(unchanged) + why.message;
   why.code = why.code == errc::io ? errc::unavailable : errc::invalid_argument;
   return why;
@@ -528,8 +560,15 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
     for (const auto& problem : loaded.error()) problems.push_back(to_string(problem));
     return fail(errc::invalid_argument, fmt::format("{}{}.", unchanged, fmt::join(problems, "; ")));
   }
+  if (jwt_keys) {
+    // Keys are read again all the time, so that doing it here is no change that a later refusal would have to undo.
+    if (settings().jwt.jwks_file.empty())
+      jwt_keys->ask();
+    else if (const auto read = jwt_keys->read_now(); !read)
+      return std::unexpected(refused_file(read.error()));
+  }
   if (tokens)
-    if (const auto read = tokens->reload(); !read) return std::unexpected(refused_tokens(read.error()));
+    if (const auto read = tokens->reload(); !read) return std::unexpected(refused_file(read.error()));
   std::vector<std::string> changed;
   const auto plan = config::diff_reload(running.values, loaded->values);
   for (const auto& c : plan.now) changed.push_back(c.key);
@@ -537,6 +576,7 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
     log::warning("config.needs_restart", "This setting changes at the next start.", {{"key", c.key}});
   running = config::after_reload(running, *loaded);
   app->set_limits(limits());
+  if (jwts) jwts->set_rules(jwt_rules_of(settings().jwt));
   batch_count_max = settings().identifiers.batch_count_max;
   log::set_level(settings().log.level);
   letters->set_cap(settings().dead_letters.per_actor_and_reason_max);

@@ -14,7 +14,7 @@ namespace matricula::config {
 template <class E>
 inline constexpr std::array<std::string_view, 0> words_of{};
 template <>
-inline constexpr std::array<std::string_view, 2> words_of<auth_mode>{"tokens", "none"};
+inline constexpr std::array<std::string_view, 4> words_of<auth_mode>{"tokens", "jwt", "tokens_and_jwt", "none"};
 template <>
 inline constexpr std::array<std::string_view, 2> words_of<missed_run>{"catch_up", "skip"};
 template <>

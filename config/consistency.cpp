@@ -1,9 +1,13 @@
 #include "config/consistency.hpp"
 
+#include "config/url.hpp"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
+#include <set>
 #include <system_error>
 
 namespace matricula::config {
@@ -19,8 +23,53 @@ void check_access(const loaded& now, problem_list& problems) {
   if (address && is_loopback(address->host)) return;
   problems.add(now.origin_of("auth.mode"), "auth.mode",
                fmt::format("found \"none\" with server.listen = {}; allowed: \"none\" only on 127.0.0.1, [::1] or "
-                           "localhost, else \"tokens\"",
+                           "localhost, else \"tokens\", \"jwt\" or \"tokens_and_jwt\"",
                            in_quotes(s.server.listen)));
+}
+
+void check_jwks_source(const loaded& now, problem_list& problems, const std::string& mode) {
+  const auto& jwt = now.values.jwt;
+  if (!jwt.jwks_file.empty() && !jwt.jwks_url.empty())
+    problems.add(now.origin_of("auth.jwt.jwks_url"), "auth.jwt.jwks_url",
+                 fmt::format("found besides auth.jwt.jwks_file ({}); allowed: one of the two",
+                             to_string(now.origin_of("auth.jwt.jwks_file"))));
+  if (takes_jwt(now.values.auth.mode) && jwt.jwks_file.empty() && jwt.jwks_url.empty())
+    problems.add(now.origin_of("auth.mode"), "auth.mode",
+                 fmt::format("found {} without auth.jwt.jwks_file and auth.jwt.jwks_url; allowed: with one of the two",
+                             in_quotes(mode)));
+  if (jwt.jwks_url.empty()) return;
+  const auto url = split_url(jwt.jwks_url);
+  if (!url || (!url->tls && !is_loopback(url->host)))
+    problems.add(
+        now.origin_of("auth.jwt.jwks_url"), "auth.jwt.jwks_url",
+        fmt::format("found the text {}; allowed: https://HOST[:PORT]/PATH without user and fragment, or http:// "
+                    "with 127.0.0.1, [::1] or localhost",
+                    shown(jwt.jwks_url)));
+}
+
+void check_jwt(const loaded& now, problem_list& problems) {
+  const auto& jwt = now.values.jwt;
+  const auto mode = std::get<std::string>(find_setting("auth.mode")->row->read(now.values, {}));
+  check_jwks_source(now, problems, mode);
+  const auto refuse_if = [&](bool wrong, std::string_view key, std::string_view found, std::string_view allowed) {
+    if (wrong) problems.add(now.origin_of(key), std::string(key), fmt::format("found {}; allowed: {}", found, allowed));
+  };
+  std::set<std::string, std::less<>> roles;
+  for (const auto& entry : jwt.role_map)
+    if (const auto role = parse_role(entry); role && !roles.insert(role->role).second)
+      refuse_if(true, "auth.jwt.role_map", fmt::format("the role {} twice", shown(role->role)), "each role once");
+  const bool is_tenant = jwt.tenant.size() <= 64 && std::ranges::all_of(jwt.tenant, [](char c) {
+                           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                                  c == '.' || c == '_' || c == '-';
+                         });
+  refuse_if(!is_tenant, "auth.jwt.tenant", "the text " + shown(jwt.tenant), "1 to 64 letters, digits, '.', '_' or '-'");
+  if (!takes_jwt(now.values.auth.mode)) return;
+  const auto in_mode = fmt::format(" with auth.mode = {}", in_quotes(mode));
+  refuse_if(jwt.issuer.empty(), "auth.jwt.issuer", "nothing" + in_mode, "the claim iss of the tokens to accept");
+  refuse_if(jwt.audience.empty(), "auth.jwt.audience", "nothing" + in_mode,
+            "at least one value of the claim aud of the tokens to accept");
+  refuse_if(jwt.role_map.empty(), "auth.jwt.role_map", "nothing" + in_mode,
+            "at least one \"ROLE=scope\", or no token may do anything");
 }
 
 /// Whether `path` is `folder` or in it, by name alone: links are not followed. Relative names begin where the process
@@ -83,6 +132,7 @@ void check_type(const loaded& now, problem_list& problems, const std::string& na
 void check_consistency(const loaded& now, problem_list& problems) {
   const auto& s = now.values;
   check_access(now, problems);
+  check_jwt(now, problems);
   check_key(now, problems);
   check_not_below(now, problems, "runtime.backoff_max_ms", s.runtime.backoff_max_ms, "runtime.backoff_min_ms",
                   s.runtime.backoff_min_ms);

@@ -218,6 +218,8 @@ private:
       return number;
     }
     case kind::route_list:
+    case kind::text_list:
+    case kind::role_list:
     case kind::symbol_list:
       return list_from(text);
     default:

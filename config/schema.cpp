@@ -14,6 +14,9 @@ constexpr std::string_view placeholder = "<type>";
 constexpr std::string_view environment_prefix = "MATRICULA_";
 constexpr std::size_t symbol_bytes_max = 32;
 constexpr std::size_t key_hex_digits = 64;
+constexpr std::size_t item_bytes_max = 256;
+constexpr std::size_t role_bytes_max = 128;
+constexpr std::size_t scope_bytes_max = 64;
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 bool is_lower(char c) noexcept { return c >= 'a' && c <= 'z'; }
@@ -68,10 +71,22 @@ const T* as(const value& v) {
   return std::get_if<T>(&v);
 }
 
+bool is_plain(const std::string& text) {
+  return first_invalid_utf8(text) == std::string_view::npos &&
+         std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 bool text_fits(const setting& row, const std::string& text) {
   const auto size = static_cast<std::int64_t>(text.size());
-  return size >= row.min && size <= row.max && first_invalid_utf8(text) == std::string_view::npos &&
-         std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return size >= row.min && size <= row.max && is_plain(text);
+}
+
+bool is_item(const std::string& text) { return !text.empty() && text.size() <= item_bytes_max && is_plain(text); }
+
+bool is_scope(std::string_view s) {
+  return !s.empty() && s.size() <= scope_bytes_max && std::ranges::all_of(s, [](char c) {
+    return is_digit(c) || is_lower(c) || is_upper(c) || c == ':' || c == '_' || c == '-' || c == '*';
+  });
 }
 
 template <class Accepts>
@@ -103,6 +118,10 @@ bool has_shape(const setting& row, const value& v) {
     return text && (text->empty() || (text->size() == key_hex_digits && std::ranges::all_of(*text, is_hex)));
   case kind::route_list:
     return list_fits(row, v, is_route);
+  case kind::text_list:
+    return list_fits(row, v, is_item);
+  case kind::role_list:
+    return list_fits(row, v, [](const std::string& entry) { return parse_role(entry).has_value(); });
   case kind::symbol_list:
     return list_fits(row, v, is_symbol);
   }
@@ -176,6 +195,10 @@ std::string allowed(const setting& row) {
     return fmt::format("{} hexadecimal digits", key_hex_digits);
   case kind::route_list:
     return fmt::format("a list of up to {} routes \"METHOD /path\" (GET, POST, PUT, PATCH, DELETE)", row.max);
+  case kind::text_list:
+    return fmt::format("a list of up to {} texts of 1 to {} bytes without control characters", row.max, item_bytes_max);
+  case kind::role_list:
+    return fmt::format("a list of up to {} texts \"ROLE=scope scope\", such as \"ID_REPOSITORY=ids:*\"", row.max);
   case kind::symbol_list:
     return fmt::format("a list of up to {} texts of 1 to {} digits and capital letters", row.max, symbol_bytes_max);
   }
@@ -209,6 +232,27 @@ settings defaults() {
 
 std::string tokens_path(const settings& s) {
   return s.auth.tokens_file.empty() ? s.storage.data_dir + "/tokens" : s.auth.tokens_file;
+}
+
+std::optional<role_entry> parse_role(std::string_view entry) {
+  // The last one: a role may hold it, a scope does not.
+  const auto equals = entry.rfind('=');
+  if (equals == std::string_view::npos) return std::nullopt;
+  role_entry out;
+  out.role = entry.substr(0, equals);
+  const bool printable = std::ranges::all_of(out.role, [](char c) { return c >= ' ' && c < 0x7f; });
+  if (out.role.empty() || out.role.size() > role_bytes_max || !printable || out.role.starts_with(' ') ||
+      out.role.ends_with(' '))
+    return std::nullopt;
+  for (auto rest = entry.substr(equals + 1); !rest.empty();) {
+    const auto end = std::min(rest.find(' '), rest.size());
+    const auto scope = rest.substr(0, end);
+    if (!is_scope(scope)) return std::nullopt;
+    out.scopes.emplace_back(scope);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (out.scopes.empty() || entry.ends_with(' ')) return std::nullopt;
+  return out;
 }
 
 std::optional<host_and_port> split_address(std::string_view listen) {

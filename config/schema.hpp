@@ -23,6 +23,8 @@ enum class kind : std::uint8_t {
   time_zone,   ///< a name of the time zone database
   key_hex,     ///< 64 hexadecimal digits
   route_list,  ///< up to max items "METHOD /path"
+  text_list,   ///< up to max items of 1 to 256 bytes of UTF-8 without control characters
+  role_list,   ///< up to max items "ROLE=scope scope"
   symbol_list, ///< up to max items of 1 to 32 digits and capital letters
 };
 

@@ -136,15 +136,52 @@ std::vector<setting> auth_rows() {
   using S = auth_settings;
   constexpr auto in = &settings::auth;
   return {
-      word("auth.mode", bound<in, &S::mode>(), "tokens", words_of<auth_mode>, when::restart,
-           "\"tokens\": every request carries a bearer token, except on open routes. \"none\": nobody is asked; "
-           "allowed only when server.listen is on loopback."),
+      word(
+          "auth.mode", bound<in, &S::mode>(), "tokens", words_of<auth_mode>, when::restart,
+          "\"tokens\": every request carries a bearer token, except on open routes. \"jwt\": a JWT of the issuer in "
+          "auth.jwt instead. \"tokens_and_jwt\": either. \"none\": nobody is asked; allowed only when server.listen is "
+          "on loopback."),
       text("auth.tokens_file", bound<in, &S::tokens_file>(), "", 0, when::restart,
            "File of the hashed tokens, written by `matricula token create` and read again on reload. Empty: the file "
            "\"tokens\" in storage.data_dir."),
       list("auth.open_routes", kind::route_list, bound<in, &S::open_routes>(), 256, when::restart,
            "Routes that need no token, each \"METHOD /path\" with path parameters as in /openapi.yaml, such as "
            "\"POST /v1/ids/{type}\"."),
+  };
+}
+
+std::vector<setting> jwt_rows() {
+  using S = jwt_settings;
+  constexpr auto in = &settings::jwt;
+  return {
+      text("auth.jwt.jwks_file", bound<in, &S::jwks_file>(), "", 0, when::restart,
+           "File with the issuer's public keys as a JSON Web Key Set. It is read again every refresh_s, on reload, and "
+           "when a token names a key that is not in it; replace it as a whole (rename)."),
+      text("auth.jwt.jwks_url", bound<in, &S::jwks_url>(), "", 0, when::restart,
+           "Address of the issuer's key set instead of a file: https://HOST[:PORT]/PATH, or http:// on loopback. "
+           "Redirects are not followed."),
+      text("auth.jwt.ca_file", bound<in, &S::ca_file>(), "", 0, when::restart,
+           "Certificates (PEM) to trust for jwks_url. Empty: those of the system."),
+      integer("auth.jwt.refresh_s", bound<in, &S::refresh_s>(), 300, 1, day_s, "seconds", when::restart,
+              "How often the key set is read again, up to a tenth sooner. A key that the issuer has withdrawn is "
+              "accepted for this long at most while the issuer answers."),
+      text("auth.jwt.issuer", bound<in, &S::issuer>(), "", 0, when::reload, "The claim iss of every token, exactly."),
+      list("auth.jwt.audience", kind::text_list, bound<in, &S::audience>(), 16, when::reload,
+           "Names of this service; the claim aud of a token must be or have one of them."),
+      integer("auth.jwt.leeway_s", bound<in, &S::leeway_s>(), 60, 0, 600, "seconds", when::reload,
+              "How far the issuer's clock may differ, for the claims exp, nbf and iat."),
+      text("auth.jwt.name_claim", bound<in, &S::name_claim>(), "sub", 1, when::reload,
+           "Claim that names the caller in the audit log, where \"jwt:\" is put before it. Dots lead into objects."),
+      text("auth.jwt.tenant_claim", bound<in, &S::tenant_claim>(), "", 0, when::reload,
+           "Claim that names the caller's tenant. Empty: every token has the tenant of auth.jwt.tenant."),
+      text("auth.jwt.tenant", bound<in, &S::tenant>(), "default", 1, when::reload,
+           "Tenant of every token when tenant_claim is empty: 1 to 64 letters, digits, '.', '_' or '-'."),
+      text("auth.jwt.roles_claim", bound<in, &S::roles_claim>(), "scope", 1, when::reload,
+           "Claim with the caller's roles, a list or one text with blanks between, such as \"realm_access.roles\", "
+           "\"scope\" or \"scp\". Dots lead into objects."),
+      list("auth.jwt.role_map", kind::role_list, bound<in, &S::role_map>(), 256, when::reload,
+           "What each role may do, as \"ROLE=scope scope\", such as \"ID_REPOSITORY=ids:*\". Other roles mean "
+           "nothing."),
   };
 }
 
@@ -312,8 +349,8 @@ std::vector<setting> rule_rows() {
 
 std::vector<setting> all_rows() {
   std::vector<setting> all;
-  for (auto part :
-       {server_rows, auth_rows, storage_rows, runtime_rows, small_rows, identifier_rows, type_rows, rule_rows})
+  for (auto part : {server_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, identifier_rows,
+                    type_rows, rule_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -326,9 +363,10 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 10> all{{
+  static constexpr std::array<section, 11> all{{
       {"server", "The HTTP server and its limits."},
       {"auth", "Who may call."},
+      {"auth.jwt", "JSON Web Tokens of an issuer, where auth.mode is \"jwt\" or \"tokens_and_jwt\"."},
       {"storage", "Where and how state is kept."},
       {"runtime", "The actors and their supervisors."},
       {"log", "What is written about what happens."},

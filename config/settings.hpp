@@ -29,13 +29,29 @@ struct server_settings {
   bool operator==(const server_settings&) const = default;
 };
 
-enum class auth_mode : std::uint8_t { tokens, none };
+enum class auth_mode : std::uint8_t { tokens, jwt, tokens_and_jwt, none };
 
 struct auth_settings {
   auth_mode mode = auth_mode::tokens;
   std::string tokens_file;              ///< empty = see `tokens_path`
   std::vector<std::string> open_routes; ///< "METHOD /path", path parameters as in openapi.yaml
   bool operator==(const auth_settings&) const = default;
+};
+
+struct jwt_settings {
+  std::string jwks_file; ///< exactly one of these two is not empty where JWTs are accepted
+  std::string jwks_url;
+  std::string ca_file; ///< empty = the system's certificates
+  std::uint32_t refresh_s = 0;
+  std::string issuer;
+  std::vector<std::string> audience;
+  std::uint32_t leeway_s = 0;
+  std::string name_claim;
+  std::string tenant_claim; ///< empty = `tenant` for all
+  std::string tenant;
+  std::string roles_claim;
+  std::vector<std::string> role_map; ///< "ROLE=scope scope"; see `parse_role`
+  bool operator==(const jwt_settings&) const = default;
 };
 
 struct storage_settings {
@@ -128,6 +144,7 @@ struct identifier_settings {
 struct settings {
   server_settings server;
   auth_settings auth;
+  jwt_settings jwt; ///< keys "auth.jwt."
   storage_settings storage;
   runtime_settings runtime;
   log_settings log;
@@ -142,6 +159,20 @@ struct settings {
 
 /// Where the tokens are: `auth.tokens_file`, or the file `tokens` in the data folder when that is empty.
 [[nodiscard]] std::string tokens_path(const settings& s);
+
+/// Whether JWTs are accepted.
+[[nodiscard]] constexpr bool takes_jwt(auth_mode mode) noexcept {
+  return mode == auth_mode::jwt || mode == auth_mode::tokens_and_jwt;
+}
+
+/// An entry of auth.jwt.role_map in its parts.
+struct role_entry {
+  std::string role;
+  std::vector<std::string> scopes;
+};
+/// Nothing unless `entry` is "ROLE=scope scope ...": a role of 1 to 128 printable ASCII characters without blanks at
+/// its ends, and at least one scope such as ids:issue, ids:* or *.
+[[nodiscard]] std::optional<role_entry> parse_role(std::string_view entry);
 
 /// A "HOST:PORT" in its parts; the brackets of an IPv6 address are removed.
 struct host_and_port {

@@ -1,5 +1,6 @@
 // Every operation of openapi.yaml, without credentials, with wrong ones, without its scope, and with it.
 #include "foundation/digest.hpp"
+#include "test/e2e/harmless_request.hpp"
 #include "test/e2e/node_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -11,32 +12,11 @@
 namespace matricula::test {
 
 namespace {
-/// A request for `op` that, with the right scope, reaches the handler and does no harm.
-http_request harmless(const openapi_contract::operation& op) {
-  std::string target;
-  for (std::size_t at = 0; at < op.path.size();) {
-    if (op.path[at] != '{') {
-      target += op.path[at++];
-      continue;
-    }
-    const auto end = op.path.find('}', at);
-    const auto name = op.path.substr(at + 1, end - at - 1);
-    target += name == "path" ? "root/nobody" : name == "type" ? "uin" : name == "id_type" ? "farmer" : "0000000000";
-    at = end + 1;
-  }
-  http_request what{.method = op.method, .target = target};
-  if (op.document.contains("requestBody") && op.document.at("requestBody").value("required", false))
-    what.body = R"({"reason":"a test of scopes"})";
-  return what;
-}
-
 class scopes : public ::testing::Test {
 protected:
   static void SetUpTestSuite() {
     node_ = std::make_unique<node_process>(small_world());
-    std::set<std::string> all;
-    for (const auto& op : contract()->operations())
-      if (op.scope != "none") all.insert(op.scope);
+    const auto all = every_scope();
     int number = 0;
     for (const auto& scope : all) {
       std::string others;

@@ -1,4 +1,5 @@
 // Every way in which settings are refused, with the exact words.
+#include "config/url.hpp"
 #include "test/unit/config/loading.hpp"
 
 #include <gmock/gmock.h>
@@ -35,6 +36,15 @@ std::string repeated(const std::string& text, int times) {
   for (int i = 0; i < times; ++i) out += text;
   return out;
 }
+
+/// Everything that accepting JWTs needs, but a key set and a mode.
+std::string with_jwt(const std::string& mode, const std::string& keys) {
+  return "[auth]\n" + mode + "\n[auth.jwt]\n" + keys +
+         "\nissuer = \"i\"\naudience = [\"a\"]\nrole_map = [\"R=ids:read\"]\n";
+}
+const std::string url_allowed =
+    "allowed: https://HOST[:PORT]/PATH without user and fragment, or http:// with 127.0.0.1, "
+    "[::1] or localhost";
 
 const std::vector<bad_input> cases{
     // Keys that do not exist.
@@ -330,13 +340,69 @@ const std::vector<bad_input> cases{
      {},
      {},
      "test.toml:2:8: auth.mode: found \"none\" with server.listen = \"0.0.0.0:8080\"; allowed: \"none\" only on "
-     "127.0.0.1, [::1] or localhost, else \"tokens\""},
+     "127.0.0.1, [::1] or localhost, else \"tokens\", \"jwt\" or \"tokens_and_jwt\""},
     {"nobody_asked_on_a_name_that_looks_like_loopback",
      "",
      {},
      {"auth.mode=none", "server.listen=127.example.org:80"},
      "--set auth.mode: auth.mode: found \"none\" with server.listen = \"127.example.org:80\"; allowed: \"none\" only "
-     "on 127.0.0.1, [::1] or localhost, else \"tokens\""},
+     "on 127.0.0.1, [::1] or localhost, else \"tokens\", \"jwt\" or \"tokens_and_jwt\""},
+    {"jwt_without_keys",
+     with_jwt("mode = \"jwt\"", "jwks_file = \"\""),
+     {},
+     {},
+     "test.toml:2:8: auth.mode: found \"jwt\" without auth.jwt.jwks_file and auth.jwt.jwks_url; allowed: with one of "
+     "the "
+     "two"},
+    {"jwt_with_two_key_sets",
+     with_jwt("mode = \"tokens\"", "jwks_file = \"/keys\"\njwks_url = \"https://issuer.example/keys\""),
+     {},
+     {},
+     "test.toml:5:12: auth.jwt.jwks_url: found besides auth.jwt.jwks_file (test.toml:4); allowed: one of the two"},
+    {"jwt_keys_over_plain_http",
+     with_jwt("mode = \"tokens_and_jwt\"", "jwks_url = \"http://issuer.example/keys\""),
+     {},
+     {},
+     "test.toml:4:12: auth.jwt.jwks_url: found the text \"http://issuer.example/keys\"; " + url_allowed},
+    {"jwt_keys_with_a_password",
+     with_jwt("mode = \"jwt\"", "jwks_url = \"https://a:b@issuer.example/keys\""),
+     {},
+     {},
+     "test.toml:4:12: auth.jwt.jwks_url: found the text \"https://a:b@issuer.example/keys\"; " + url_allowed},
+    {"jwt_that_says_nothing_else",
+     "[auth]\nmode = \"jwt\"\njwt.jwks_file = \"/keys\"\n",
+     {},
+     {},
+     "default: auth.jwt.issuer: found nothing with auth.mode = \"jwt\"; allowed: the claim iss of the tokens to "
+     "accept\n"
+     "default: auth.jwt.audience: found nothing with auth.mode = \"jwt\"; allowed: at least one value of the claim aud "
+     "of the tokens to accept\n"
+     "default: auth.jwt.role_map: found nothing with auth.mode = \"jwt\"; allowed: at least one \"ROLE=scope\", or no "
+     "token may do anything"},
+    {"jwt_role_twice",
+     "",
+     {},
+     {R"(auth.jwt.role_map=["A=ids:read", "B=*", "A=ids:issue"])"},
+     "--set auth.jwt.role_map: auth.jwt.role_map: found the role \"A\" twice; allowed: each role once"},
+    {"jwt_role_without_scopes",
+     "",
+     {},
+     {"auth.jwt.role_map=A=,B=ids:read"},
+     "--set auth.jwt.role_map: auth.jwt.role_map: found a list of 2 texts, the first \"A=\"; allowed: a list of up to "
+     "256 texts \"ROLE=scope scope\", such as \"ID_REPOSITORY=ids:*\""},
+    {"jwt_tenant_that_no_audit_line_can_hold",
+     "",
+     {},
+     {"auth.jwt.tenant=a/b"},
+     "--set auth.jwt.tenant: auth.jwt.tenant: found the text \"a/b\"; allowed: 1 to 64 letters, digits, '.', '_' or "
+     "'-'"},
+    {"jwt_audience_that_is_empty",
+     "[auth.jwt]\naudience = [\"\"]\n",
+     {},
+     {},
+     "test.toml:2:12: auth.jwt.audience: found a list of 1 text, the first \"\"; allowed: a list of up to 16 texts of "
+     "1 "
+     "to 256 bytes without control characters"},
     {"backoff_upside_down",
      "[runtime]\nbackoff_min_ms = 500\nbackoff_max_ms = 400\n",
      {},
@@ -442,6 +508,56 @@ TEST(auth_none, is_refused_on_every_other_address) {
   for (const auto* listen : {"0.0.0.0:80", "[::]:80", "10.0.0.1:80", "example.org:80", "1.127.0.0:80"})
     EXPECT_NE(all_problems(load_text("", {}, {"auth.mode=none", std::string("server.listen=") + listen})), "")
         << listen;
+}
+
+TEST(auth_jwt, is_accepted_with_a_file_or_an_address) {
+  for (const auto* mode : {"jwt", "tokens_and_jwt"})
+    for (const auto* keys :
+         {"jwks_file = \"/keys\"", "jwks_url = \"https://issuer.example\"",
+          "jwks_url = \"https://[2001:db8::1]:8443/a?b\"", "jwks_url = \"http://127.0.0.1:8080/keys\"",
+          "jwks_url = \"http://[::1]/keys\"", "jwks_url = \"http://localhost/keys\""}) {
+      const auto now = accepted(load_text(with_jwt("mode = \"" + std::string(mode) + '"', keys)));
+      EXPECT_TRUE(takes_jwt(now.values.auth.mode)) << mode;
+    }
+}
+
+TEST(auth_jwt, has_roles_with_scopes) {
+  const auto now =
+      accepted(load_text("", {{"MATRICULA_AUTH__JWT__ROLE_MAP", "ID_REPOSITORY=ids:*, the clerk=ids:read a:b"}}));
+  ASSERT_EQ(now.values.jwt.role_map.size(), 2U);
+  const auto clerk = parse_role(now.values.jwt.role_map[1]);
+  ASSERT_TRUE(clerk);
+  EXPECT_EQ(clerk->role, "the clerk");
+  EXPECT_EQ(clerk->scopes, (std::vector<std::string>{"ids:read", "a:b"}));
+  EXPECT_EQ(parse_role("a=b=*")->role, "a=b") << "a scope has no equals sign";
+  for (const auto* bad : {"", "=", "A", "A=", "=ids:read", "A=ids:read ", "A= ids:read", "A=ids:read  b", " A=b",
+                          "A =b", "A=b/c", "A=b,c", "A\t=b", "\xc3\xa4=b"})
+    EXPECT_FALSE(parse_role(bad)) << bad;
+  EXPECT_FALSE(parse_role(std::string(129, 'a') + "=b"));
+  EXPECT_FALSE(parse_role("a=" + std::string(65, 'b')));
+}
+
+TEST(key_set_address, is_taken_apart) {
+  const auto plain = split_url("http://localhost");
+  ASSERT_TRUE(plain);
+  EXPECT_FALSE(plain->tls);
+  EXPECT_EQ(plain->host, "localhost");
+  EXPECT_EQ(plain->port, 80);
+  EXPECT_EQ(plain->target, "/");
+  const auto full = split_url("https://[2001:db8::1]:8443/realms/a/certs?x=1");
+  ASSERT_TRUE(full);
+  EXPECT_TRUE(full->tls);
+  EXPECT_EQ(full->host, "2001:db8::1");
+  EXPECT_EQ(full->port, 8443);
+  EXPECT_EQ(full->target, "/realms/a/certs?x=1");
+  EXPECT_EQ(split_url("https://issuer.example?x")->target, "/?x");
+  EXPECT_EQ(split_url("https://issuer.example/a")->port, 443);
+  EXPECT_EQ(split_url("https://[::1]/a")->port, 443);
+  for (const auto* bad :
+       {"", "issuer.example", "ftp://a", "HTTPS://a", "https://", "https:///a", "https://a:0",
+        "https://a:", "https://a:65536", "https://u@a", "https://u:p@a", "https://a#b", "https://a/b#c",
+        "https://a/b c", "https://a b", "https://::1", "https://[::1", "https://a\\b"})
+    EXPECT_FALSE(split_url(bad)) << bad;
 }
 
 TEST(key_file, may_not_stand_in_the_data_folder_however_the_two_are_named) {

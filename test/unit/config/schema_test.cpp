@@ -60,6 +60,8 @@ TEST(schema, writes_and_reads_each_key_at_its_own_place) {
       v = std::string(row.words.back());
       break;
     case kind::route_list:
+    case kind::text_list:
+    case kind::role_list:
     case kind::symbol_list:
       v = std::vector<std::string>{std::to_string(step)};
       break;
