@@ -133,15 +133,15 @@ TEST_F(jwt, opens_nothing_when_it_is_wrong) {
       {"without a name", token({.sub = "", .roles = {"all"}})},
       {"garbage", "a.b.c"},
   };
-  for (const auto& [what, one] : wrong) {
-    SCOPED_TRACE(what);
-    ask_everything([&](const auto&) { return one; }, refused);
+  for (const auto& one : wrong) {
+    SCOPED_TRACE(one.first);
+    ask_everything([&](const auto&) -> const std::string& { return one.second; }, refused);
   }
 }
 
 TEST_F(jwt, opens_nothing_when_it_has_expired) {
   const auto late = token({.roles = {"all"}, .valid_for = -61});
-  ask_everything([&](const auto&) { return late; }, refused);
+  ask_everything([&](const auto&) -> const std::string& { return late; }, refused);
 }
 
 TEST_F(jwt, opens_nothing_without_the_role_of_the_scope) {
@@ -151,9 +151,9 @@ TEST_F(jwt, opens_nothing_without_the_role_of_the_scope) {
   };
   ask_everything([](const std::string& scope) { return token({.roles = {"without-" + scope}}); }, check);
   const auto nobody = token({.roles = {}});
-  ask_everything([&](const auto&) { return nobody; }, check);
+  ask_everything([&](const auto&) -> const std::string& { return nobody; }, check);
   const auto boaster = token({.roles = {"*", "ids:*", "all=*", "ALL"}});
-  ask_everything([&](const auto&) { return boaster; }, check);
+  ask_everything([&](const auto&) -> const std::string& { return boaster; }, check);
 }
 
 TEST_F(jwt, opens_what_its_roles_are_for) {
