@@ -45,6 +45,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace matricula::commands {
@@ -139,6 +140,9 @@ struct node::parts {
 
 result<void> node::parts::open_store() {
   const auto& s = settings().storage;
+  // So that its free space can be asked for from the beginning; the store tells what is wrong with it.
+  std::error_code told_by_the_store;
+  std::filesystem::create_directory(s.data_dir, told_by_the_store);
   guard = std::make_unique<storage::disk_guard>(storage::disk_guard_options{
       .directory = s.data_dir, .min_free_bytes = mib(s.disk_free_mib_min), .ballast_bytes = mib(s.ballast_mib)});
   const auto restored = storage::restored_as_of(s.data_dir);

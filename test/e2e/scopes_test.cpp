@@ -65,7 +65,7 @@ TEST_F(scopes, are_refused_without_a_token) {
 
 TEST_F(scopes, are_refused_with_a_wrong_token) {
   for (const std::string wrong : {"x", "mtr_1111111111111111111111111111111111111111111111111111111111111111"})
-    ask_everything([&](const auto&) { return wrong; },
+    ask_everything([&](const auto&) -> const std::string& { return wrong; },
                    [](const api_answer& answer) { EXPECT_EQ(answer.status, 401) << answer.shown(); });
 }
 
