@@ -55,6 +55,7 @@ public:
     tracer_ = ::fork();
     if (tracer_ == 0) {
       const int fd = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      if (fd < 0) ::_exit(127);
       ::dup2(fd, 2);
       ::execlp("strace", "strace", "-f", "-c", "-e", "trace=fdatasync,fsync,sync_file_range", "-o", out.c_str(), "-p",
                pid.c_str(), nullptr);
@@ -264,6 +265,7 @@ public:
   /// Takes up all but `left` bytes.
   void fill(std::size_t left) const {
     const int fd = ::open((scratch_ / "filler").c_str(), O_WRONLY | O_CREAT, 0600);
+    if (fd < 0) throw std::runtime_error("the disk cannot be filled");
     const auto now = free_bytes();
     const auto size = ::lseek(fd, 0, SEEK_END);
     if (now > left) (void)::posix_fallocate(fd, size, static_cast<off_t>(now - left));
