@@ -22,7 +22,8 @@ using namespace identifiers;
 constexpr std::string_view file_name = "RESTORED.matricula";
 constexpr std::string_view first_line = "matricula-restored 1\n";
 constexpr std::size_t bytes_max = 4'096;
-constexpr std::size_t records_in_a_group = 500;
+/// Of the longest histories, so many fit into one batch beside the counters.
+constexpr std::size_t records_in_a_group = batch::bytes_max / id_record::bytes_max - 2;
 constexpr std::string_view by = "restore";
 
 result<void> commit(store& in, const batch& what) {

@@ -131,6 +131,33 @@ TEST_F(restored_store_test, done_again_changes_nothing) {
   EXPECT_EQ(counters(), once);
 }
 
+TEST_F(restored_store_test, retires_any_number_of_identifiers_with_the_longest_histories) {
+  pool_counters c{.issued_to = walked_to, .walked_to = walked_to, .filtered = walked_to - walked.size()};
+  c.released = c.issues_total = walked.size();
+  for (std::size_t slot = 0; slot < walked.size();) {
+    pool_changes changes;
+    for (std::size_t n = 0; n < 50 && slot < walked.size(); ++n, ++slot) {
+      id_record r;
+      r.id = std::string(walked[slot].id.view());
+      r.holder = std::string(64, 'h');
+      r.idempotency_ref = std::string(16, 'k');
+      for (std::size_t i = 0; i < id_record::history_max + 2; ++i)
+        r.advance(noon, i % 2 == 0 ? id_state::issued : id_state::available, std::string(64, 'p'));
+      changes.records.emplace_back(walked[slot].counter, std::move(r));
+      changes.released_slots.emplace_back(slot, walked[slot].counter);
+    }
+    batch rows(part.shard);
+    put(rows, part, changes, c);
+    ASSERT_TRUE(commit(*open, rows));
+  }
+  ASSERT_GT(walked.size(), 200u);
+  const auto done = settle_restored(*open, type, 0);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->retired, walked.size());
+  EXPECT_EQ(counters().released, 0u);
+  expect_agreement();
+}
+
 TEST_F(restored_store_test, of_another_type_is_refused) {
   type.name = "household";
   EXPECT_EQ(settle_restored(*open, type, 200).error().code, errc::not_found);
