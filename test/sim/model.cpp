@@ -181,6 +181,9 @@ void model::learn(const issue_call& call, const issued_ids& answer, timestamp no
                    fmt::format("{} had ended, and its key was answered with it", name(call.type, id, number)));
       continue;
     }
+    if (state.lost.contains(id))
+      found_.add(symptom::issued_again_after_restore,
+                 name(call.type, id, number) + " was issued to somebody else before the node was restored");
     a.acknowledged = true;
     a.payload = call.payload;
     a.expires_at = call.expires_at;
@@ -227,7 +230,8 @@ void model::refused(const issue_call& call, const error& why, timestamp now, std
     if (call.count == 1 && !(call.expires_at && *call.expires_at <= now + milliseconds{1})) odd("");
     break;
   case errc::exhausted:
-    if (types_[call.type].ids.size() + types_[call.type].open_count < sim_types()[call.type].valid.size())
+    if (!types_[call.type].restored &&
+        types_[call.type].ids.size() + types_[call.type].open_count < sim_types()[call.type].valid.size())
       odd(", but some were never issued");
     break;
   case errc::deadline_exceeded:
@@ -275,7 +279,9 @@ void model::answered(const change_call& call, const result<id_record>& answer, t
     if (r.id != call.id) return found_.add(who + ": another identifier was changed");
     if (call.assignment != 0 && r.assignment != call.assignment)
       return found_.add(fmt::format("{}: assignment {} was changed instead", who, r.assignment));
-    if (!already_done(rules.of, r.state, call.event))
+    const bool retired =
+        types_[call.type].restored && call.event == id_event::give_back && r.state == id_state::retired;
+    if (!retired && !already_done(rules.of, r.state, call.event))
       return found_.add(fmt::format("{}: after '{}' it is {}", who, to_string(call.event), to_string(r.state)));
     auto& a = entry.assignments[r.assignment];
     if (confirms(rules.of, call.event)) a.confirmed = true;

@@ -90,6 +90,9 @@ public:
                      timestamp now);
   /// Nothing that was sent before is on its way any more.
   void forget_requests();
+  /// The node was restored: this is what was known when the backup was made. What was acknowledged since is forgotten,
+  /// but never issued to anybody again.
+  void restored_after(const model& later);
 
   [[nodiscard]] std::uint64_t acknowledged() const noexcept { return acknowledged_; }
   /// The latest time that any answer carried: it is durable, and no decision may use an earlier one.
@@ -142,6 +145,8 @@ private:
     std::map<std::string, identifier> ids;
     std::vector<target> targets;
     std::uint64_t open_count = 0; ///< identifiers asked for by requests that may have been done
+    std::set<std::string> lost;   ///< issued between a backup and the restore from it
+    bool restored = false;        ///< some were passed over, and what may not be reused is retired
   };
 
   void learn(const issue_call& call, const identifiers::issued_ids& answer, timestamp now);

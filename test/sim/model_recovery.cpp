@@ -70,7 +70,8 @@ void model::check_state(std::size_t type, const identifier& of, assignment& a, c
   case id_state::retired:
     break;
   }
-  if (rules.of == lifecycle::uin && (record.state != id_state::available || a.confirmed))
+  const bool retired = types_[type].restored && record.state == id_state::retired;
+  if (rules.of == lifecycle::uin && ((record.state != id_state::available && !retired) || a.confirmed))
     wrong("after its confirmation");
   if (!end) {
     if (a.expires_at && *a.expires_at > now)
@@ -164,6 +165,25 @@ void model::recovered_key(const std::string& name_of_key, const std::optional<st
   key.answer = row->second;
   key.answered_payload = *payload;
   payloads_.at(*payload).answer = row->second;
+}
+
+void model::restored_after(const model& later) {
+  for (std::size_t t = 0; t < types_.size(); ++t) {
+    types_[t].restored = true;
+    auto& lost = types_[t].lost;
+    lost.insert(later.types_[t].lost.begin(), later.types_[t].lost.end());
+    for (const auto& [id, entry] : later.types_[t].ids) {
+      const auto before = types_[t].ids.find(id);
+      for (const auto& [number, a] : entry.assignments) {
+        if (!a.acknowledged) continue;
+        const bool known = before != types_[t].ids.end() && before->second.assignments.contains(number) &&
+                           before->second.assignments.at(number).acknowledged;
+        if (!known) lost.insert(id);
+      }
+    }
+  }
+  acknowledged_ = later.acknowledged_;
+  told_ = later.told_;
 }
 
 void model::forget_requests() {

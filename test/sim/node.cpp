@@ -4,16 +4,13 @@
 #include "runtime/services.hpp"
 #include "runtime/supervisor.hpp"
 #include "runtime/system.hpp"
+#include "test/sim/sim_store.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/scheduled_actor.hpp>
 #include <caf/send.hpp>
 
 namespace matricula::sim {
-
-namespace {
-constexpr auto store_directory = "/node";
-}
 
 node::node(std::shared_ptr<test::sim_disk> disk, const surroundings& around,
            std::optional<std::uint64_t> accept_loss_up_to)
@@ -31,18 +28,9 @@ node::node(std::shared_ptr<test::sim_disk> disk, const surroundings& around,
 
 result<void> node::open(std::optional<std::uint64_t> accept_loss_up_to) {
   env_ = std::make_unique<test::sim_env>(disk_);
-  storage::store_options o;
-  o.directory = store_directory;
+  auto o = sim_store_options(*env_, time_, random_);
   o.accept_loss_up_to = accept_loss_up_to;
-  o.env = env_.get();
-  o.no_threads = true;
   o.while_stalled = [this] { return run_background_job(); };
-  o.now = [this] { return time_.wall(); };
-  o.random = [this] { return random_.next(); };
-  o.block_cache_bytes = std::size_t{1} << 20;
-  // Never full by itself: how full a memtable is depends on the process. The simulation flushes.
-  o.write_buffer_bytes = std::size_t{16} << 20;
-  o.wal_bytes_max = std::size_t{64} << 20;
   auto opened = storage::store::open(std::move(o));
   if (!opened) return std::unexpected(opened.error());
   store_ = std::move(*opened);

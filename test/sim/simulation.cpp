@@ -2,12 +2,14 @@
 
 #include "test/sim/client.hpp"
 #include "test/sim/node.hpp"
+#include "test/sim/restore.hpp"
 #include "test/sim/store_check.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 
 namespace matricula::sim {
 
@@ -47,15 +49,7 @@ public:
     report_[counter::requests] = client_.sent();
     report_[counter::acknowledged] = model_.acknowledged();
     report_[counter::expired_deadlines] = client_.deadlines_expired();
-    report_[counter::letters_kept] = letters_.kept();
-    report_[counter::letters_only_counted] = letters_.counted_only();
-    report_[counter::letters_replayed] = letters_.replayed();
-    report_[counter::replays_refused] = letters_.refused_replays();
-    report_[counter::letters_discarded] = letters_.discarded();
-    report_[counter::runs_on_time] = runs_.sent_on_time();
-    report_[counter::runs_caught_up] = runs_.caught_up();
-    report_[counter::runs_skipped] = runs_.skipped();
-    report_[counter::runs_sent_again] = runs_.sent_again();
+    count_what_was_seen(1);
     report_[counter::violations] = found_.found();
     report_.first = found_.first();
     report_.violations = found_.kept();
@@ -126,11 +120,12 @@ private:
     count_crashes();
     const bool survives = !node_->fatal().empty() && random_.below(2) == 0;
     auto after = survives ? disk_->killed() : disk_->power_cut(random_);
+    const bool lost = backup_ && random_.below(3) == 0;
     ++report_[survives ? counter::process_kills : counter::power_cuts];
     trace(survives ? "is killed" : "loses power", report_[counter::steps]);
     // What the dying node still does is on a disk that nobody reads, and its answers reach nobody.
     end();
-    disk_ = std::move(after);
+    disk_ = lost ? restore(std::move(after)) : std::move(after);
     if (random_.below(3) == 0) time_.advance(milliseconds{static_cast<std::int64_t>(random_.below(5'000))});
     if (random_.below(12) == 0) {
       ++report_[counter::suspect_clock_steps];
@@ -139,6 +134,54 @@ private:
       ++report_[counter::clock_steps_back];
       time_.jump(-some_step_back());
     }
+  }
+
+  void count_what_was_seen(int sign) {
+    const auto add = [&](counter c, std::uint64_t seen) { report_[c] += sign > 0 ? seen : -seen; };
+    add(counter::letters_kept, letters_.kept());
+    add(counter::letters_only_counted, letters_.counted_only());
+    add(counter::letters_replayed, letters_.replayed());
+    add(counter::replays_refused, letters_.refused_replays());
+    add(counter::letters_discarded, letters_.discarded());
+    add(counter::runs_on_time, runs_.sent_on_time());
+    add(counter::runs_caught_up, runs_.caught_up());
+    add(counter::runs_skipped, runs_.skipped());
+    add(counter::runs_sent_again, runs_.sent_again());
+  }
+
+  void make_backup() {
+    ++report_[counter::backups];
+    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_);
+  }
+
+  /// The disk is gone: an operator goes back to the backup, with or without what is left of the old one.
+  std::shared_ptr<test::sim_disk> restore(std::shared_ptr<test::sim_disk> old) {
+    ++report_[counter::restores];
+    trace("is restored", report_[counter::lives]);
+    auto restored = backup_->disk->killed();
+    const auto how = random_.below(2) == 0 ? settled_by::old_data : settled_by::skip;
+    if (bug_ != planted_bug::unsettled_restore) {
+      const auto retired = settle_after_restore(restored, std::move(old), how, time_, random_);
+      if (!retired) found_.add("the restore cannot be settled: " + retired.error().message);
+      report_[counter::retired_by_restore] += retired.value_or(0);
+    }
+    // What was counted since the backup was seen all the same.
+    count_what_was_seen(1);
+    auto known = backup_->known;
+    known.restored_after(model_);
+    assume(model_, known);
+    assume(letters_, backup_->known_letters);
+    assume(runs_, backup_->known_runs);
+    count_what_was_seen(-1);
+    backup_.reset();
+    return restored;
+  }
+
+  /// Its reference to what was found keeps these classes from being assigned.
+  template <class T>
+  static void assume(T& what, const T& as) {
+    std::destroy_at(&what);
+    std::construct_at(&what, as);
   }
 
   void end() {
@@ -199,6 +242,9 @@ private:
       ++report_[counter::flushes];
     }
     if (node_->run_background_job()) ++report_[counter::background_jobs];
+    // With a bug that is about something else, whatever a restore shows would be in its way.
+    const bool may = bug_ == planted_bug::none || bug_ == planted_bug::unsettled_restore;
+    if (may && !storage_failed_ && random_.below(100) == 0) make_backup();
   }
 
   void ask() {
@@ -550,6 +596,7 @@ private:
   timestamp floor_{}; ///< of the times of decisions in this life
   std::shared_ptr<test::sim_disk> disk_ = std::make_shared<test::sim_disk>();
   std::unique_ptr<node> node_;
+  std::unique_ptr<const backup> backup_;
   std::vector<held_interval> held_;
   milliseconds ahead_{0}; ///< of the wall clock against the time that was believed and has passed since
   milliseconds allowance_{0};

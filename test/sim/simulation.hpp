@@ -44,6 +44,9 @@ enum class counter : std::uint8_t {
   runs_skipped,
   runs_sent_again,
   settled_checks,
+  backups,
+  restores,
+  retired_by_restore,
   violations,
   count_
 };

@@ -1,0 +1,33 @@
+/// A backup of the simulated node, and the way back to it when its disk is gone.
+#pragma once
+#include "test/sim/letters.hpp"
+#include "test/sim/model.hpp"
+#include "test/sim/runs.hpp"
+#include "test/sim/sim_clock.hpp"
+#include "test/support/sim_disk.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace matricula::sim {
+
+/// What was on the disk at a moment, and what the outside knew then: of what came later, the restored node knows
+/// nothing, and nobody can hold that against it. That it hands none of it out again is another matter.
+struct backup {
+  std::shared_ptr<const test::sim_disk> disk;
+  model known;
+  letters known_letters;
+  runs known_runs;
+};
+
+/// How an operator finds out what may have been issued since the backup.
+enum class settled_by : std::uint8_t { old_data, skip };
+
+/// Does what `matricula settle-restore` does, on `restored`. @param old what is left of the disk that is replaced
+/// Returns how many released identifiers were retired. Errors: what the store says.
+[[nodiscard]] result<std::uint64_t> settle_after_restore(std::shared_ptr<test::sim_disk> restored,
+                                                         std::shared_ptr<test::sim_disk> old, settled_by how,
+                                                         const sim_clock& time, random_source& random);
+
+} // namespace matricula::sim
