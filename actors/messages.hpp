@@ -33,6 +33,7 @@ namespace matricula::actors {
 struct request_context {
   std::string principal;        ///< 1 to 64 bytes; kept in the history
   std::int64_t deadline_ns = 0; ///< on the monotonic clock; 0 = none
+  std::string tenant = {};      ///< of the principal; kept in the audit trail
 };
 
 struct issue_answer {
@@ -104,6 +105,7 @@ struct expiry_answer {
   std::uint64_t expired = 0;
   std::uint64_t released = 0;
   std::uint64_t retired = 0;
+  std::uint64_t reclaimed = 0; ///< issued, never confirmed, past their lease
   bool operator==(const expiry_answer&) const = default;
 };
 
@@ -135,6 +137,24 @@ struct due_applied {
   std::string value;
 };
 
+struct reclaim_answer {
+  std::vector<std::string> ids;
+  std::vector<std::uint32_t> assignments;
+};
+
+/// api or expirer -> pool: take these back if they are still ISSUED, under that assignment and from before that time.
+struct reclaim_ids {
+  static constexpr bool replayable = true;
+  trace_context trace;
+  request_context context;
+  std::uint64_t run = 0; ///< of the expirer, which is told by due_applied; 0 = somebody waits for the reply
+  std::int64_t issued_before_ms = 0;
+  std::int64_t floor_ms = 0; ///< nothing unconfirmed was issued earlier; 0 = nothing is known
+  std::vector<std::uint64_t> counters;
+  std::vector<std::uint32_t> assignments; ///< as many
+  runtime::reply_to<reclaim_answer> reply;
+};
+
 /// Populator to checker: it was started anew, and what it was doing is lost.
 struct refill_lost {};
 
@@ -147,6 +167,19 @@ struct tick {
 struct lease_check {
   std::uint64_t run = 0;
   std::uint64_t progress = 0;
+};
+
+/// scheduler -> journal keeper: drop what is older than the retention.
+struct trim_journals {
+  static constexpr bool replayable = true;
+};
+
+/// journal keeper -> itself: a step of its run is durable, or not.
+struct journal_trimmed {
+  std::uint64_t run = 0;
+  std::uint64_t rows = 0;
+  bool more = false;
+  bool failed = false;
 };
 
 /// commit log -> the incarnation that asked: its tenure, or token 0 when it was refused.
@@ -164,6 +197,7 @@ inline std::size_t approximate_size(const walked& m) {
 inline std::size_t approximate_size(const propose& m) {
   return sizeof(m) + m.found.size() * sizeof(identifiers::candidate);
 }
+inline std::size_t approximate_size(const reclaim_ids& m) { return sizeof(m) + m.counters.size() * 12; }
 inline std::size_t approximate_size(const apply_due& m) { return sizeof(m) + m.value.size(); }
 
 // -- how they are serialised: for dead letters, and for other nodes
@@ -171,7 +205,7 @@ inline std::size_t approximate_size(const apply_due& m) { return sizeof(m) + m.v
 
 template <class I>
 typename I::result_type inspect(I& f, request_context& x) {
-  return f(caf::meta::type_name("request_context"), x.principal, x.deadline_ns);
+  return f(caf::meta::type_name("request_context"), x.principal, x.deadline_ns, x.tenant);
 }
 template <class I>
 typename I::result_type inspect(I& f, issue_ids& x) {
@@ -208,7 +242,7 @@ typename I::result_type inspect(I& f, propose& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, expiry_answer& x) {
-  return f(caf::meta::type_name("expiry_answer"), x.expired, x.released, x.retired);
+  return f(caf::meta::type_name("expiry_answer"), x.expired, x.released, x.retired, x.reclaimed);
 }
 template <class I>
 typename I::result_type inspect(I& f, run_expirer& x) {
@@ -223,8 +257,21 @@ typename I::result_type inspect(I& f, due_applied& x) {
   return f(caf::meta::type_name("due_applied"), x.run, x.durable, x.done, x.unreadable, x.at_ms, x.value);
 }
 template <class I>
+typename I::result_type inspect(I& f, reclaim_ids& x) {
+  return f(caf::meta::type_name("reclaim_ids"), x.trace, x.context, x.run, x.issued_before_ms, x.floor_ms, x.counters,
+           x.assignments, x.reply);
+}
+template <class I>
 typename I::result_type inspect(I& f, refill_lost&) {
   return f(caf::meta::type_name("refill_lost"));
+}
+template <class I>
+typename I::result_type inspect(I& f, trim_journals&) {
+  return f(caf::meta::type_name("trim_journals"));
+}
+template <class I>
+typename I::result_type inspect(I& f, journal_trimmed& x) {
+  return f(caf::meta::type_name("journal_trimmed"), x.run, x.rows, x.more, x.failed);
 }
 template <class I>
 typename I::result_type inspect(I& f, tick& x) {
@@ -257,4 +304,7 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill_lost))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::tick))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::lease_check))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::tenure_granted))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::reclaim_ids))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::trim_journals))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::journal_trimmed))
 CAF_END_TYPE_ID_BLOCK(matricula)

@@ -226,7 +226,7 @@ result<void> node::parts::start_actors() {
   services->actors = actors;
   letters = std::make_unique<actors::dead_letter_office>(*log, s.dead_letters.per_actor_and_reason_max);
   schedules = std::make_shared<actors::schedule_book>(*log);
-  audit_log = std::make_unique<storage::notebook>(*log, storage::shard_id{0}, "audit");
+  audit_log = std::make_unique<storage::notebook>(*log, storage::audit::acts.shard, "audit");
   services->dead_letters = letters.get();
   services->make_random = [] { return std::make_unique<secure_random>(); };
   services->on_fatal = [](std::string_view why) { end_process(why); };
@@ -460,9 +460,8 @@ result<void> node::parts::note(const api::audit_entry& e) {
   kept.request_id = e.request_id;
   // It may be written after this call has given up waiting.
   return audit_log->write_and_wait(
-      [kept = std::move(kept)](const storage::view&, storage::batch& to) -> result<void> {
-        storage::audit::put(to, kept);
-        return {};
+      [kept = std::move(kept)](const storage::view& rows, storage::batch& to) {
+        return storage::audit::append(rows, to, kept);
       },
       audit_write_timeout);
 }

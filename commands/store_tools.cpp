@@ -6,6 +6,7 @@
 #include "foundation/random.hpp"
 #include "storage/backup.hpp"
 #include "storage/identifiers.hpp"
+#include "storage/id_trail_verifier.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/restored_store.hpp"
 #include "storage/store.hpp"
@@ -292,7 +293,8 @@ int verify(const settings_options& settings, bool as_json) {
   storage::store_options open;
   open.directory = loaded->values.storage.data_dir;
   const storage::identifiers_verifier ids(std::move(types));
-  const storage::verifier* const verifiers[] = {&ids};
+  const storage::id_trail_verifier journals;
+  const storage::verifier* const verifiers[] = {&ids, &journals};
   const auto report = storage::verify(std::move(open), all_decoders(), verifiers);
   if (as_json) {
     api::json::writer key_check;

@@ -1,12 +1,20 @@
 /// Compact records: append-only writer and a reader that never runs past its input.
 /// Integers in keys are big endian (they sort as numbers); in values they are LEB128 varints.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace matricula {
+
+/// Bytes of `v` as a varint: 1 to 10.
+[[nodiscard]] constexpr std::size_t varint_bytes(std::uint64_t v) noexcept {
+  std::size_t n = 1;
+  for (; v >= 0x80; v >>= 7) ++n;
+  return n;
+}
 
 class byte_writer {
 public:

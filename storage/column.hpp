@@ -17,13 +17,16 @@ enum class column : std::uint8_t {
   idempotency,  ///< what a key was answered with
   dead_letters, ///< messages that crashed their actor
   schedules,    ///< when each schedule last ran
-  audit,        ///< who did what to the running node
+  audit,        ///< who did what to the running node, as it was kept before there were journals
+  journals,     ///< chained rows: who did what, to the node and to each identifier
+  unconfirmed,  ///< identifiers that were issued and not confirmed yet, by the time of their issue
 };
-inline constexpr std::size_t column_count = 11;
+inline constexpr std::size_t column_count = 13;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
     "default", "pools",       "uins",         "vids",      "pool_ids", "released",
-    "due",     "idempotency", "dead_letters", "schedules", "audit"};
+    "due",     "idempotency", "dead_letters", "schedules", "audit",
+    "journals", "unconfirmed"};
 
 } // namespace matricula::storage

@@ -24,6 +24,10 @@ void digest_stream::add(std::string_view piece) {
   require(EVP_DigestUpdate(context_->md, piece.data(), piece.size()) == 1, "SHA-256 goes on");
 }
 
+void digest_stream::restart() {
+  require(EVP_DigestInit_ex(context_->md, nullptr, nullptr) == 1, "SHA-256 begins again");
+}
+
 std::string digest_stream::finish() {
   std::string out(bytes, '\0');
   unsigned length = 0;

@@ -111,7 +111,7 @@ shard_id id_shard(std::string_view type_name, std::uint32_t issuer) {
   return shard_of(fmt::format("ids/{}/{}", type_name, issuer));
 }
 
-void put(batch& into, const id_partition& part, const pool_changes& changes, const pool_counters& counters) {
+void put_rows(batch& into, const id_partition& part, const pool_changes& changes, const pool_counters& counters) {
   for (const auto& [counter, record] : changes.records)
     into.put(part.records(), part.record_key(counter), encode(record));
   for (const auto& [slot, counter] : changes.released_slots) {

@@ -2,6 +2,7 @@
 
 #include "foundation/bytes.hpp"
 #include "storage/identifiers.hpp"
+#include "storage/id_trail_verifier.hpp"
 #include "storage/keys.hpp"
 
 #include <fmt/format.h>
@@ -114,6 +115,7 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
 void add_identifier_decoders(row_decoders& to) {
   for (const auto c : {column::pools, column::uins, column::vids, column::pool_ids, column::released, column::due})
     to.set(c, [c](std::string_view key, std::string_view value) { return describe_id_row(c, key, value); });
+  add_journal_decoders(to);
   // The types' setups stand among the rows of the store itself.
   to.set(column::meta, [others = to.of(column::meta)](std::string_view key, std::string_view value) {
     return is_type_key(key) ? describe_type_setup(key, value) : others(key, value);

@@ -103,9 +103,9 @@ result<std::string> schedule_row(std::string_view key, std::string_view value) {
 }
 
 result<std::string> audit_row(std::string_view key, std::string_view value) {
-  const auto id = audit::id_in(key);
+  const auto id = audit::id_in_old(key);
   if (!id) return undecodable("the key of an audit row");
-  const auto e = audit::decode(*id, value);
+  const auto e = audit::decode_old(*id, value);
   if (!e) return std::unexpected(e.error());
   return json_line{}
       .text("id", e->id)

@@ -11,7 +11,7 @@
 namespace matricula::storage {
 
 /// The newest format that this build reads and writes.
-inline constexpr std::uint32_t current_format = 1;
+inline constexpr std::uint32_t current_format = 2;
 
 struct migration {
   std::uint32_t to = 0; ///< the format afterwards; the step begins at `to` - 1
@@ -20,7 +20,7 @@ struct migration {
   std::function<result<void>(const view& before, const std::function<result<void>(const batch&)>& write)> run;
 };
 
-/// Every step up to `current_format`, in order. Format 1 is the first: there are none yet.
-[[nodiscard]] inline std::vector<migration> shipped_migrations() { return {}; }
+/// Every step up to `current_format`, in order. Format 1 is the first.
+[[nodiscard]] std::vector<migration> shipped_migrations();
 
 } // namespace matricula::storage

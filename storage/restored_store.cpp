@@ -2,6 +2,7 @@
 
 #include "foundation/bytes.hpp"
 #include "storage/durable_file.hpp"
+#include "storage/id_ledger.hpp"
 #include "storage/identifiers.hpp"
 
 #include <fmt/format.h>
@@ -23,7 +24,7 @@ constexpr std::string_view file_name = "RESTORED.matricula";
 constexpr std::string_view first_line = "matricula-restored 1\n";
 constexpr std::size_t bytes_max = 4'096;
 /// Of the longest histories, so many fit into one batch beside the counters.
-constexpr std::size_t records_in_a_group = batch::bytes_max / id_record::bytes_max - 2;
+constexpr std::size_t records_in_a_group = batch::bytes_max / (id_record::bytes_max + id_ledger::bytes_max(1)) - 1;
 constexpr std::string_view by = "restore";
 
 result<void> commit(store& in, const batch& what) {
@@ -36,6 +37,8 @@ result<void> commit(store& in, const batch& what) {
 /// Retires released identifiers from the end of the list. Each group leaves the counters right.
 result<std::uint64_t> retire_released(store& in, const id_partition& part, pool_counters& counters) {
   std::uint64_t retired = 0;
+  auto ledger = id_ledger::resume(*in.latest(), part);
+  if (!ledger) return std::unexpected(ledger.error());
   while (counters.released > 0) {
     const auto rows = in.latest();
     pool_changes changes;
@@ -55,7 +58,9 @@ result<std::uint64_t> retire_released(store& in, const id_partition& part, pool_
       ++retired;
     }
     batch group(part.shard);
-    put(group, part, changes, counters);
+    const auto noted = ledger->put(group, changes, counters, {},
+                                   [&](column where, std::string_view key) { return rows->get(where, key); });
+    if (!noted) return std::unexpected(noted.error());
     require(group.fits(), "a group of retired identifiers fits into a batch");
     if (auto written = commit(in, group); !written) return std::unexpected(written.error());
   }
@@ -136,7 +141,7 @@ result<settled_type> settle_restored(store& in, const id_type& type, std::uint64
   done.starts_at = c.issued_to;
   c.reuse_from = std::max(c.reuse_from, c.issued_to);
   batch group(part.shard);
-  put(group, part, {}, c);
+  put_rows(group, part, {}, c);
   if (auto written = commit(in, group); !written) return std::unexpected(written.error());
   return done;
 }

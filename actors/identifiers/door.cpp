@@ -100,7 +100,7 @@ result<issue_result> id_door::issue(const id_type& type, const issue_call& what,
   const auto cell = std::make_shared<runtime::reply_cell<issue_answer>>(gate_);
   issue_ids message;
   message.trace = who.trace;
-  message.context = {who.principal, who.deadline.count()};
+  message.context = {who.principal, who.deadline.count(), who.tenant};
   message.count = what.count;
   message.expires_at_ms = what.expires_at ? what.expires_at->time_since_epoch().count() : 0;
   message.holder = what.holder;
@@ -119,7 +119,7 @@ result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id
   const auto cell = std::make_shared<runtime::reply_cell<id_record>>(gate_);
   change_id message;
   message.trace = who.trace;
-  message.context = {who.principal, who.deadline.count()};
+  message.context = {who.principal, who.deadline.count(), who.tenant};
   message.counter = counter;
   message.event = static_cast<std::uint8_t>(event);
   message.assignment = assignment;
@@ -134,7 +134,34 @@ result<expiry_result> id_door::expire_due(const id_type& type, const caller& who
   caf::anon_send(cx.expirer.address(), run_expirer{who.trace, runtime::reply_to<expiry_answer>(cell)});
   const auto answer = wait(cell, cx, who);
   if (!answer) return std::unexpected(answer.error());
-  return expiry_result{answer->expired, answer->released, answer->retired};
+  return expiry_result{answer->expired, answer->released, answer->retired, answer->reclaimed};
 }
+
+result<reclaim_result> id_door::reclaim(const id_type& type, const std::vector<due_entry>& which,
+                                        timestamp issued_before, const caller& who) {
+  require(which.size() <= reclaims_max, "what one write takes back");
+  const auto& cx = context(type);
+  const auto cell = std::make_shared<runtime::reply_cell<reclaim_answer>>(gate_);
+  reclaim_ids message;
+  message.trace = who.trace;
+  message.context = {who.principal, who.deadline.count(), who.tenant};
+  message.issued_before_ms = issued_before.time_since_epoch().count();
+  for (const auto& e : which) {
+    message.counters.push_back(e.counter);
+    message.assignments.push_back(e.assignment);
+  }
+  message.reply = runtime::reply_to<reclaim_answer>(cell);
+  caf::anon_send(cx.pool.address(), std::move(message));
+  auto answer = wait(cell, cx, who);
+  if (!answer) return std::unexpected(std::move(answer.error()));
+  return reclaim_result{std::move(answer->ids), std::move(answer->assignments)};
+}
+
+result<std::shared_ptr<const storage::view>> id_door::rows(const id_type& type) const {
+  const auto& cx = context(type);
+  return cx.log->read(cx.part.shard);
+}
+
+const storage::id_partition& id_door::part(const id_type& type) const noexcept { return context(type).part; }
 
 } // namespace matricula::actors

@@ -5,6 +5,7 @@
 #include "domain/identifiers/type.hpp"
 #include "foundation/trace.hpp"
 #include "runtime/reply.hpp"
+#include "storage/identifiers.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -24,6 +25,7 @@ struct caller {
   std::string principal;
   trace_context trace;
   std::chrono::nanoseconds deadline{0};
+  std::string tenant = {};
 };
 
 struct issue_call {
@@ -40,7 +42,13 @@ struct issue_result {
 };
 
 struct expiry_result {
-  std::uint64_t expired = 0, released = 0, retired = 0;
+  std::uint64_t expired = 0, released = 0, retired = 0, reclaimed = 0;
+};
+
+/// What was taken back, in the order asked for.
+struct reclaim_result {
+  std::vector<std::string> ids;
+  std::vector<std::uint32_t> assignments;
 };
 
 class id_door {
@@ -72,6 +80,16 @@ public:
                                                       identifiers::id_event event, std::uint32_t assignment,
                                                       const caller& who);
   [[nodiscard]] result<expiry_result> expire_due(const identifiers::id_type& type, const caller& who);
+  /// Takes back those that are still ISSUED under that assignment and were issued before `issued_before`.
+  /// @param which at most `reclaims_max`
+  [[nodiscard]] result<reclaim_result> reclaim(const identifiers::id_type& type,
+                                               const std::vector<identifiers::due_entry>& which,
+                                               timestamp issued_before, const caller& who);
+  static constexpr std::size_t reclaims_max = 100;
+
+  /// Durable rows of the type, for queries, and where they are.
+  [[nodiscard]] result<std::shared_ptr<const storage::view>> rows(const identifiers::id_type& type) const;
+  [[nodiscard]] const storage::id_partition& part(const identifiers::id_type& type) const noexcept;
 
 private:
   struct meter;

@@ -28,10 +28,11 @@ caf::behavior expirer_actor::make_behavior() {
         ++run_->progress;
         --run_->in_flight;
         run_->retry = run_->retry || (!row.durable && !row.unreadable);
-        if (row.unreadable) run_->unreadable.emplace(row.at_ms, row.value);
+        if (row.unreadable && !run_->reclaiming) run_->unreadable.emplace(row.at_ms, row.value);
         run_->done.expired += row.done.expired;
         run_->done.released += row.done.released;
         run_->done.retired += row.done.retired;
+        run_->done.reclaimed += row.done.reclaimed;
         if (run_->in_flight > 0) return;
         if (run_->retry)
           delayed_send(this, retry_pause, tick{run_->number});
@@ -48,6 +49,7 @@ caf::behavior expirer_actor::make_behavior() {
           // An acknowledgement was lost: walk again under a new number. Doing a row twice is doing it once.
           run_->number = generation() << 32 | ++runs_;
           run_->in_flight = 0;
+          run_->retry = true;
           next_rows();
         }
         if (run_) delayed_send(this, cx_->options.expirer_lease, lease_check{run_->number, run_->progress});
@@ -81,6 +83,7 @@ void expirer_actor::begin(const run_expirer& order) {
 }
 
 void expirer_actor::next_rows() {
+  if (run_->reclaiming) return next_unconfirmed();
   run_->retry = false;
   // Before the run's first view: what is on its way now may be due earlier than the first row that any view will show.
   if (!run_->from) run_->decided_to = cx_->level->decided_durably_to();
@@ -106,7 +109,11 @@ void expirer_actor::next_rows() {
   std::erase_if(*rows, [this](const identifiers::due_row& row) {
     return run_->unreadable.contains({row.at.time_since_epoch().count(), identifiers::encode_due_value(row)});
   });
-  if (rows->empty()) return finish(run_->done);
+  if (rows->empty()) {
+    if (cx_->type.rules.of != identifiers::lifecycle::uin) return finish(run_->done);
+    run_->reclaiming = true;
+    return next_unconfirmed();
+  }
   run_->in_flight = rows->size();
   const auto floor = std::min(*run_->from, run_->decided_to);
   for (const auto& row : *rows)
@@ -125,6 +132,7 @@ void expirer_actor::finish(result<expiry_answer> answer) {
                {"expired", last_.expired},
                {"released", last_.released},
                {"retired", last_.retired},
+               {"reclaimed", last_.reclaimed},
                {"unreadable", run_->unreadable.size()}});
   } else {
     log::error("expirer.failed", answer.error().message, {{"actor", path()}});
@@ -140,9 +148,9 @@ void expirer_actor::on_exit() {
 }
 
 std::string expirer_actor::describe() const {
-  return fmt::format(R"({{"type":"{}","running":{},"last_run":{},"expired":{},"released":{},"retired":{},"held":{}}})",
+  return fmt::format(R"({{"type":"{}","running":{},"last_run":{},"expired":{},"released":{},"retired":{},"reclaimed":{},"held":{}}})",
                      cx_->type.name, run_.has_value(), last_run_ ? '"' + to_rfc3339(*last_run_) + '"' : "null",
-                     last_.expired, last_.released, last_.retired, cx_->time->suspect());
+                     last_.expired, last_.released, last_.retired, last_.reclaimed, cx_->time->suspect());
 }
 
 } // namespace matricula::actors

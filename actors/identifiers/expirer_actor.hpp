@@ -3,6 +3,7 @@
 #include "actors/identifiers/type_context.hpp"
 #include "actors/messages.hpp"
 #include "runtime/supervised_actor.hpp"
+#include "storage/unconfirmed.hpp"
 
 #include <memory>
 #include <optional>
@@ -34,9 +35,15 @@ private:
     std::uint64_t progress = 0; ///< acknowledged rows, for the lease
     bool told_undecodable = false;
     std::set<std::pair<std::int64_t, std::string>> unreadable = {}; ///< due rows to go round: time and value
+    bool reclaiming = false;                                        ///< everything due is done
+    /// The walk through the unconfirmed ones: what it has passed, and what the present orders cover.
+    std::optional<storage::unconfirmed::place> passed = {}, covered = {};
+    bool floor_told = false;
   };
   void begin(const run_expirer& order);
   void next_rows();
+  /// After what is due: the next of those that nobody confirmed. In reclaim_walk.cpp.
+  void next_unconfirmed();
   void finish(result<expiry_answer> answer);
 
   std::shared_ptr<const type_context> cx_;

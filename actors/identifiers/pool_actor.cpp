@@ -26,8 +26,10 @@ constexpr milliseconds running_retry_after{500};
 std::size_t issue_bytes(const issue_ids& request, bool may_draw_released) {
   const std::size_t each =
       240 + request.holder.size() + request.context.principal.size() + (may_draw_released ? id_record::bytes_max : 0);
-  return std::min(storage::batch::bytes_max, 1024 + request.count * each);
+  return std::min(storage::batch::bytes_max, 2048 + request.count * each);
 }
+
+} // namespace
 
 error verdict_error(storage::verdict v) {
   if (v == storage::verdict::fenced)
@@ -39,8 +41,6 @@ error verdict_error(storage::verdict v) {
       "that is safe. Without a key, look the identifier up first.",
       milliseconds{5'000}};
 }
-
-} // namespace
 
 pool_actor::pool_actor(caf::actor_config& cfg, runtime::child_context context,
                        std::shared_ptr<const type_context> shared)
@@ -73,6 +73,7 @@ caf::behavior pool_actor::loading() {
       [later](const issue_ids&) { return later(); },
       [later](const change_id&) { return later(); },
       [later](const apply_due&) { return later(); },
+      [later](const reclaim_ids&) { return later(); },
       // Of an order of the predecessor's; it may begin just where this one will stand.
       [later](const propose&) { return later(); },
       [later](const refill_done&) { return later(); },
@@ -87,7 +88,11 @@ void pool_actor::load(const tenure_granted& granted) {
   auto counters = durable ? storage::find_pool(**durable, cx_->part) : std::unexpected(durable.error());
   if (!counters)
     return quit(caf::make_error(caf::sec::runtime_error, "the pool's counters: " + counters.error().message));
+  auto ledger = storage::id_ledger::resume(**durable, cx_->part);
+  if (!ledger)
+    return quit(caf::make_error(caf::sec::runtime_error, "the end of the audit trail: " + ledger.error().message));
   pool_.emplace(cx_->type.rules, *counters);
+  ledger_.emplace(std::move(*ledger));
   tell_level();
   become(serving());
 }
@@ -99,6 +104,7 @@ caf::behavior pool_actor::serving() {
       [this](const propose& proposal) { return on_proposal(proposal); },
       [this](const refill_done& order) { caf::anon_send(cx_->checker.address(), order); },
       [this](const apply_due& order) { return on_due(order); },
+      [this](const reclaim_ids& order) { return on_reclaim(order); },
       [this](const tick& t) {
         // Requests that waited for a refill are looked at again after every message, this one too.
         if (t.generation == patience_ && dry_since_) tell_level();
@@ -254,7 +260,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
 
   storage::batch batch(cx_->part.shard);
   batch.reserve(room->bytes());
-  storage::put(batch, cx_->part, issued->changes, pool_->counters());
+  put(batch, issued->changes, {request.context.tenant, request.trace.request_id});
   if (!request.idempotency_ref.empty()) {
     storage::idempotency::record kept;
     kept.kind = issue_kind;
@@ -317,7 +323,7 @@ caf::result<void> pool_actor::on_change(const change_id& request) {
 }
 
 result<void> pool_actor::change(const change_id& request, timestamp now) {
-  auto room = part_->reserve(8 * 1024);
+  auto room = part_->reserve(24 * 1024);
   if (!room) return std::unexpected(room.error());
   std::optional<std::uint32_t> assignment;
   if (request.assignment != 0) assignment = request.assignment;
@@ -329,7 +335,7 @@ result<void> pool_actor::change(const change_id& request, timestamp now) {
     return {};
   }
   storage::batch batch(cx_->part.shard);
-  storage::put(batch, cx_->part, outcome->changes, pool_->counters());
+  put(batch, outcome->changes, {request.context.tenant, request.trace.request_id});
   part_->write(std::move(*room), std::move(batch),
                [reply = request.reply, record = std::move(outcome->record)](storage::verdict v) mutable noexcept {
                  if (v == storage::verdict::durable)
@@ -349,7 +355,8 @@ caf::result<void> pool_actor::on_proposal(const propose& proposal) {
   // Refused or no room: the checker orders it again, when its lease has lapsed.
   if (may && pool_->accept({proposal.from, proposal.to, proposal.found}) && pool_->counters().walked_to != before) {
     storage::batch batch(cx_->part.shard);
-    storage::put(batch, cx_->part, {}, pool_->counters());
+    pool_changes none;
+    put(batch, none, {});
     part_->write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
   }
   if (pool_->level().fresh > 0) dry_since_.reset();
@@ -363,7 +370,7 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
     caf::anon_send(to, due_applied{run, durable, outcome, false, 0, {}});
   };
   // An entry of the row takes two bytes or more, and may rewrite a whole record.
-  auto room = part_->reserve(std::min(storage::batch::bytes_max, 8 * 1024 + order.value.size() * 2'048));
+  auto room = part_->reserve(std::min(storage::batch::bytes_max, 24 * 1024 + order.value.size() * 2'048));
   if (!room) {
     answer(false, {});
     return caf::unit;
@@ -393,7 +400,7 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
     auto out = pool_->apply_due(*row, now, cx_->options.purge_after, *this);
     if (!out && out.error().code == errc::corrupt) return go_round(out.error());
     if (!out) throw std::runtime_error("due row: " + out.error().message);
-    storage::put(batch, cx_->part, out->changes, pool_->counters());
+    put(batch, out->changes, {});
     outcome = {out->expired, out->released, out->retired};
   }
   part_->write(std::move(*room), std::move(batch),

@@ -4,6 +4,7 @@
 #include "actors/messages.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "runtime/supervised_actor.hpp"
+#include "storage/id_ledger.hpp"
 #include "storage/partition.hpp"
 
 #include <caf/result.hpp>
@@ -15,6 +16,9 @@
 #include <unordered_map>
 
 namespace matricula::actors {
+
+/// What a caller is told of a write that did not become durable.
+[[nodiscard]] error verdict_error(storage::verdict v);
 
 class pool_actor final : public runtime::supervised_actor, private identifiers::pool_rows {
 public:
@@ -37,12 +41,18 @@ private:
   caf::result<void> on_change(const change_id& request);
   caf::result<void> on_proposal(const propose& proposal);
   caf::result<void> on_due(const apply_due& order);
+  caf::result<void> on_reclaim(const reclaim_ids& order);
 
   result<void> issue(const issue_ids& request, timestamp now);
   result<issue_answer> replay(const issue_ids& request, std::string_view stored, timestamp now);
   result<void> change(const change_id& request, timestamp now);
+  result<void> reclaim(const reclaim_ids& order, timestamp now);
   /// Erases the idempotency record unless one of its identifiers is, or was lately, in its caller's hands.
   result<void> purge_record(const identifiers::due_row& row, timestamp now, storage::batch& batch);
+
+  /// Everything that a decision changes, and its row of the audit trail: the one way in which rows of the type come into
+  /// a batch.
+  void put(storage::batch& batch, identifiers::pool_changes& changes, const storage::asker& who);
 
   /// Whether to leave the message for a later incarnation because this one must not write any more.
   [[nodiscard]] bool stand_down();
@@ -62,6 +72,7 @@ private:
   std::unique_ptr<random_source> random_;
   std::optional<storage::partition> part_;
   std::optional<identifiers::pool> pool_;
+  std::optional<storage::id_ledger> ledger_;
   /// Keys whose first request has not settled, with their fingerprints.
   std::unordered_map<std::string, std::string> running_;
   std::deque<std::pair<std::uint64_t, std::string>> running_order_;

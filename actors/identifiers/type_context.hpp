@@ -96,6 +96,8 @@ struct type_context {
   const clock* monotonic = nullptr;
   std::function<std::unique_ptr<random_source>()> make_random;
   id_cast_options options;
+  /// What is ISSUED and was not confirmed for so long is taken back by the expirer; 0 = never.
+  milliseconds unconfirmed_lease{0};
   std::shared_ptr<level_gauge> level = std::make_shared<level_gauge>();
   runtime::slot_ref pool, checker, populator, expirer;
   std::vector<runtime::slot_ref> walkers;

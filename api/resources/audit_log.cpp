@@ -13,9 +13,9 @@ std::vector<route> audit_routes(const storage::notebook& audit_log) {
     const auto rows = audit_log.rows();
     if (!rows) return std::unexpected(refusal(rows.error()));
     const auto cursor = r.query_value("cursor").value_or("");
-    if (!cursor.empty() && cursor.size() != storage::audit::id_bytes)
+    if (!cursor.empty() && !storage::audit::is_cursor(cursor))
       return refuse(400, errc::invalid_argument, "cursor is the next_cursor of an earlier page.");
-    const auto page = storage::audit::list(**rows, audit_log.shard(), cursor, *limit);
+    const auto page = storage::audit::list(**rows, cursor, *limit);
     if (!page) return std::unexpected(refusal(page.error()));
     json::writer w(1024);
     w.begin_object().key("items").begin_array();

@@ -136,7 +136,7 @@ public:
     if (!done) return std::unexpected(refusal(done.error()));
     json::writer w;
     w.begin_object().member("type", (*type)->name).member("expired", done->expired).member("released", done->released);
-    w.member("retired", done->retired).end_object();
+    w.member("retired", done->retired).member("reclaimed", done->reclaimed).end_object();
     return response{.body = std::move(w).str()};
   }
 
@@ -161,7 +161,7 @@ private:
     return static_cast<std::uint64_t>(*counter);
   }
 
-  static actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline}; }
+  static actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline, r.who->tenant}; }
 
   static std::string issue_body(const id_type& type, const issued_ids& issued) {
     json::writer w(128 + issued.ids.size() * (type.space->format().length + 8));

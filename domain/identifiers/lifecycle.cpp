@@ -15,6 +15,7 @@ constexpr std::array steps{
     step{lifecycle::uin, id_state::available, id_event::issue, id_state::issued},
     step{lifecycle::uin, id_state::issued, id_event::confirm, id_state::assigned},
     step{lifecycle::uin, id_state::issued, id_event::give_back, id_state::available},
+    step{lifecycle::uin, id_state::issued, id_event::reclaim, id_state::available},
     step{lifecycle::vid, id_state::available, id_event::issue, id_state::assigned},
     step{lifecycle::vid, id_state::assigned, id_event::revoke, id_state::expired},
     step{lifecycle::vid, id_state::assigned, id_event::expire, id_state::expired},
@@ -70,6 +71,8 @@ std::string_view to_string(id_event e) noexcept {
     return "release";
   case id_event::retire:
     return "retire";
+  case id_event::reclaim:
+    return "reclaim";
   }
   return "unknown";
 }

@@ -23,6 +23,7 @@ enum class id_event : std::uint8_t {
   expire,    ///< vid: ended by its time
   release,   ///< vid: the cool-off is over and the number may be used again
   retire,    ///< vid: the cool-off is over and the number is never used again
+  reclaim,   ///< uin: taken back because the receiver never confirmed it
 };
 
 enum class reuse_policy : std::uint8_t { random, never };

@@ -15,13 +15,19 @@ constexpr std::string_view expirer_name = "expirer";
 /// What fits into one batch beside its other rows.
 constexpr std::size_t issue_bytes_max = 250 * 1024;
 constexpr std::size_t due_bytes_max = 96 * 1024;
-/// Of an identifier that is handed out, beside its record and its text: its part of the answer and of a due row; of
-/// the released list, when it is drawn from there.
-constexpr std::size_t bytes_beside_record = 16;
 constexpr std::size_t released_row_bytes = 32;
 constexpr std::size_t due_steps_max = 400;
 constexpr milliseconds refill_retry_after{1'000};
 constexpr milliseconds release_retry_after{60'000};
+
+/// Of an identifier that is handed out, beside its record: its part of the answer, of a due row and of the audit trail.
+/// @param distance between its counter and that of the one before
+std::size_t bytes_beside(const id_record& record, std::uint64_t distance) {
+  const auto number = varint_bytes(record.assignment);
+  const auto text = 1 + record.id.size();
+  const auto counter = varint_bytes(distance) + 1;
+  return (text + number) + (counter + number) + (2 + counter + text + number + varint_bytes(record.journal_seq));
+}
 
 /// Adds to the last row of the same time and kind, so that a batch issue costs one due row.
 void add_due(std::vector<due_row>& rows, timestamp at, due_kind kind, due_entry entry) {
@@ -150,6 +156,7 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
   out.changes.records.reserve(request.count);
 
   std::size_t bytes = 0; // an upper bound of what will be written
+  std::uint64_t before = 0;
   const auto hand_out = [&](std::uint64_t counter, id_record record) {
     ++record.assignment;
     record.expires_at = request.expires_at;
@@ -164,7 +171,8 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
       add_due(out.changes.due_added, *request.expires_at, due_kind::expire, {counter, record.assignment});
     out.answer.ids.push_back(record.id);
     out.answer.assignments.push_back(record.assignment);
-    bytes += record.size_estimate() + record.id.size() + bytes_beside_record;
+    bytes += record.size_estimate() + bytes_beside(record, counter > before ? counter - before : before - counter);
+    before = counter;
     out.changes.records.emplace_back(counter, std::move(record));
   };
 
@@ -179,7 +187,8 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
   like_the_others.holder = request.holder;
   like_the_others.idempotency_ref = request.idempotency_ref;
   like_the_others.advance(now, id_state::available, request.by);
-  const auto fresh_bytes = like_the_others.size_estimate() + like_the_others.id.size() + bytes_beside_record;
+  constexpr std::uint64_t usual_distance = 1'000;
+  const auto fresh_bytes = like_the_others.size_estimate() + bytes_beside(like_the_others, usual_distance);
   const auto too_long = [&](std::uint64_t fit) {
     return fail(errc::invalid_argument,
                 fmt::format("So many identifiers with such long histories or holders do not fit into one write. Ask "

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -123,6 +124,17 @@ public:
   /// @pre row.kind is expire or release, and row.at <= now
   [[nodiscard]] result<due_outcome> apply_due(const due_row& row, timestamp now, milliseconds purge_after,
                                               pool_rows& rows);
+
+  struct reclaim_outcome {
+    pool_changes changes;
+    std::vector<std::string> ids; ///< taken back
+    std::vector<std::uint32_t> assignments;
+  };
+  /// Takes back those of `entries` that are still ISSUED under that assignment, and were issued before `issued_before`.
+  /// As many as fit into one batch; the rest are passed over. Errors: corrupt, io.
+  [[nodiscard]] result<reclaim_outcome> reclaim(std::span<const due_entry> entries, timestamp issued_before,
+                                                std::string_view by, timestamp now, milliseconds purge_after,
+                                                pool_rows& rows);
 
   /// No due row is earlier than `floor` any more. Never moves back.
   void raise_due_floor(timestamp floor) noexcept {

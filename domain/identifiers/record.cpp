@@ -19,7 +19,8 @@ enum flag : std::uint8_t {
   has_holder = 4,
   has_ref = 8,
   has_dropped = 16,
-  all_flags = 31
+  has_journal_seq = 32,
+  all_flags = 63
 };
 
 } // namespace
@@ -30,6 +31,7 @@ void id_record::advance(timestamp at, id_state to, std::string_view by) {
     ++history_dropped;
   }
   history.push_back({at, state, to, std::string(by)});
+  ++unrecorded.count;
   state = to;
 }
 
@@ -40,9 +42,10 @@ std::optional<timestamp> id_record::issued_at() const noexcept {
 }
 
 std::size_t id_record::size_estimate() const noexcept {
-  constexpr std::size_t fixed = 28; // version, flags, state, lengths, assignment, and its key in a batch
+  constexpr std::size_t fixed = 22;       // version, flags, state, lengths, and its key in a batch
+  constexpr std::size_t journal_place = 6; // it gets a new one with the write: 4 * 10^12 rows
   constexpr std::size_t time = 7;
-  std::size_t n = fixed + id.size() + (expires_at ? time : 0) + (ended_at ? time : 0);
+  std::size_t n = fixed + journal_place + varint_bytes(assignment) + id.size() + (expires_at ? time : 0) + (ended_at ? time : 0);
   if (!holder.empty()) n += 1 + holder.size();
   if (!idempotency_ref.empty()) n += 1 + idempotency_ref.size();
   if (history_dropped > 0) n += 10;
@@ -55,7 +58,7 @@ std::string encode(const id_record& r) {
   out.reserve(40 + r.id.size() + r.holder.size());
   const auto flags = (r.expires_at ? has_expires : 0) | (r.ended_at ? has_ended : 0) |
                      (r.holder.empty() ? 0 : has_holder) | (r.idempotency_ref.empty() ? 0 : has_ref) |
-                     (r.history_dropped ? has_dropped : 0);
+                     (r.history_dropped ? has_dropped : 0) | (r.journal_seq ? has_journal_seq : 0);
   out.u8(id_record_version).u8(static_cast<std::uint8_t>(flags)).u8(static_cast<std::uint8_t>(r.state));
   out.text(r.id).varint(r.assignment);
   if (r.expires_at) out.varint(to_unix_ms(*r.expires_at));
@@ -63,6 +66,7 @@ std::string encode(const id_record& r) {
   if (!r.holder.empty()) out.text(r.holder);
   if (!r.idempotency_ref.empty()) out.text(r.idempotency_ref);
   if (r.history_dropped) out.varint(r.history_dropped);
+  if (r.journal_seq) out.varint(r.journal_seq);
   out.varint(r.history.size());
   for (const auto& e : r.history)
     out.varint(to_unix_ms(e.at))
@@ -89,6 +93,7 @@ result<id_record> decode_id_record(std::string_view bytes) {
   if (flags & has_holder) r.holder = in.text();
   if (flags & has_ref) r.idempotency_ref = in.text();
   if (flags & has_dropped) r.history_dropped = in.varint();
+  if (flags & has_journal_seq) r.journal_seq = in.varint();
   const auto events = in.varint();
   if (!in.ok() || events > id_record::history_max) return bad("cut short");
   r.history.reserve(events);

@@ -20,6 +20,12 @@ struct history_event {
   bool operator==(const history_event&) const = default;
 };
 
+/// How many steps a record has taken since it was stored; no part of its value.
+struct steps_taken {
+  std::uint32_t count = 0;
+  bool operator==(const steps_taken&) const noexcept { return true; }
+};
+
 /// An identifier that was issued at least once. One that never was has no record: it is AVAILABLE.
 struct id_record {
   /// Events kept; of a longer history the first and the latest ones remain.
@@ -35,6 +41,8 @@ struct id_record {
   std::string idempotency_ref;         ///< 16 bytes, or empty: the idempotency record that answers with it
   std::uint64_t history_dropped = 0;   ///< events no longer kept
   std::vector<history_event> history;
+  std::uint64_t journal_seq = 0; ///< of the latest row of the audit trail that names it; 0 = none
+  steps_taken unrecorded;        ///< the latest events of the history that no row of the audit trail names yet
 
   /// Moves to `to`, noting it in the history.
   void advance(timestamp at, id_state to, std::string_view by);

@@ -1,0 +1,79 @@
+// How the pool takes back what nobody confirmed, and how its changes come into a batch together with their audit row.
+#include "actors/identifiers/pool_actor.hpp"
+
+#include <caf/send.hpp>
+#include <caf/skip.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace matricula::actors {
+
+using namespace identifiers;
+
+namespace {
+constexpr std::string_view by_itself = "expirer";
+} // namespace
+
+void pool_actor::put(storage::batch& batch, pool_changes& changes, const storage::asker& who) {
+  const auto done = ledger_->put(batch, changes, pool_->counters(), who,
+                                 [this](storage::column where, std::string_view key) { return part_->get(where, key); });
+  // The counters have moved: only loading again makes memory and store agree.
+  if (!done) throw std::runtime_error("the index of unconfirmed identifiers: " + done.error().message);
+}
+
+caf::result<void> pool_actor::on_reclaim(const reclaim_ids& order) {
+  if (stand_down()) return caf::skip();
+  if (deadline_passed(order.context)) {
+    order.reply.deliver(
+        fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
+    return caf::unit;
+  }
+  if (auto done = reclaim(order, cx_->time->now()); !done) {
+    // One damaged record must not keep all others from being taken back.
+    const bool unreadable = done.error().code == errc::corrupt;
+    if (unreadable)
+      shared().raise({"unreadable_row", path(),
+                      "Unconfirmed identifiers are passed over: " + done.error().message + " Run matricula verify."});
+    if (order.run != 0)
+      caf::anon_send(cx_->expirer.address(), due_applied{order.run, false, {}, unreadable, 0, {}});
+    else
+      order.reply.deliver(std::unexpected(done.error()));
+  }
+  tell_level();
+  return caf::unit;
+}
+
+result<void> pool_actor::reclaim(const reclaim_ids& order, timestamp now) {
+  if (order.counters.size() != order.assignments.size())
+    return fail(errc::invalid_argument, "Every identifier to reclaim comes with its assignment.");
+  std::vector<due_entry> entries;
+  for (std::size_t i = 0; i < order.counters.size(); ++i) entries.push_back({order.counters[i], order.assignments[i]});
+  auto room = part_->reserve(std::min(storage::batch::bytes_max, 24 * 1024 + entries.size() * id_record::bytes_max));
+  if (!room) return std::unexpected(room.error());
+  const auto by = order.run != 0 ? std::string(by_itself) : order.context.principal;
+  auto out = pool_->reclaim(entries, from_unix_ms(static_cast<std::uint64_t>(order.issued_before_ms)), by, now,
+                            cx_->options.purge_after, *this);
+  if (!out) return std::unexpected(out.error());
+  storage::batch batch(cx_->part.shard);
+  put(batch, out->changes, {order.context.tenant, order.trace.request_id});
+  ledger_->raise_floor(batch, from_unix_ms(static_cast<std::uint64_t>(order.floor_ms)));
+  reclaim_answer answer{std::move(out->ids), std::move(out->assignments)};
+  part_->write(std::move(*room), std::move(batch),
+               [reply = order.reply, run = order.run, to = cx_->expirer.address(),
+                answer = std::move(answer)](storage::verdict v) mutable noexcept {
+                 const bool durable = v == storage::verdict::durable;
+                 if (run != 0) {
+                   expiry_answer done;
+                   done.reclaimed = answer.ids.size();
+                   caf::anon_send(to, due_applied{run, durable, done, false, 0, {}});
+                 } else if (durable) {
+                   reply.deliver(std::move(answer));
+                 } else {
+                   reply.deliver(std::unexpected(verdict_error(v)));
+                 }
+               });
+  return {};
+}
+
+} // namespace matricula::actors

@@ -1,0 +1,56 @@
+/// What the only writer of an identifier type writes with: the rows of its changes, and with them, in the same batch,
+/// their row of the audit trail and the index of what nobody has confirmed.
+#pragma once
+#include "domain/identifiers/pool.hpp"
+#include "storage/id_trail.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace matricula::storage {
+
+/// Who asked for a change, as far as the history does not say it.
+struct asker {
+  std::string_view tenant;
+  std::string_view request_id;
+};
+
+class id_ledger {
+public:
+  /// Room that a write needs beside its records, at most, when it names `entries` identifiers: a row of the trail with
+  /// texts of 64 bytes and identifiers of 32, and rows of the index.
+  [[nodiscard]] static constexpr std::size_t bytes_max(std::size_t entries) noexcept { return 1'024 + entries * 72; }
+
+  /// @param rows durable ones, when everything that was written before has settled
+  [[nodiscard]] static result<id_ledger> resume(const view& rows, const id_partition& part);
+
+  /// A row as the writer's own unsettled writes will leave it.
+  using reader = std::function<result<std::optional<std::string>>(column where, std::string_view key)>;
+
+  /// Adds everything in `changes`, and the counters as they are after it. Every step that a record took since it was
+  /// read (id_record::advance) goes into the audit trail; records get their place in it.
+  /// Errors: io; the batch must not be written then.
+  [[nodiscard]] result<void> put(batch& into, identifiers::pool_changes& changes,
+                                 const identifiers::pool_counters& counters, const asker& who, const reader& rows);
+
+  /// Nothing stands in the index earlier than `floor`. Never moves back by this.
+  void raise_floor(batch& into, timestamp floor);
+
+private:
+  id_ledger(const id_partition& part, journal::writer trail, timestamp floor)
+      : part_(part), trail_(std::move(trail)), floor_(floor) {}
+  /// Rows of the index that one write changes; nothing = not read yet.
+  using index_rows = std::map<std::string, std::vector<identifiers::due_entry>>;
+  result<void> take_out(std::uint64_t counter, const identifiers::id_record& as_it_was, const reader& rows,
+                        index_rows& changed) const;
+  void put_index(batch& into, const index_rows& changed) const;
+
+  id_partition part_;
+  journal::writer trail_;
+  timestamp floor_;
+};
+
+} // namespace matricula::storage
