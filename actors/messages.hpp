@@ -25,6 +25,28 @@ typename I::result_type inspect(I& f, candidate& x) {
              return caf::none;
            }));
 }
+template <class I>
+typename I::result_type inspect(I& f, import_row& x) {
+  constexpr auto none = std::uint64_t(-1);
+  const auto ms = [](std::optional<timestamp> t) { return t ? t->time_since_epoch().count() : 0; };
+  auto counter = x.counter.value_or(none);
+  auto state = static_cast<std::uint8_t>(x.state);
+  std::int64_t issued_at = ms(x.issued_at), expires_at = ms(x.expires_at);
+  return f(caf::meta::type_name("import_row"), x.id, counter, x.foreign, state, issued_at, expires_at, x.holder,
+           caf::meta::load_callback([&]() -> caf::error {
+             const auto time = [](std::int64_t at) {
+               return at == 0 ? std::nullopt : std::optional(timestamp{milliseconds{at}});
+             };
+             if (state == 0 || state > static_cast<std::uint8_t>(id_state::taken) || x.id.empty() ||
+                 x.id.size() > import_id_bytes_max)
+               return caf::sec::invalid_argument;
+             x.counter = counter == none ? std::nullopt : std::optional(counter);
+             x.state = static_cast<id_state>(state);
+             x.issued_at = time(issued_at);
+             x.expires_at = time(expires_at);
+             return caf::none;
+           }));
+}
 } // namespace matricula::identifiers
 
 namespace matricula::actors {
@@ -63,6 +85,18 @@ struct change_id {
   runtime::reply_to<identifiers::id_record> reply;
 };
 
+struct import_answer {
+  std::vector<identifiers::import_verdict> verdicts; ///< of each row
+};
+
+/// api -> pool: load identifiers that were issued elsewhere. The reply leaves when they are durable.
+struct import_ids {
+  trace_context trace;
+  request_context context;
+  std::vector<identifiers::import_row> rows; ///< at most identifiers::import_rows_max
+  runtime::reply_to<import_answer> reply;
+};
+
 /// pool -> checker: the level may have changed. At most one is on its way.
 struct level_changed {};
 
@@ -86,6 +120,7 @@ struct walked {
   std::uint64_t from = 0;
   std::uint64_t to = 0;
   std::vector<identifiers::candidate> found;
+  std::uint64_t imports_seen = 0; ///< of the first so many imported identifiers none is among them
 };
 
 /// populator -> pool: the next range, in order.
@@ -93,6 +128,7 @@ struct propose {
   std::uint64_t from = 0;
   std::uint64_t to = 0;
   std::vector<identifiers::candidate> found;
+  std::uint64_t imports_seen = 0; ///< as the walker has it
 };
 
 /// populator -> pool -> checker: everything that the order asked for was proposed, or all is walked. By way of the
@@ -198,6 +234,9 @@ inline std::size_t approximate_size(const propose& m) {
   return sizeof(m) + m.found.size() * sizeof(identifiers::candidate);
 }
 inline std::size_t approximate_size(const reclaim_ids& m) { return sizeof(m) + m.counters.size() * 12; }
+inline std::size_t approximate_size(const import_ids& m) {
+  return sizeof(m) + m.rows.size() * (sizeof(identifiers::import_row) + identifiers::import_id_bytes_max);
+}
 inline std::size_t approximate_size(const apply_due& m) { return sizeof(m) + m.value.size(); }
 
 // -- how they are serialised: for dead letters, and for other nodes
@@ -217,6 +256,10 @@ typename I::result_type inspect(I& f, change_id& x) {
   return f(caf::meta::type_name("change_id"), x.trace, x.context, x.counter, x.event, x.assignment, x.reply);
 }
 template <class I>
+typename I::result_type inspect(I& f, import_ids& x) {
+  return f(caf::meta::type_name("import_ids"), x.trace, x.context, x.rows, x.reply);
+}
+template <class I>
 typename I::result_type inspect(I& f, level_changed&) {
   return f(caf::meta::type_name("level_changed"));
 }
@@ -234,11 +277,11 @@ typename I::result_type inspect(I& f, walk& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, walked& x) {
-  return f(caf::meta::type_name("walked"), x.order, x.from, x.to, x.found);
+  return f(caf::meta::type_name("walked"), x.order, x.from, x.to, x.found, x.imports_seen);
 }
 template <class I>
 typename I::result_type inspect(I& f, propose& x) {
-  return f(caf::meta::type_name("propose"), x.from, x.to, x.found);
+  return f(caf::meta::type_name("propose"), x.from, x.to, x.found, x.imports_seen);
 }
 template <class I>
 typename I::result_type inspect(I& f, expiry_answer& x) {
@@ -307,4 +350,5 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::tenure_granted))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::reclaim_ids))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::trim_journals))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::journal_trimmed))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::import_ids))
 CAF_END_TYPE_ID_BLOCK(matricula)

@@ -16,6 +16,7 @@
 #include "api/resources/constant.hpp"
 #include "api/resources/dead_letters.hpp"
 #include "api/resources/identifiers.hpp"
+#include "api/resources/import.hpp"
 #include "api/resources/operations.hpp"
 #include "api/server.hpp"
 #include "commands/id_types.hpp"
@@ -378,9 +379,10 @@ result<void> node::parts::start_server() {
 
   for (auto& routes :
        {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
-        api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration)),
-        api::dead_letter_routes(*letter_desk, audit), api::audit_routes(*audit_log),
-        api::clock_routes({decisions.get(), audit}), api::backup_routes({store.get(), decisions.get(), audit})})
+        api::import_routes({door.get(), decisions.get(), audit}), api::actor_routes(*actor_desk, audit, time),
+        api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
+        api::audit_routes(*audit_log), api::clock_routes({decisions.get(), audit}),
+        api::backup_routes({store.get(), decisions.get(), audit})})
     if (auto ok = app->add(routes); !ok) return ok;
   if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)
@@ -440,8 +442,7 @@ void node::parts::publish_storage() {
           .Set(static_cast<double>(c->issued + c->assigned));
       numbers.gauge("matricula_ids_issues", "Assignments ever made.", of).Set(static_cast<double>(c->issues_total));
       numbers.gauge("matricula_ids_used_ratio", "Used share of the type's capacity.", of)
-          .Set(static_cast<double>(c->issued + c->assigned + c->cooling + c->retired) /
-               std::max(1.0, type->capacity.value));
+          .Set(static_cast<double>(c->used()) / std::max(1.0, type->capacity.value));
     }
   }
 }

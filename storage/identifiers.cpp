@@ -17,6 +17,9 @@ namespace {
 /// In shard 0.
 constexpr std::string_view types_prefix{"\0type/", 6};
 constexpr std::uint8_t type_setup_version = 1;
+/// After a type's own key in column pools: an index row of an imported identifier.
+constexpr std::uint8_t import_index = 1;
+constexpr std::size_t import_id_at = 4; ///< bytes before the identifier in such a key
 
 byte_writer key_of(const id_partition& part) {
   byte_writer key;
@@ -61,6 +64,7 @@ std::string describe(const id_record& r) {
   if (r.ended_at) out += fmt::format(R"(,"ended_at":"{}")", to_rfc3339(*r.ended_at));
   if (!r.holder.empty()) out += fmt::format(R"(,"holder":{})", json_string(r.holder));
   if (!r.idempotency_ref.empty()) out += fmt::format(R"(,"idempotency_ref":"{}")", to_hex(r.idempotency_ref));
+  if (r.foreign) out += R"(,"foreign":true)";
   out += R"(,"history":[)";
   for (std::size_t i = 0; i < r.history.size(); ++i) {
     const auto& e = r.history[i];
@@ -107,6 +111,10 @@ std::string id_partition::due_lower(timestamp from) const {
   return std::move(key_of(*this).big64(to_unix_ms(from))).str();
 }
 
+std::string id_partition::import_key(std::string_view id) const {
+  return std::move(key_of(*this).u8(import_index).raw(id)).str();
+}
+
 shard_id id_shard(std::string_view type_name, std::uint32_t issuer) {
   return shard_of(fmt::format("ids/{}/{}", type_name, issuer));
 }
@@ -121,6 +129,11 @@ void put_rows(batch& into, const id_partition& part, const pool_changes& changes
   }
   for (const auto& row : changes.due_removed) into.erase(column::due, part.due_key(row));
   for (const auto& row : changes.due_added) into.put(column::due, part.due_key(row), encode_due_value(row));
+  for (const auto& [id, counter] : changes.imported) {
+    byte_writer value;
+    value.varint(counter - import_base);
+    into.put(column::pools, part.import_key(id), value.str());
+  }
   into.put(column::pools, part.pool_key(), encode(counters));
 }
 
@@ -138,6 +151,55 @@ result<pool_counters> find_pool(const view& v, const id_partition& part) {
   if (!bytes) return std::unexpected(bytes.error());
   if (!*bytes) return pool_counters{};
   return decode_pool_counters(**bytes);
+}
+
+result<std::uint64_t> decode_import(std::string_view value) {
+  byte_reader in{value};
+  const auto slot = in.varint();
+  if (!in.done() || slot >= import_base) return fail(errc::corrupt, "imported identifier: malformed index row");
+  return import_base + slot;
+}
+
+result<std::optional<std::uint64_t>> find_import(const view& v, const id_partition& part, std::string_view id) {
+  if (id.size() > import_id_bytes_max) return std::optional<std::uint64_t>{};
+  auto bytes = v.get(column::pools, part.import_key(id));
+  if (!bytes) return std::unexpected(bytes.error());
+  if (!*bytes) return std::optional<std::uint64_t>{};
+  const auto counter = decode_import(**bytes);
+  if (!counter) return std::unexpected(counter.error());
+  return std::optional(*counter);
+}
+
+result<void> walk_imports(const view& v, const id_partition& part,
+                          const std::function<bool(std::string_view, std::uint64_t)>& visit) {
+  std::optional<error> bad;
+  const auto first = part.import_key("");
+  const auto walked =
+      v.walk(column::pools, first, after_prefix(first), [&](std::string_view key, std::string_view value) {
+        const auto counter = decode_import(value);
+        if (!counter) return bad = counter.error(), false;
+        return visit(key.substr(import_id_at), *counter);
+      });
+  if (bad) return std::unexpected(*bad);
+  return walked;
+}
+
+result<std::optional<id_place>> find_place(const view& v, const id_partition& part, const id_type& type,
+                                           std::string_view id, bool imports_exist) {
+  std::optional<id_place> generated;
+  if (const auto counter = type.space->counter_of(id); counter && *counter < type.rules.end) {
+    auto record = find_record(v, part, static_cast<std::uint64_t>(*counter));
+    if (!record) return std::unexpected(record.error());
+    generated = id_place{static_cast<std::uint64_t>(*counter), std::move(*record)};
+    if (generated->record || !imports_exist) return generated;
+  }
+  if (!imports_exist) return generated;
+  const auto slot = find_import(v, part, id);
+  if (!slot) return std::unexpected(slot.error());
+  if (!*slot) return generated;
+  auto record = find_record(v, part, **slot);
+  if (!record) return std::unexpected(record.error());
+  return std::optional(id_place{**slot, std::move(*record)});
 }
 
 result<std::vector<due_row>> find_due(const view& v, const id_partition& part, timestamp from, timestamp to,
@@ -281,13 +343,19 @@ result<std::string> describe_id_row(column where, std::string_view key, std::str
     return fmt::format(R"({},"counter":{},"record":{}}})", head, counter, describe(*record));
   }
   case column::pools: {
+    if (!in.done() && in.u8() == import_index) {
+      const auto counter = decode_import(value);
+      if (!counter) return std::unexpected(counter.error());
+      return fmt::format(R"({},"imported":{},"counter":{}}})", head, json_string(in.rest()), *counter);
+    }
     auto c = decode_pool_counters(value);
     if (!in.done()) return fail(errc::corrupt, "pool: malformed key");
     if (!c) return std::unexpected(c.error());
     return fmt::format(
-        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}","reuse_from":{}}})",
+        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}","reuse_from":{},"imported":{},"imported_foreign":{},"imported_reuse_from":{}}})",
         head, c->issued_to, c->walked_to, c->filtered, c->fresh, c->released, c->issued, c->assigned, c->cooling,
-        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor), c->reuse_from);
+        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor), c->reuse_from, c->imported,
+        c->imported_foreign, c->imported_reuse_from);
   }
   case column::released: {
     const auto slot = in.big64();

@@ -24,6 +24,8 @@ struct id_partition {
   [[nodiscard]] std::string pool_key() const;
   [[nodiscard]] std::string released_key(std::uint64_t slot) const;
   [[nodiscard]] std::string due_key(const identifiers::due_row& row) const;
+  /// Of the index of imported identifiers, in column pools; the type's own row there has no text behind it.
+  [[nodiscard]] std::string import_key(std::string_view id) const;
   /// The first key of a due row at `from` or later.
   [[nodiscard]] std::string due_lower(timestamp from) const;
 };
@@ -31,14 +33,33 @@ struct id_partition {
 /// The shard of an issuer of a type.
 [[nodiscard]] shard_id id_shard(std::string_view type_name, std::uint32_t issuer = 0);
 
-/// Adds everything in `changes`, and the counters as they are after it; without a row of the audit trail. Whoever changes
-/// identifiers writes through id_ledger, which calls this.
+/// Adds everything in `changes`, and the counters as they are after it; without a row of the audit trail. Whoever
+/// changes identifiers writes through id_ledger, which calls this.
 void put_rows(batch& into, const id_partition& part, const identifiers::pool_changes& changes,
               const identifiers::pool_counters& counters);
 
 [[nodiscard]] result<std::optional<identifiers::id_record>> find_record(const view& v, const id_partition& part,
                                                                         std::uint64_t counter);
 [[nodiscard]] result<identifiers::pool_counters> find_pool(const view& v, const id_partition& part);
+
+/// The counter of an imported identifier; nothing when it was not imported.
+[[nodiscard]] result<std::optional<std::uint64_t>> find_import(const view& v, const id_partition& part,
+                                                               std::string_view id);
+[[nodiscard]] result<std::uint64_t> decode_import(std::string_view value);
+/// The whole index, by identifier, until `visit` returns false.
+[[nodiscard]] result<void> walk_imports(const view& v, const id_partition& part,
+                                        const std::function<bool(std::string_view id, std::uint64_t counter)>& visit);
+
+/// Where an identifier of the type is kept, if it is.
+struct id_place {
+  std::uint64_t counter = 0;
+  std::optional<identifiers::id_record> record; ///< none: it was never issued
+};
+/// By its text: first where the permutation has it, then, when anything was imported, among that. Nothing for what is
+/// neither an identifier of the type nor imported. Errors: corrupt, io.
+[[nodiscard]] result<std::optional<id_place>> find_place(const view& v, const id_partition& part,
+                                                         const identifiers::id_type& type, std::string_view id,
+                                                         bool imports_exist);
 
 /// Due rows with from <= at <= to in time order, at most `limit`.
 /// @param unreadable counts the rows that do not decode and are passed over; without it they are errc::corrupt.

@@ -1,8 +1,8 @@
 #include "storage/identifiers_verifier.hpp"
 
 #include "foundation/bytes.hpp"
-#include "storage/identifiers.hpp"
 #include "storage/id_trail_verifier.hpp"
+#include "storage/identifiers.hpp"
 #include "storage/keys.hpp"
 
 #include <fmt/format.h>
@@ -15,6 +15,13 @@
 namespace matricula::storage {
 
 using namespace identifiers;
+
+namespace {
+/// One number for an assignment. Slots of imported identifiers keep their highest bit.
+std::uint64_t assignment_key(std::uint64_t counter, std::uint32_t assignment) {
+  return (counter << 16 | (assignment & 0xffff)) ^ (counter & import_base);
+}
+} // namespace
 
 void identifiers_verifier::check(const view& rows, verify_report& report) const {
   const auto setups = find_types(rows);
@@ -29,11 +36,12 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
   const auto counters = find_pool(rows, part);
   if (!counters) return bad(counters.error().message);
   if (!counters->balanced())
-    bad(fmt::format("walked {} is not the sum of what became of it: filtered {} + available {} + issued {} + assigned "
+    bad(fmt::format("walked {} + imported {} is not the sum of what became of it: filtered {} + available {} + issued "
+                    "{} + assigned "
                     "{} + cooling {} + "
                     "retired {} + granted {}",
-                    counters->walked_to, counters->filtered, counters->available(), counters->issued,
-                    counters->assigned, counters->cooling, counters->retired, counters->granted));
+                    counters->walked_to, counters->imported, counters->filtered, counters->available(),
+                    counters->issued, counters->assigned, counters->cooling, counters->retired, counters->granted));
   const auto known = std::ranges::find(types_, type_name, &id_type::name);
   const auto* space = known == types_.end() ? nullptr : known->space.get();
 
@@ -53,12 +61,13 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
         bad(fmt::format("a due row of {} lies before the floor {}", to_rfc3339(row.at),
                         to_rfc3339(counters->due_floor)));
       for (const auto& e : row.entries)
-        (row.kind == due_kind::expire ? to_expire : to_release).insert(e.counter << 16 | (e.assignment & 0xffff));
+        (row.kind == due_kind::expire ? to_expire : to_release).insert(assignment_key(e.counter, e.assignment));
     }
     if (more) from = found->back().at;
   }
 
   std::map<id_state, std::uint64_t> states;
+  std::uint64_t slots = 0, foreign = 0;
   std::uint64_t records = 0;
   std::unordered_set<std::uint64_t> available;
   std::vector<std::uint64_t> ids;
@@ -67,15 +76,26 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
     ++states[r.state];
     ids.push_back(hash64(r.id));
     if (r.state == id_state::available) available.insert(counter);
-    if (counter >= counters->issued_to) bad(fmt::format("counter {} has a record but was never issued", counter));
+    const bool imported = is_import_slot(counter);
+    if (counter >= (imported ? import_base + counters->imported : counters->issued_to))
+      bad(fmt::format("counter {} has a record but was never issued", counter));
     if (r.history.empty() || r.history.back().to != r.state)
       bad(fmt::format("counter {}: its history does not end in its state", counter));
-    if (space) {
+    if (imported) {
+      ++slots;
+      foreign += r.foreign ? 1 : 0;
+      const auto place = find_import(rows, part, r.id);
+      if (!place || *place != counter)
+        bad(fmt::format("counter {} was imported, but the index does not lead to it", counter));
+      if (space && r.foreign == space->failed_rules(r.id).empty())
+        bad(fmt::format("counter {} was imported, and whether it breaks the rules is not what its record says",
+                        counter));
+    } else if (space) {
       const auto id = space->id_of(counter);
       if (!id || id->view() != r.id)
         bad(fmt::format("counter {}: its record holds another identifier than the key gives", counter));
     }
-    const auto key = counter << 16 | (r.assignment & 0xffff);
+    const auto key = assignment_key(counter, r.assignment);
     if (r.state == id_state::assigned && r.expires_at && !to_expire.contains(key))
       bad(fmt::format("counter {} expires, but the due index does not say so", counter));
     if (r.state == id_state::expired && !to_release.contains(key))
@@ -94,6 +114,14 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
   compare("cooling", counters->cooling, states[id_state::expired]);
   compare("retired", counters->retired, states[id_state::retired]);
   compare("released", counters->released, available.size());
+
+  std::uint64_t index_rows = 0;
+  if (const auto ok = walk_imports(rows, part, [&](std::string_view, std::uint64_t) { return ++index_rows, true; });
+      !ok)
+    bad(ok.error().message);
+  compare("imported", counters->imported, slots);
+  compare("imported, by the index", counters->imported, index_rows);
+  compare("imported against the rules", counters->imported_foreign, foreign);
 
   std::unordered_set<std::uint64_t> listed;
   for (std::uint64_t slot = 0; slot < counters->released; ++slot) {

@@ -67,7 +67,9 @@ result<std::uint64_t> retire_released(store& in, const id_partition& part, pool_
   return retired;
 }
 
-std::uint64_t valid_ones(const id_type& type, std::uint64_t from, std::uint64_t to) {
+/// What was imported is none of them.
+result<std::uint64_t> valid_ones(const store& in, const id_partition& part, const id_type& type, std::uint64_t from,
+                                 std::uint64_t to, bool imports_exist) {
   constexpr std::uint64_t chunk = 65'536;
   std::uint64_t valid = 0;
   std::vector<candidate> found;
@@ -75,6 +77,12 @@ std::uint64_t valid_ones(const id_type& type, std::uint64_t from, std::uint64_t 
     found.clear();
     (void)type.space->walk({from, from + std::min(chunk, to - from)}, found);
     valid += found.size();
+    if (!imports_exist) continue;
+    for (const auto& one : found) {
+      const auto imported = find_import(*in.latest(), part, one.id.view());
+      if (!imported) return std::unexpected(imported.error());
+      if (*imported) --valid;
+    }
   }
   return valid;
 }
@@ -128,7 +136,10 @@ result<settled_type> settle_restored(store& in, const id_type& type, std::uint64
     const auto to = std::min(start_at, type.rules.end);
     done.passed = to - c.issued_to;
     // Of the counters that were walked, the rules' refusals are counted already.
-    const auto valid = to < c.walked_to ? valid_ones(type, c.issued_to, to) : c.fresh;
+    auto passed = result<std::uint64_t>(c.fresh);
+    if (to < c.walked_to) passed = valid_ones(in, part, type, c.issued_to, to, c.imported > 0);
+    if (!passed) return std::unexpected(passed.error());
+    const auto valid = *passed;
     if (valid > c.fresh) return fail(errc::corrupt, "the pool's counters do not agree; run matricula verify");
     c.fresh -= valid;
     c.granted += valid;
@@ -140,6 +151,7 @@ result<settled_type> settle_restored(store& in, const id_type& type, std::uint64
   }
   done.starts_at = c.issued_to;
   c.reuse_from = std::max(c.reuse_from, c.issued_to);
+  c.imported_reuse_from = c.imported;
   batch group(part.shard);
   put_rows(group, part, {}, c);
   if (auto written = commit(in, group); !written) return std::unexpected(written.error());

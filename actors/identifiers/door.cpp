@@ -7,6 +7,8 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <deque>
+#include <iterator>
 #include <mutex>
 
 namespace matricula::actors {
@@ -62,11 +64,11 @@ void id_door::set_limits(const id_type& type, const pool_limits& limits) { conte
 
 pool_level id_door::level(const id_type& type) const { return context(type).level->get(); }
 
-result<std::optional<id_record>> id_door::look_up(const id_type& type, std::uint64_t counter) const {
+result<std::optional<storage::id_place>> id_door::locate(const id_type& type, std::string_view id) const {
   const auto& cx = context(type);
   const auto view = cx.log->read(cx.part.shard);
   if (!view) return std::unexpected(view.error());
-  return storage::find_record(**view, cx.part, counter);
+  return storage::find_place(**view, cx.part, cx.type, id, cx.level->imports_exist());
 }
 
 double id_door::refill_rate(const id_type& type) const {
@@ -126,6 +128,37 @@ result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id
   message.reply = runtime::reply_to<id_record>(cell);
   caf::anon_send(cx.pool.address(), std::move(message));
   return wait(cell, cx, who);
+}
+
+result<std::vector<import_verdict>> id_door::import(const id_type& type, std::vector<import_row> rows,
+                                                    const caller& who) {
+  const auto& cx = context(type);
+  // A few at a time, so that requests for identifiers find their turn in between.
+  constexpr std::size_t in_flight_max = 2;
+  std::deque<std::shared_ptr<runtime::reply_cell<import_answer>>> in_flight;
+  std::vector<import_verdict> verdicts;
+  verdicts.reserve(rows.size());
+  for (std::size_t next = 0; next < rows.size() || !in_flight.empty();) {
+    if (next < rows.size() && in_flight.size() < in_flight_max) {
+      const auto count = std::min(import_rows_max, rows.size() - next);
+      const auto first = rows.begin() + static_cast<std::ptrdiff_t>(next);
+      in_flight.push_back(std::make_shared<runtime::reply_cell<import_answer>>(gate_));
+      import_ids message;
+      message.trace = who.trace;
+      message.context = {who.principal, who.deadline.count(), who.tenant};
+      message.rows.assign(std::make_move_iterator(first),
+                          std::make_move_iterator(first + static_cast<std::ptrdiff_t>(count)));
+      message.reply = runtime::reply_to<import_answer>(in_flight.back());
+      caf::anon_send(cx.pool.address(), std::move(message));
+      next += count;
+      continue;
+    }
+    const auto answer = wait(in_flight.front(), cx, who);
+    if (!answer) return std::unexpected(answer.error());
+    verdicts.insert(verdicts.end(), answer->verdicts.begin(), answer->verdicts.end());
+    in_flight.pop_front();
+  }
+  return verdicts;
 }
 
 result<expiry_result> id_door::expire_due(const id_type& type, const caller& who) {

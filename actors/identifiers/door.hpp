@@ -70,11 +70,12 @@ public:
   [[nodiscard]] identifiers::pool_level level(const identifiers::id_type& type) const;
   /// Valid identifiers found per second, over the last second to minute.
   [[nodiscard]] double refill_rate(const identifiers::id_type& type) const;
-  /// The record, nothing when it was never issued. Errors: corrupt, io.
-  [[nodiscard]] result<std::optional<identifiers::id_record>> look_up(const identifiers::id_type& type,
-                                                                      std::uint64_t counter) const;
+  /// Where the identifier with this text is kept, whether it was issued here or imported; nothing for what is none of
+  /// the type and was not imported. Its record is absent when it was never issued. Errors: corrupt, io.
+  [[nodiscard]] result<std::optional<storage::id_place>> locate(const identifiers::id_type& type,
+                                                                std::string_view id) const;
 
-  /// These three block the calling thread until the answer or the deadline. After the deadline the outcome is unknown.
+  /// These block the calling thread until the answer or the deadline. After the deadline the outcome is unknown.
   [[nodiscard]] result<issue_result> issue(const identifiers::id_type& type, const issue_call& what, const caller& who);
   [[nodiscard]] result<identifiers::id_record> change(const identifiers::id_type& type, std::uint64_t counter,
                                                       identifiers::id_event event, std::uint32_t assignment,
@@ -90,6 +91,10 @@ public:
   /// Durable rows of the type, for queries, and where they are.
   [[nodiscard]] result<std::shared_ptr<const storage::view>> rows(const identifiers::id_type& type) const;
   [[nodiscard]] const storage::id_partition& part(const identifiers::id_type& type) const noexcept;
+  /// Loads identifiers issued elsewhere, any number; what became of each. After an error some may have been loaded:
+  /// loading them again is harmless.
+  [[nodiscard]] result<std::vector<identifiers::import_verdict>>
+  import(const identifiers::id_type& type, std::vector<identifiers::import_row> rows, const caller& who);
 
 private:
   struct meter;

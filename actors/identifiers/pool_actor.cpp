@@ -74,6 +74,7 @@ caf::behavior pool_actor::loading() {
       [later](const change_id&) { return later(); },
       [later](const apply_due&) { return later(); },
       [later](const reclaim_ids&) { return later(); },
+      [later](const import_ids&) { return later(); },
       // Of an order of the predecessor's; it may begin just where this one will stand.
       [later](const propose&) { return later(); },
       [later](const refill_done&) { return later(); },
@@ -93,6 +94,7 @@ void pool_actor::load(const tenure_granted& granted) {
     return quit(caf::make_error(caf::sec::runtime_error, "the end of the audit trail: " + ledger.error().message));
   pool_.emplace(cx_->type.rules, *counters);
   ledger_.emplace(std::move(*ledger));
+  cx_->level->set_imports_exist(counters->imported > 0);
   tell_level();
   become(serving());
 }
@@ -105,6 +107,7 @@ caf::behavior pool_actor::serving() {
       [this](const refill_done& order) { caf::anon_send(cx_->checker.address(), order); },
       [this](const apply_due& order) { return on_due(order); },
       [this](const reclaim_ids& order) { return on_reclaim(order); },
+      [this](const import_ids& request) { return on_import(request); },
       [this](const tick& t) {
         // Requests that waited for a refill are looked at again after every message, this one too.
         if (t.generation == patience_ && dry_since_) tell_level();
@@ -118,9 +121,10 @@ std::string pool_actor::describe() const {
   const auto& c = pool_->counters();
   return fmt::format(
       R"({{"phase":"serving","type":"{}","available":{},"fresh_in_memory":{},"released":{},"issued":{},"assigned":{},)"
-      R"("cooling":{},"retired":{},"walked_to":{},"issued_to":{},"end":{},"exhausted":{},"unsettled_writes":{},"running_keys":{}}})",
+      R"("cooling":{},"retired":{},"walked_to":{},"issued_to":{},"end":{},"exhausted":{},"unsettled_writes":{},"running_keys":{},"imported":{}}})",
       cx_->type.name, c.available(), pool_->level().fresh, c.released, c.issued, c.assigned, c.cooling, c.retired,
-      c.walked_to, c.issued_to, pool_->rules().end, pool_->exhausted(), part_->unsettled(), running_.size());
+      c.walked_to, c.issued_to, pool_->rules().end, pool_->exhausted(), part_->unsettled(), running_.size(),
+      c.imported);
 }
 
 result<std::optional<id_record>> pool_actor::record(std::uint64_t counter) {
@@ -292,9 +296,11 @@ result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_vi
   auto answer = decode_issued_ids(kept->payload);
   if (!answer) return std::unexpected(answer.error());
   for (std::size_t i = 0; i < answer->ids.size(); ++i) {
-    const auto counter = cx_->type.space->counter_of(answer->ids[i]);
-    if (!counter) return fail(errc::corrupt, "The idempotency record names an identifier that its type does not know.");
-    auto found = record(static_cast<std::uint64_t>(*counter));
+    const auto counter = counter_of(answer->ids[i]);
+    if (!counter) return std::unexpected(counter.error());
+    if (!*counter)
+      return fail(errc::corrupt, "The idempotency record names an identifier that its type does not know.");
+    auto found = record(**counter);
     if (!found) return std::unexpected(found.error());
     const bool ended = !*found || (*found)->assignment != answer->assignments[i] || (*found)->ended_at ||
                        (*found)->state == id_state::available || (*found)->state == id_state::retired ||
@@ -353,7 +359,8 @@ caf::result<void> pool_actor::on_proposal(const propose& proposal) {
   auto room = part_->reserve(proposal.to > before ? 1024 : 0);
   const bool may = room || proposal.to <= before;
   // Refused or no room: the checker orders it again, when its lease has lapsed.
-  if (may && pool_->accept({proposal.from, proposal.to, proposal.found}) && pool_->counters().walked_to != before) {
+  if (may && pool_->accept({proposal.from, proposal.to, without_imported(proposal)}) &&
+      pool_->counters().walked_to != before) {
     storage::batch batch(cx_->part.shard);
     pool_changes none;
     put(batch, none, {});
@@ -422,9 +429,10 @@ result<void> pool_actor::purge_record(const due_row& row, timestamp now, storage
   // A batch's record stays as long as one of its identifiers is still its caller's, or was until a short while ago.
   std::optional<timestamp> keep_to;
   for (std::size_t i = 0; i < answer->ids.size(); ++i) {
-    const auto counter = cx_->type.space->counter_of(answer->ids[i]);
-    if (!counter) continue;
-    auto found = record(static_cast<std::uint64_t>(*counter));
+    const auto counter = counter_of(answer->ids[i]);
+    if (!counter) return std::unexpected(counter.error());
+    if (!*counter) continue;
+    auto found = record(**counter);
     if (!found) return std::unexpected(found.error());
     if (!*found) continue;
     const auto over = over_by(**found, answer->assignments[i]);

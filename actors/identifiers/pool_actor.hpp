@@ -13,7 +13,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace matricula::actors {
 
@@ -32,6 +34,7 @@ private:
   // pool_rows
   result<std::optional<identifiers::id_record>> record(std::uint64_t counter) override;
   result<std::uint64_t> released_at(std::uint64_t slot) override;
+  result<std::optional<std::uint64_t>> imported_at(std::string_view id) override;
 
   caf::behavior loading();
   caf::behavior serving();
@@ -42,16 +45,22 @@ private:
   caf::result<void> on_proposal(const propose& proposal);
   caf::result<void> on_due(const apply_due& order);
   caf::result<void> on_reclaim(const reclaim_ids& order);
+  caf::result<void> on_import(const import_ids& request);
 
   result<void> issue(const issue_ids& request, timestamp now);
   result<issue_answer> replay(const issue_ids& request, std::string_view stored, timestamp now);
   result<void> change(const change_id& request, timestamp now);
   result<void> reclaim(const reclaim_ids& order, timestamp now);
+  result<void> import(const import_ids& request, timestamp now);
+  /// The counter of an identifier that has a record, wherever it came from; nothing for one that has none.
+  result<std::optional<std::uint64_t>> counter_of(std::string_view id);
+  /// Of what a walk found, without the imported ones.
+  std::vector<identifiers::candidate> without_imported(const propose& proposal);
   /// Erases the idempotency record unless one of its identifiers is, or was lately, in its caller's hands.
   result<void> purge_record(const identifiers::due_row& row, timestamp now, storage::batch& batch);
 
-  /// Everything that a decision changes, and its row of the audit trail: the one way in which rows of the type come into
-  /// a batch.
+  /// Everything that a decision changes, and its row of the audit trail: the one way in which rows of the type come
+  /// into a batch.
   void put(storage::batch& batch, identifiers::pool_changes& changes, const storage::asker& who);
 
   /// Whether to leave the message for a later incarnation because this one must not write any more.

@@ -14,6 +14,24 @@ std::uint64_t chunk_for(double valid_share) {
   const double counters = 1'024 / std::max(valid_share, 1e-6);
   return static_cast<std::uint64_t>(std::clamp(counters, 1'024.0, 131'072.0));
 }
+
+/// The look-ups are made here, where several walkers work at once, so that the pool need not make them.
+/// @return how many imports were looked through; the pool looks for later ones itself. 0: for all.
+std::uint64_t leave_out_imported(std::vector<identifiers::candidate>& found, const type_context& cx) {
+  if (!cx.level->imports_exist()) return 0;
+  const auto durable = cx.log->read(cx.part.shard);
+  if (!durable) return 0;
+  // Before the index is looked at: it then shows at least so many.
+  const auto counters = storage::find_pool(**durable, cx.part);
+  if (!counters || counters->imported == 0) return 0;
+  bool readable = true;
+  std::erase_if(found, [&](const identifiers::candidate& one) {
+    const auto imported = storage::find_import(**durable, cx.part, one.id.view());
+    readable = readable && imported.has_value();
+    return imported && *imported;
+  });
+  return readable ? counters->imported : 0;
+}
 } // namespace
 
 populator_actor::populator_actor(caf::actor_config& cfg, runtime::child_context context,
@@ -57,7 +75,7 @@ void populator_actor::take(walked range) {
     next_propose_ = next.to;
     found_ += next.found.size();
     found_total_ += next.found.size();
-    caf::anon_send(cx_->pool.address(), propose{next.from, next.to, std::move(next.found)});
+    caf::anon_send(cx_->pool.address(), propose{next.from, next.to, std::move(next.found), next.imports_seen});
   }
   hand_out_walks();
   if (walking_ > 0) return;
@@ -76,8 +94,9 @@ walker_actor::walker_actor(caf::actor_config& cfg, runtime::child_context contex
 
 caf::behavior walker_actor::make_behavior() {
   return {[this](const walk& order) {
-    walked range{order.order, order.from, order.to, {}};
+    walked range{order.order, order.from, order.to, {}, 0};
     (void)cx_->type.space->walk({order.from, order.to}, range.found);
+    range.imports_seen = leave_out_imported(range.found, *cx_);
     caf::anon_send(cx_->populator.address(), std::move(range));
   }};
 }

@@ -62,6 +62,10 @@ public:
     decided_durably_to_ms_.store(t.time_since_epoch().count(), std::memory_order_release);
   }
 
+  /// Whether any identifier was, or is being, imported. Until the pool has loaded it may be so.
+  [[nodiscard]] bool imports_exist() const noexcept { return imports_exist_.load(std::memory_order_acquire); }
+  void set_imports_exist(bool any) noexcept { imports_exist_.store(any, std::memory_order_release); }
+
 private:
   static constexpr std::int64_t serving = 0;
   static constexpr std::int64_t never_served = -1;
@@ -75,6 +79,7 @@ private:
   std::atomic<bool> order_open_{false};
   std::atomic<std::int64_t> down_since_ns_{never_served};
   std::atomic<std::int64_t> decided_durably_to_ms_{0};
+  std::atomic<bool> imports_exist_{true};
 };
 
 /// Settings of the machinery, the same for every type.

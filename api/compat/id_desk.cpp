@@ -15,8 +15,8 @@ public:
   explicit door_desk(actors::id_door& door) : door_(door) {}
   [[nodiscard]] std::vector<const id_type*> types() const override { return door_.types(); }
   [[nodiscard]] const id_type* find(std::string_view name) const override { return door_.find(name); }
-  [[nodiscard]] result<std::optional<id_record>> look_up(const id_type& type, std::uint64_t counter) override {
-    return door_.look_up(type, counter);
+  [[nodiscard]] result<std::optional<storage::id_place>> locate(const id_type& type, std::string_view id) override {
+    return door_.locate(type, id);
   }
   [[nodiscard]] result<actors::issue_result> issue(const id_type& type, const actors::issue_call& what,
                                                    const actors::caller& who) override {
@@ -45,12 +45,6 @@ actors::issue_call one_identifier(const request& r, const id_type& type, std::op
   call.fingerprint =
       sha256(fmt::format("compat\n{}\n{}", type.name, expires_at ? expires_at->time_since_epoch().count() : 0));
   return call;
-}
-
-std::optional<std::uint64_t> counter_of(const id_type& type, std::string_view id) {
-  const auto counter = type.space->counter_of(id);
-  if (!counter || *counter >= type.rules.end) return std::nullopt;
-  return static_cast<std::uint64_t>(*counter);
 }
 
 } // namespace matricula::api::compat

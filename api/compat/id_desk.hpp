@@ -17,8 +17,9 @@ public:
   virtual ~id_desk() = default;
   [[nodiscard]] virtual std::vector<const identifiers::id_type*> types() const = 0;
   [[nodiscard]] virtual const identifiers::id_type* find(std::string_view name) const = 0;
-  [[nodiscard]] virtual result<std::optional<identifiers::id_record>> look_up(const identifiers::id_type& type,
-                                                                              std::uint64_t counter) = 0;
+  /// Nothing for what is no identifier of this type.
+  [[nodiscard]] virtual result<std::optional<storage::id_place>> locate(const identifiers::id_type& type,
+                                                                        std::string_view id) = 0;
   [[nodiscard]] virtual result<actors::issue_result>
   issue(const identifiers::id_type& type, const actors::issue_call& what, const actors::caller& who) = 0;
   [[nodiscard]] virtual result<identifiers::id_record> change(const identifiers::id_type& type, std::uint64_t counter,
@@ -36,8 +37,5 @@ public:
 /// POST /v1/ids/{type}, nor of another type.
 [[nodiscard]] actors::issue_call one_identifier(const request& r, const identifiers::id_type& type,
                                                 std::optional<timestamp> expires_at = std::nullopt);
-
-/// The counter of an identifier of this type; nothing for what is none.
-[[nodiscard]] std::optional<std::uint64_t> counter_of(const identifiers::id_type& type, std::string_view id);
 
 } // namespace matricula::api::compat

@@ -87,16 +87,15 @@ public:
     const auto type = type_of("uin", lifecycle::uin);
     if (!type) return std::unexpected(type.error());
 
-    const auto counter = counter_of(**type, asked.number);
-    if (!counter) return failed(uin_not_found, asked.as);
-    const auto record = from_.ids->look_up(**type, *counter);
-    if (!record) return std::unexpected(refusal(record.error()));
-    if (!*record) return failed(uin_not_found, asked.as);
-    if ((*record)->state != id_state::issued) return failed(uin_not_issued, asked.as);
+    const auto place = from_.ids->locate(**type, asked.number);
+    if (!place) return std::unexpected(refusal(place.error()));
+    if (!*place || !(*place)->record) return failed(uin_not_found, asked.as);
+    const auto& record = *(*place)->record;
+    if (record.state != id_state::issued) return failed(uin_not_issued, asked.as);
     if (!returned && asked.status != "ASSIGNED") return failed(uin_status_unknown, asked.as);
     // By its assignment number: should it be returned and issued to somebody else meanwhile, nothing is done to theirs.
-    const auto changed = from_.ids->change(**type, *counter, returned ? id_event::give_back : id_event::confirm,
-                                           (*record)->assignment, caller_of(r));
+    const auto changed = from_.ids->change(
+        **type, (*place)->counter, returned ? id_event::give_back : id_event::confirm, record.assignment, caller_of(r));
     if (!changed) {
       const auto code = changed.error().code;
       if (code == errc::not_found) return failed(uin_not_found, asked.as);
@@ -112,10 +111,11 @@ public:
     if (asked.wrong) return failed(vid_failed, asked.as, detail_of(*asked.wrong));
     const auto type = type_of("vid", lifecycle::vid);
     if (!type) return std::unexpected(type.error());
-    const auto counter = counter_of(**type, asked.number);
-    if (!counter) return failed(vid_not_found, asked.as);
+    const auto place = from_.ids->locate(**type, asked.number);
+    if (!place) return std::unexpected(refusal(place.error()));
+    if (!*place) return failed(vid_not_found, asked.as);
     if (asked.status != "REVOKED") return failed(vid_failed, asked.as, "The status must be REVOKED.");
-    const auto changed = from_.ids->change(**type, *counter, id_event::revoke, 0, caller_of(r));
+    const auto changed = from_.ids->change(**type, (*place)->counter, id_event::revoke, 0, caller_of(r));
     if (!changed) {
       const auto code = changed.error().code;
       if (code == errc::not_found) return failed(vid_not_found, asked.as);

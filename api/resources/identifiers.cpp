@@ -90,11 +90,9 @@ public:
   outcome<response> show(const request& r) const {
     const auto type = type_of(r);
     if (!type) return std::unexpected(type.error());
-    const auto counter = counter_of(**type, r.param("id"));
-    if (!counter) return std::unexpected(counter.error());
-    auto record = from_.door->look_up(**type, *counter);
-    if (!record) return std::unexpected(refusal(record.error()));
-    if (*record) return response{.body = record_body(**type, **record)};
+    const auto place = place_of(**type, r.param("id"));
+    if (!place) return std::unexpected(place.error());
+    if (place->record) return response{.body = record_body(**type, *place->record, is_import_slot(place->counter))};
     // Never issued: it has no record, and its state follows from that.
     id_record fresh;
     fresh.id = std::string(r.param("id"));
@@ -119,12 +117,12 @@ public:
     json::fields body(r.body, json::fields::empty_body::allowed);
     const auto assignment = body.optional_whole("assignment", {.least = 1, .most = UINT32_MAX});
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    const auto counter = counter_of(**type, r.param("id"));
-    if (!counter) return std::unexpected(counter.error());
-    auto record =
-        from_.door->change(**type, *counter, event, static_cast<std::uint32_t>(assignment.value_or(0)), caller_of(r));
+    const auto place = place_of(**type, r.param("id"));
+    if (!place) return std::unexpected(place.error());
+    auto record = from_.door->change(**type, place->counter, event, static_cast<std::uint32_t>(assignment.value_or(0)),
+                                     caller_of(r));
     if (!record) return std::unexpected(refusal(record.error()));
-    return response{.body = record_body(**type, *record)};
+    return response{.body = record_body(**type, *record, is_import_slot(place->counter))};
   }
 
   outcome<response> expire_due(const request& r) const {
@@ -151,14 +149,15 @@ private:
                       {}}));
   }
 
-  static outcome<std::uint64_t> counter_of(const id_type& type, std::string_view id) {
-    const auto counter = type.space->counter_of(id);
-    if (!counter || *counter >= type.rules.end)
+  outcome<storage::id_place> place_of(const id_type& type, std::string_view id) const {
+    auto place = from_.door->locate(type, id);
+    if (!place) return std::unexpected(refusal(place.error()));
+    if (!*place)
       return std::unexpected(refusal(error{
           errc::not_found,
           fmt::format("No identifier of type '{}' looks like this; /validate names the rules it breaks.", type.name),
           {}}));
-    return static_cast<std::uint64_t>(*counter);
+    return std::move(**place);
   }
 
   static actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline, r.who->tenant}; }
@@ -175,7 +174,7 @@ private:
     return std::move(w).str();
   }
 
-  std::string record_body(const id_type& type, const id_record& record) const {
+  std::string record_body(const id_type& type, const id_record& record, bool imported = false) const {
     // A VID past its time is EXPIRED for everyone who asks, even before the expirer has come round.
     const bool over =
         record.state == id_state::assigned && record.expires_at && *record.expires_at <= from_.time->now();
@@ -193,6 +192,8 @@ private:
     }
     w.end_array();
     if (record.history_dropped > 0) w.member("history_dropped", record.history_dropped);
+    if (imported) w.member("imported", true);
+    if (record.foreign) w.member("breaks_rules", true);
     w.end_object();
     return std::move(w).str();
   }
@@ -201,7 +202,7 @@ private:
     const auto c = from_.door->counters(type);
     if (!c) return std::unexpected(c.error());
     const auto level = from_.door->level(type);
-    const auto taken = c->issued + c->assigned + c->cooling + c->retired;
+    const auto taken = c->used();
     const auto& format = type.space->format();
     w.begin_object()
         .member("type", type.name)

@@ -121,7 +121,9 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
     return fail(errc::exhausted, "Every identifier of this type has been issued. Configure a longer type.");
 
   // How many come from the released list? Each draw weighs it against everything never issued yet.
-  const double remaining = static_cast<double>(counters_.fresh) + static_cast<double>(unwalked) * rules_.valid_share;
+  const double imported_share = static_cast<double>(counters_.imported_valid()) / static_cast<double>(rules_.end);
+  const double remaining = static_cast<double>(counters_.fresh) +
+                           static_cast<double>(unwalked) * std::max(0.0, rules_.valid_share - imported_share);
   std::uint64_t draws = 0;
   if (counters_.released > 0) {
     for (std::uint32_t i = 0; i < request.count; ++i) {
@@ -261,7 +263,7 @@ result<pool::step_outcome> pool::step(std::uint64_t counter, id_event event, std
     return fail(errc::conflict, fmt::format("An identifier in state {} of lifecycle {} cannot be changed by '{}'.",
                                             to_string(record.state), to_string(rules_.of), to_string(event)));
   out.changed = true;
-  if (*to == id_state::available && !may_be_reused(counter)) to = id_state::retired;
+  if (*to == id_state::available && !may_be_reused(counter, record)) to = id_state::retired;
   if (event == id_event::revoke) {
     end_assignment(counter, record, *to, now, now, by, purge_after, out.changes);
   } else {
@@ -315,7 +317,7 @@ result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, mil
       ++out.expired;
     } else {
       counters_.count(record.state, -1);
-      const bool again = rules_.reuse == reuse_policy::random && may_be_reused(counter);
+      const bool again = rules_.reuse == reuse_policy::random && may_be_reused(counter, record);
       const auto event = again ? id_event::release : id_event::retire;
       const auto to = *next_state(rules_.of, record.state, event);
       record.advance(now, to, expirer_name);

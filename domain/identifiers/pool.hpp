@@ -3,6 +3,7 @@
 /// the counters in memory, so the caller makes sure beforehand that it may write (storage's permit).
 #pragma once
 #include "domain/identifiers/generator.hpp"
+#include "domain/identifiers/import.hpp"
 #include "domain/identifiers/pool_policy.hpp"
 #include "domain/identifiers/record.hpp"
 #include "foundation/random.hpp"
@@ -12,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,6 +36,8 @@ public:
   [[nodiscard]] virtual result<std::optional<id_record>> record(std::uint64_t counter) = 0;
   /// The counter at a place of the released list, 0 to released - 1.
   [[nodiscard]] virtual result<std::uint64_t> released_at(std::uint64_t slot) = 0;
+  /// The counter of an imported identifier; nothing for one that was not imported.
+  [[nodiscard]] virtual result<std::optional<std::uint64_t>> imported_at(std::string_view id) = 0;
 };
 
 /// What to write, in one batch.
@@ -42,6 +46,7 @@ struct pool_changes {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> released_slots; ///< slot, counter
   std::vector<due_row> due_added;
   std::vector<due_row> due_removed;
+  std::vector<std::pair<std::string, std::uint64_t>> imported; ///< identifier, its counter
 };
 
 struct issue_request {
@@ -91,7 +96,8 @@ public:
   [[nodiscard]] std::uint64_t held_to() const noexcept { return held_to_; }
 
   /// Takes a proposal that starts where the pool stands; false (and nothing happens) for any other.
-  /// Walked again after a restart, an interval changes no counter.
+  /// Walked again after a restart, an interval changes no counter. What was imported is not among `found` (the caller
+  /// asks pool_rows::imported_at): it counts as filtered.
   [[nodiscard]] bool accept(pool_proposal proposal);
 
   struct issue_outcome {
@@ -135,6 +141,14 @@ public:
   [[nodiscard]] result<reclaim_outcome> reclaim(std::span<const due_entry> entries, timestamp issued_before,
                                                 std::string_view by, timestamp now, milliseconds purge_after,
                                                 pool_rows& rows);
+  struct import_outcome {
+    std::vector<import_verdict> verdicts; ///< of each row
+    pool_changes changes;
+  };
+  /// Loads identifiers that were issued elsewhere. One that is in the pool leaves it; one that was issued here, or
+  /// imported before, stays as it is. @pre at most import_rows_max rows, so that they fit into one batch
+  /// Errors: corrupt, io; then nothing has changed.
+  [[nodiscard]] result<import_outcome> import(std::span<const import_row> rows, timestamp now, pool_rows& stored);
 
   /// No due row is earlier than `floor` any more. Never moves back.
   void raise_due_floor(timestamp floor) noexcept {
@@ -146,7 +160,12 @@ private:
                       std::string_view by, milliseconds purge_after, pool_changes& changes);
   void purge_later(const id_record& record, timestamp now, milliseconds purge_after, pool_changes& changes);
   void push_released(std::uint64_t counter, pool_changes& changes);
-  [[nodiscard]] bool may_be_reused(std::uint64_t counter) const noexcept { return counter >= counters_.reuse_from; }
+  [[nodiscard]] bool may_be_reused(std::uint64_t counter, const id_record& record) const noexcept {
+    if (!is_import_slot(counter)) return counter >= counters_.reuse_from;
+    return !record.foreign && counter - import_base >= counters_.imported_reuse_from;
+  }
+  [[nodiscard]] result<import_verdict> judge_import(const import_row& row, pool_rows& stored) const;
+  void take_in(const import_row& row, timestamp now, pool_changes& changes);
 
   pool_rules rules_;
   pool_counters counters_;

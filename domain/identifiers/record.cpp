@@ -9,7 +9,7 @@ namespace matricula::identifiers {
 namespace {
 
 constexpr std::uint8_t id_record_version = 1;
-constexpr std::uint8_t pool_counters_version = 2; // 1 had no reuse_from
+constexpr std::uint8_t pool_counters_version = 3; // 1 had no reuse_from, 2 no imports
 constexpr std::uint8_t due_version = 1;
 constexpr std::uint8_t last_state = 5;
 
@@ -20,7 +20,8 @@ enum flag : std::uint8_t {
   has_ref = 8,
   has_dropped = 16,
   has_journal_seq = 32,
-  all_flags = 63
+  is_foreign = 64,
+  all_flags = 127
 };
 
 } // namespace
@@ -42,10 +43,11 @@ std::optional<timestamp> id_record::issued_at() const noexcept {
 }
 
 std::size_t id_record::size_estimate() const noexcept {
-  constexpr std::size_t fixed = 22;       // version, flags, state, lengths, and its key in a batch
+  constexpr std::size_t fixed = 22;        // version, flags, state, lengths, and its key in a batch
   constexpr std::size_t journal_place = 6; // it gets a new one with the write: 4 * 10^12 rows
   constexpr std::size_t time = 7;
-  std::size_t n = fixed + journal_place + varint_bytes(assignment) + id.size() + (expires_at ? time : 0) + (ended_at ? time : 0);
+  std::size_t n =
+      fixed + journal_place + varint_bytes(assignment) + id.size() + (expires_at ? time : 0) + (ended_at ? time : 0);
   if (!holder.empty()) n += 1 + holder.size();
   if (!idempotency_ref.empty()) n += 1 + idempotency_ref.size();
   if (history_dropped > 0) n += 10;
@@ -58,7 +60,8 @@ std::string encode(const id_record& r) {
   out.reserve(40 + r.id.size() + r.holder.size());
   const auto flags = (r.expires_at ? has_expires : 0) | (r.ended_at ? has_ended : 0) |
                      (r.holder.empty() ? 0 : has_holder) | (r.idempotency_ref.empty() ? 0 : has_ref) |
-                     (r.history_dropped ? has_dropped : 0) | (r.journal_seq ? has_journal_seq : 0);
+                     (r.history_dropped ? has_dropped : 0) | (r.journal_seq ? has_journal_seq : 0) |
+                     (r.foreign ? is_foreign : 0);
   out.u8(id_record_version).u8(static_cast<std::uint8_t>(flags)).u8(static_cast<std::uint8_t>(r.state));
   out.text(r.id).varint(r.assignment);
   if (r.expires_at) out.varint(to_unix_ms(*r.expires_at));
@@ -94,6 +97,7 @@ result<id_record> decode_id_record(std::string_view bytes) {
   if (flags & has_ref) r.idempotency_ref = in.text();
   if (flags & has_dropped) r.history_dropped = in.varint();
   if (flags & has_journal_seq) r.journal_seq = in.varint();
+  r.foreign = (flags & is_foreign) != 0;
   const auto events = in.varint();
   if (!in.ok() || events > id_record::history_max) return bad("cut short");
   r.history.reserve(events);
@@ -135,7 +139,8 @@ std::string encode(const pool_counters& c) {
   byte_writer out;
   out.u8(pool_counters_version);
   for (const auto n : {c.issued_to, c.walked_to, c.filtered, c.fresh, c.released, c.issued, c.assigned, c.cooling,
-                       c.retired, c.granted, c.issues_total, to_unix_ms(c.due_floor), c.reuse_from})
+                       c.retired, c.granted, c.issues_total, to_unix_ms(c.due_floor), c.reuse_from, c.imported,
+                       c.imported_foreign, c.imported_reuse_from})
     out.varint(n);
   return std::move(out).str();
 }
@@ -144,12 +149,14 @@ result<pool_counters> decode_pool_counters(std::string_view bytes) {
   byte_reader in{bytes};
   pool_counters c;
   const auto version = in.u8();
-  const bool version_known = version == 1 || version == pool_counters_version;
+  const bool version_known = version >= 1 && version <= pool_counters_version;
   for (auto* n : {&c.issued_to, &c.walked_to, &c.filtered, &c.fresh, &c.released, &c.issued, &c.assigned, &c.cooling,
                   &c.retired, &c.granted, &c.issues_total})
     *n = in.varint();
   c.due_floor = from_unix_ms(in.varint());
   if (version > 1) c.reuse_from = in.varint();
+  if (version > 2)
+    for (auto* n : {&c.imported, &c.imported_foreign, &c.imported_reuse_from}) *n = in.varint();
   if (!version_known || !in.done()) return fail(errc::corrupt, "pool counters: unknown version, cut short or too long");
   return c;
 }

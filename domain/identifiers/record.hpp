@@ -11,6 +11,11 @@
 
 namespace matricula::identifiers {
 
+/// Counters from here on are slots: numbers of identifiers that were issued elsewhere and loaded (import.hpp). They do
+/// not depend on the permutation, whose own counters all lie below.
+inline constexpr std::uint64_t import_base = std::uint64_t{1} << 63;
+[[nodiscard]] constexpr bool is_import_slot(std::uint64_t counter) noexcept { return counter >= import_base; }
+
 /// One step in an identifier's life.
 struct history_event {
   timestamp at;
@@ -40,6 +45,7 @@ struct id_record {
   std::string holder;                  ///< whoever it was issued to, if the caller said so
   std::string idempotency_ref;         ///< 16 bytes, or empty: the idempotency record that answers with it
   std::uint64_t history_dropped = 0;   ///< events no longer kept
+  bool foreign = false;                ///< imported and breaks its type's rules: never handed out again once it ends
   std::vector<history_event> history;
   std::uint64_t journal_seq = 0; ///< of the latest row of the audit trail that names it; 0 = none
   steps_taken unrecorded;        ///< the latest events of the history that no row of the audit trail names yet
@@ -73,12 +79,20 @@ struct pool_counters {
   /// Identifiers of lower counters are never handed out again once they end: they were in a backup that was restored,
   /// and may have been released and given to somebody else after it was made.
   std::uint64_t reuse_from = 0;
+  std::uint64_t imported = 0;            ///< identifiers loaded from elsewhere: the next free slot
+  std::uint64_t imported_foreign = 0;    ///< of them, those that break the rules and so are none of the capacity
+  std::uint64_t imported_reuse_from = 0; ///< as reuse_from, of slots
 
   [[nodiscard]] std::uint64_t available() const noexcept { return fresh + released; }
-  /// walked = filtered + available + issued + assigned + cooling + retired + granted
+  /// walked + imported = filtered + available + issued + assigned + cooling + retired + granted. An imported identifier
+  /// stands in the number of its state; its own counter, once walked, is one of the filtered.
   [[nodiscard]] bool balanced() const noexcept {
-    return walked_to == filtered + available() + issued + assigned + cooling + retired + granted;
+    return walked_to + imported == filtered + available() + issued + assigned + cooling + retired + granted;
   }
+  /// Imported identifiers that the type could have generated.
+  [[nodiscard]] std::uint64_t imported_valid() const noexcept { return imported - imported_foreign; }
+  /// Valid identifiers that are in somebody's hands, cooling off or gone: the used part of the capacity.
+  [[nodiscard]] std::uint64_t used() const noexcept { return issued + assigned + cooling + retired - imported_foreign; }
   /// Adds `delta` to the number that counts `state`. @pre the number does not fall below 0
   void count(id_state state, std::int64_t delta) noexcept;
   bool operator==(const pool_counters&) const = default;

@@ -39,7 +39,8 @@ result<id_type> make_type(const type_options& o, const permutation_key& master, 
     type.capacity = {static_cast<double>(*exact), 0, true};
   else
     type.capacity = estimate_capacity(o.format, random, probes);
-  type.rules = {o.of, o.reuse, o.cool_off, type.space->counter_end(),
+  // Above are the slots of imported identifiers. Nobody walks so far.
+  type.rules = {o.of, o.reuse, o.cool_off, std::min(type.space->counter_end(), import_base),
                 type.capacity.value / static_cast<double>(type.space->domain_size())};
   type.limits = o.limits;
   type.populator_workers = o.populator_workers;

@@ -55,12 +55,15 @@ public:
     const auto found = types_.find(std::string(name));
     return found == types_.end() ? nullptr : &found->second;
   }
-  [[nodiscard]] result<std::optional<identifiers::id_record>> look_up(const identifiers::id_type& type,
-                                                                      std::uint64_t counter) override {
+  [[nodiscard]] result<std::optional<storage::id_place>> locate(const identifiers::id_type& type,
+                                                                std::string_view id) override {
     if (fail_look_up_with) return std::unexpected(*fail_look_up_with);
-    const auto found = records.find({type.name, counter});
-    if (found == records.end()) return std::optional<identifiers::id_record>{};
-    return std::optional(found->second);
+    const auto counter = type.space->counter_of(id);
+    if (!counter) return std::optional<storage::id_place>{};
+    storage::id_place place{static_cast<std::uint64_t>(*counter), std::nullopt};
+    if (const auto found = records.find({type.name, place.counter}); found != records.end())
+      place.record = found->second;
+    return std::optional(std::move(place));
   }
   [[nodiscard]] result<actors::issue_result> issue(const identifiers::id_type& type, const actors::issue_call& what,
                                                    const actors::caller& who) override {
@@ -108,13 +111,13 @@ public:
     return std::string(unused(types_.at(type)).id.view());
   }
   void set_state(const std::string& type, const std::string& id, identifiers::id_state state) {
-    records.at({type, *counter_of(types_.at(type), id)}).state = state;
+    records.at({type, static_cast<std::uint64_t>(*types_.at(type).space->counter_of(id))}).state = state;
   }
   void forget(const std::string& type) { types_.erase(type); }
 
   std::map<std::pair<std::string, std::uint64_t>, identifiers::id_record> records;
   std::optional<error> fail_with;         ///< of issue and change
-  std::optional<error> fail_look_up_with; ///< of look_up
+  std::optional<error> fail_look_up_with; ///< of locate
   actors::issue_call last_call;
   std::string last_caller;
   bool replayed = false;

@@ -25,6 +25,7 @@ struct world : pool_rows {
     if (!released.contains(slot)) return fail(errc::corrupt, "no such slot");
     return released.at(slot);
   }
+  result<std::optional<std::uint64_t>> imported_at(std::string_view) override { return std::optional<std::uint64_t>{}; }
   static std::vector<candidate> valid_in(std::uint64_t from, std::uint64_t to) {
     std::vector<candidate> found;
     for (auto c = from; c < to; ++c)

@@ -1,0 +1,24 @@
+/// POST /v1/ids/{type}/import: loads identifiers that were issued elsewhere.
+#pragma once
+#include "actors/identifiers/door.hpp"
+#include "api/audit.hpp"
+#include "api/route.hpp"
+#include "foundation/clock.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace matricula::api {
+
+/// Lines that an answer explains; it only counts further ones.
+inline constexpr std::size_t import_errors_max = 1'000;
+
+struct import_sources {
+  actors::id_door* door = nullptr; ///< required; lives longer than the routes
+  decision_clock* time = nullptr;  ///< likewise
+  audit_hook audit;
+};
+
+[[nodiscard]] std::vector<route> import_routes(import_sources sources);
+
+} // namespace matricula::api

@@ -1,0 +1,43 @@
+/// Identifiers that were issued elsewhere: what is loaded of one, and what became of it.
+///
+/// Each gets a slot, a counter of its own from import_base upwards, under which its record is kept like any other, so
+/// that whatever may happen to an identifier may happen to it too. The generator never hands out what was imported.
+#pragma once
+#include "domain/identifiers/record.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace matricula::identifiers {
+
+/// Rows of one batch: each takes a record, an index row and, when it ends some day, a due row of its own; an engine
+/// takes 2,000 operations.
+inline constexpr std::size_t import_rows_max = 500;
+/// Identifiers of older rules may be longer than ours.
+inline constexpr std::size_t import_id_bytes_max = 64;
+/// Who did what happened before: it stands in the history.
+inline constexpr std::string_view import_name = "import";
+
+struct import_row {
+  std::string id; ///< 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'
+  /// Where the type's permutation has it; nothing when it never would come to it.
+  std::optional<std::uint64_t> counter;
+  bool foreign = false;               ///< breaks the type's rules
+  id_state state = id_state::taken;   ///< one of the lifecycle's, never available
+  std::optional<timestamp> issued_at; ///< none: now
+  std::optional<timestamp> expires_at;
+  std::string holder; ///< at most 64 bytes
+  bool operator==(const import_row&) const = default;
+};
+
+enum class import_verdict : std::uint8_t {
+  accepted,  ///< loaded
+  duplicate, ///< was loaded before: nothing to do
+  changed,   ///< was loaded before, with another state, expiry or holder: it stays as it is
+  conflict,  ///< was issued here: it stays as it is
+};
+
+} // namespace matricula::identifiers
