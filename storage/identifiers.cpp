@@ -2,6 +2,7 @@
 
 #include "foundation/bytes.hpp"
 #include "foundation/digest.hpp"
+#include "storage/grants.hpp"
 #include "storage/keys.hpp"
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@ namespace {
 /// In shard 0.
 constexpr std::string_view types_prefix{"\0type/", 6};
 constexpr std::uint8_t type_setup_version = 1;
+constexpr std::uint8_t type_setup_with_issuers = 2; ///< written for more than one
 
 byte_writer key_of(const id_partition& part) {
   byte_writer key;
@@ -61,6 +63,7 @@ std::string describe(const id_record& r) {
   if (r.ended_at) out += fmt::format(R"(,"ended_at":"{}")", to_rfc3339(*r.ended_at));
   if (!r.holder.empty()) out += fmt::format(R"(,"holder":{})", json_string(r.holder));
   if (!r.idempotency_ref.empty()) out += fmt::format(R"(,"idempotency_ref":"{}")", to_hex(r.idempotency_ref));
+  if (r.state == id_state::granted) out += fmt::format(R"(,"granted_to_issuer":{})", r.granted_to);
   out += R"(,"history":[)";
   for (std::size_t i = 0; i < r.history.size(); ++i) {
     const auto& e = r.history[i];
@@ -109,6 +112,14 @@ std::string id_partition::due_lower(timestamp from) const {
 
 shard_id id_shard(std::string_view type_name, std::uint32_t issuer) {
   return shard_of(fmt::format("ids/{}/{}", type_name, issuer));
+}
+
+std::vector<id_partition> id_partitions(std::string_view type_name, std::uint16_t number, lifecycle of,
+                                        std::uint32_t issuers) {
+  std::vector<id_partition> all;
+  for (std::uint32_t i = 0; i < issuers; ++i)
+    all.push_back({id_shard(type_name, i), static_cast<std::uint16_t>(number + i), of, i});
+  return all;
 }
 
 void put(batch& into, const id_partition& part, const pool_changes& changes, const pool_counters& counters) {
@@ -192,7 +203,9 @@ result<type_setup> decode_type_setup(std::string_view key, std::string_view valu
   setup.of = static_cast<lifecycle>(of);
   setup.space = in.text();
   setup.key_fingerprint = in.text();
-  if (version != type_setup_version || of > 2 || !in.done())
+  if (version == type_setup_with_issuers) setup.issuers = static_cast<std::uint32_t>(in.varint());
+  const bool version_known = version == type_setup_version || version == type_setup_with_issuers;
+  if (!version_known || of > 2 || setup.issuers < 1 || setup.issuers > issuers_max || !in.done())
     return fail(errc::corrupt, "identifier type: unknown version, cut short or too long");
   return setup;
 }
@@ -216,30 +229,32 @@ result<std::vector<type_setup>> find_types(const view& v) {
 result<std::string> describe_type_setup(std::string_view key, std::string_view value) {
   const auto setup = decode_type_setup(key, value);
   if (!setup) return std::unexpected(setup.error());
-  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}"}})",
+  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}","issuers":{}}})",
                      json_string(setup->name), setup->number, to_string(setup->of), json_string(setup->space),
-                     setup->key_fingerprint);
+                     setup->key_fingerprint, setup->issuers);
 }
 
 void put(batch& into, const type_setup& setup) {
   byte_writer value;
-  value.u8(type_setup_version)
+  value.u8(setup.issuers > 1 ? type_setup_with_issuers : type_setup_version)
       .big16(setup.number)
       .u8(static_cast<std::uint8_t>(setup.of))
       .text(setup.space)
       .text(setup.key_fingerprint);
+  if (setup.issuers > 1) value.varint(setup.issuers);
   into.put(column::meta, std::string(types_prefix) + setup.name, value.str());
 }
 
 result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored, std::span<id_type> types) {
   std::vector<type_setup> added;
   std::uint16_t next = 1;
-  for (const auto& s : stored) next = std::max<std::uint16_t>(next, static_cast<std::uint16_t>(s.number + 1));
+  for (const auto& s : stored) next = std::max<std::uint16_t>(next, static_cast<std::uint16_t>(s.number + s.issuers));
   for (auto& type : types) {
-    type_setup wanted{type.name, 0, type.rules.of, describe_space(type), type.key_fingerprint};
+    type_setup wanted{type.name, 0, type.rules.of, describe_space(type), type.key_fingerprint, type.issuers};
     const auto known = std::ranges::find(stored, type.name, &type_setup::name);
     if (known == stored.end()) {
-      wanted.number = type.number = next++;
+      wanted.number = type.number = next;
+      next = static_cast<std::uint16_t>(next + type.issuers);
       added.push_back(std::move(wanted));
       continue;
     }
@@ -261,6 +276,12 @@ result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
           fmt::format("identifier type '{}': its length, alphabet and rules cannot change once it was started. Stored: "
                       "{}. Configured: {}. Put the old ones back, or configure a new type.",
                       type.name, known->space, wanted.space));
+    if (known->issuers != wanted.issuers)
+      return fail(
+          errc::invalid_argument,
+          fmt::format("identifier type '{}': it was started with issuing_shards = {}, not {}. Its identifiers are "
+                      "shared out among them for good: put the old number back, or configure a new type.",
+                      type.name, known->issuers, wanted.issuers));
   }
   return added;
 }
@@ -281,13 +302,15 @@ result<std::string> describe_id_row(column where, std::string_view key, std::str
     return fmt::format(R"({},"counter":{},"record":{}}})", head, counter, describe(*record));
   }
   case column::pools: {
+    if (!in.rest().empty()) return describe_grant_row(key, value);
     auto c = decode_pool_counters(value);
     if (!in.done()) return fail(errc::corrupt, "pool: malformed key");
     if (!c) return std::unexpected(c.error());
     return fmt::format(
-        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}","reuse_from":{}}})",
+        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}","reuse_from":{},"borrowed":{},"in_transit":{},"handovers":{}}})",
         head, c->issued_to, c->walked_to, c->filtered, c->fresh, c->released, c->issued, c->assigned, c->cooling,
-        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor), c->reuse_from);
+        c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor), c->reuse_from, c->borrowed, c->in_transit,
+        c->handovers);
   }
   case column::released: {
     const auto slot = in.big64();

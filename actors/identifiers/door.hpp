@@ -45,7 +45,8 @@ struct expiry_result {
 
 class id_door {
 public:
-  /// The contexts are what the actors share; their commit log and clocks must live longer.
+  /// The contexts are what the actors share, one for each issuer of each type; their commit log and clocks must live
+  /// longer.
   id_door(std::vector<std::shared_ptr<const type_context>> types, std::shared_ptr<runtime::reply_gate> gate);
   ~id_door();
 
@@ -55,6 +56,7 @@ public:
   /// Whether every pool can hand out identifiers, or never will again.
   [[nodiscard]] result<void> ready() const;
 
+  /// Of all issuers together, as all numbers here.
   [[nodiscard]] result<identifiers::pool_counters> counters(const identifiers::id_type& type) const;
   /// New limits take effect with the next look at the level.
   void set_limits(const identifiers::id_type& type, const identifiers::pool_limits& limits);
@@ -74,13 +76,15 @@ public:
   [[nodiscard]] result<expiry_result> expire_due(const identifiers::id_type& type, const caller& who);
 
 private:
-  struct meter;
-  [[nodiscard]] const type_context& context(const identifiers::id_type& type) const noexcept;
+  /// A type with all its issuers.
+  struct desk;
+  [[nodiscard]] const desk& desk_of(const identifiers::id_type& type) const noexcept;
+  [[nodiscard]] result<issue_result> issue_at(const type_context& cx, const issue_call& what, const caller& who) const;
+  [[nodiscard]] result<issue_result> issue_anywhere(const desk& at, const issue_call& what, const caller& who) const;
   template <class T>
   [[nodiscard]] result<T> wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
                                const caller& who) const;
-  std::vector<std::shared_ptr<const type_context>> types_;
-  std::vector<std::unique_ptr<meter>> meters_; ///< by type, in the order of types_
+  std::vector<std::unique_ptr<desk>> desks_; ///< in the order of their types' names
   std::shared_ptr<runtime::reply_gate> gate_;
 };
 

@@ -141,7 +141,7 @@ void expirer_actor::on_exit() {
 
 std::string expirer_actor::describe() const {
   return fmt::format(R"({{"type":"{}","running":{},"last_run":{},"expired":{},"released":{},"retired":{},"held":{}}})",
-                     cx_->type.name, run_.has_value(), last_run_ ? '"' + to_rfc3339(*last_run_) + '"' : "null",
+                     cx_->name(), run_.has_value(), last_run_ ? '"' + to_rfc3339(*last_run_) + '"' : "null",
                      last_.expired, last_.released, last_.retired, cx_->time->suspect());
 }
 
