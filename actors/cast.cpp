@@ -8,20 +8,40 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace matricula::actors {
 
 void declare_messages(caf::actor_system_config& config) { runtime::declare_messages<caf::id_block::matricula>(config); }
 
 void make_addresses(type_context& cx, caf::actor_system& system, const runtime::slot_limits& slots) {
-  cx.level->set_limits(cx.type.limits);
+  cx.level->set_limits(cx.limits(cx.type.limits));
   for (auto* slot : {&cx.pool, &cx.checker, &cx.populator, &cx.expirer}) *slot = runtime::slot_ref::make(system, slots);
-  for (std::uint32_t i = 0; i < cx.type.populator_workers; ++i)
-    cx.walkers.push_back(runtime::slot_ref::make(system, slots));
+  const auto workers = cx.rules().walks.share(cx.type.populator_workers);
+  for (std::uint64_t i = 0; i < workers; ++i) cx.walkers.push_back(runtime::slot_ref::make(system, slots));
+}
+
+std::vector<std::shared_ptr<const type_context>> make_issuers(const type_context& one, caf::actor_system& system,
+                                                              const runtime::slot_limits& slots) {
+  std::vector<std::shared_ptr<type_context>> made;
+  const auto addresses = std::make_shared<std::vector<issuer_address>>();
+  for (const auto& part : storage::id_partitions(one.type)) {
+    auto cx = std::make_shared<type_context>(one);
+    cx->part = part;
+    cx->level = std::make_shared<level_gauge>();
+    make_addresses(*cx, system, slots);
+    addresses->push_back({part, cx->pool});
+    made.push_back(std::move(cx));
+  }
+  if (made.size() > 1)
+    for (auto& cx : made) cx->issuers = addresses;
+  return {made.begin(), made.end()};
 }
 
 runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const type_context>>& types,
                                         const cast_options& options) {
   std::vector<runtime::child_spec> subtrees;
+  std::vector<runtime::child_spec> issuers; // of the type at hand
   for (const auto& cx : types) {
     std::vector<runtime::child_spec> children;
     const auto add = [&](runtime::child_spec child, const runtime::slot_ref& slot) {
@@ -35,7 +55,13 @@ runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const 
     add(runtime::child_of<populator_actor>("populator", "populator", cx), cx->populator);
     add(runtime::child_of<checker_actor>("checker", "checker", cx), cx->checker);
     add(runtime::child_of<expirer_actor>("expirer", "expirer", cx), cx->expirer);
-    subtrees.push_back(runtime::subtree(cx->type.name, options.supervision, std::move(children)));
+    if (cx->type.issuers == 1) {
+      subtrees.push_back(runtime::subtree(cx->type.name, options.supervision, std::move(children)));
+      continue;
+    }
+    issuers.push_back(runtime::subtree(fmt::format("{}", cx->part.issuer), options.supervision, std::move(children)));
+    if (issuers.size() == cx->type.issuers)
+      subtrees.push_back(runtime::subtree(cx->type.name, options.supervision, std::exchange(issuers, {})));
   }
   return runtime::subtree("identifiers", options.supervision, std::move(subtrees));
 }

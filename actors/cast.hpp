@@ -19,7 +19,13 @@ struct cast_options {
 /// Gives every actor of the type its address. Call it once per context, before the tree is built.
 void make_addresses(type_context& cx, caf::actor_system& system, const runtime::slot_limits& slots);
 
-/// "identifiers" with one subtree per type: pool, checker, populator, walkers, expirer.
+/// The contexts of all issuers of a type, with their addresses; they know each other.
+/// @param one of any issuer, without addresses
+[[nodiscard]] std::vector<std::shared_ptr<const type_context>>
+make_issuers(const type_context& one, caf::actor_system& system, const runtime::slot_limits& slots);
+
+/// "identifiers" with one subtree per type: pool, checker, populator, walkers, expirer. A type with several issuers has
+/// one such subtree for each, by its number. The issuers of a type stand side by side.
 [[nodiscard]] runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const type_context>>& types,
                                                       const cast_options& options);
 

@@ -191,6 +191,27 @@ struct reclaim_ids {
   runtime::reply_to<reclaim_answer> reply;
 };
 
+/// pool -> pool of another issuer: give me some, I lack `wanted` and have walked everything. It may be lost: whoever
+/// still lacks something asks again.
+struct borrow_ids {
+  std::uint32_t taker = 0;
+  std::uint64_t wanted = 0;
+};
+
+/// pool -> pool of another issuer: these are yours. Sent when the giver's rows are durable, and again until the taker
+/// says that it has them.
+struct grant_ids {
+  std::uint32_t giver = 0;
+  std::uint64_t number = 0; ///< counted by giver and taker
+  std::string ids;          ///< identifiers::granted_id, encoded
+};
+
+/// pool -> pool of another issuer: that grant is durable here. Whoever took it before says so again.
+struct grant_taken {
+  std::uint32_t taker = 0;
+  std::uint64_t number = 0;
+};
+
 /// Populator to checker: it was started anew, and what it was doing is lost.
 struct refill_lost {};
 
@@ -238,6 +259,7 @@ inline std::size_t approximate_size(const import_ids& m) {
   return sizeof(m) + m.rows.size() * (sizeof(identifiers::import_row) + identifiers::import_id_bytes_max);
 }
 inline std::size_t approximate_size(const apply_due& m) { return sizeof(m) + m.value.size(); }
+inline std::size_t approximate_size(const grant_ids& m) { return sizeof(m) + m.ids.size(); }
 
 // -- how they are serialised: for dead letters, and for other nodes
 // ----------------------------------------------------
@@ -329,6 +351,19 @@ typename I::result_type inspect(I& f, tenure_granted& x) {
   return f(caf::meta::type_name("tenure_granted"), x.generation, x.shard, x.partition, x.token);
 }
 
+template <class I>
+typename I::result_type inspect(I& f, borrow_ids& x) {
+  return f(caf::meta::type_name("borrow_ids"), x.taker, x.wanted);
+}
+template <class I>
+typename I::result_type inspect(I& f, grant_ids& x) {
+  return f(caf::meta::type_name("grant_ids"), x.giver, x.number, x.ids);
+}
+template <class I>
+typename I::result_type inspect(I& f, grant_taken& x) {
+  return f(caf::meta::type_name("grant_taken"), x.taker, x.number);
+}
+
 } // namespace matricula::actors
 
 CAF_BEGIN_TYPE_ID_BLOCK(matricula, caf::first_custom_type_id)
@@ -351,4 +386,7 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::reclaim_ids))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::trim_journals))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::journal_trimmed))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::import_ids))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::borrow_ids))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::grant_ids))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::grant_taken))
 CAF_END_TYPE_ID_BLOCK(matricula)

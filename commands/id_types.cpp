@@ -30,6 +30,7 @@ result<type_options> type_options_of(const std::string& name, const config::type
   o.cool_off = std::chrono::seconds(s.cool_off_seconds);
   o.limits = {s.pool_min, s.pool_target};
   o.populator_workers = s.populator_workers;
+  o.issuers = s.issuing_shards;
 
   auto& r = o.format.rules;
   const auto& changed = s.rules;
@@ -55,6 +56,12 @@ result<std::vector<id_type>> make_types(const config::identifier_settings& setti
     if (!options) return std::unexpected(options.error());
     auto type = make_type(*options, key, random);
     if (!type) return std::unexpected(type.error());
+    if (type->issuers > 1 && type->space->domain_size() < several_issuers_from)
+      return fail(
+          errc::invalid_argument,
+          fmt::format("identifiers.types.{}.issuing_shards: found {}; a type with fewer than {} raw numbers has "
+                      "1. Set it to 1, or configure a longer type.",
+                      name, type->issuers, several_issuers_from));
     types.push_back(std::move(*type));
   }
   if (types.empty())

@@ -248,16 +248,14 @@ result<void> node::parts::start_actors() {
   cast.slots.buffer_max = r.slot_buffer_messages_max;
   cast.mailbox_messages_max = r.mailbox_messages_max;
   for (auto& type : *types) {
-    auto cx = std::make_shared<actors::type_context>();
-    cx->part = {storage::id_shard(type.name), type.number, type.rules.of};
-    cx->type = std::move(type);
-    cx->log = log.get();
-    cx->time = decisions.get();
-    cx->monotonic = &time;
-    cx->make_random = [] { return std::make_unique<secure_random>(); };
-    cx->options.purge_after = std::chrono::days(s.idempotency.retention_days);
-    actors::make_addresses(*cx, *system, cast.slots);
-    contexts.push_back(std::move(cx));
+    actors::type_context cx;
+    cx.type = std::move(type);
+    cx.log = log.get();
+    cx.time = decisions.get();
+    cx.monotonic = &time;
+    cx.make_random = [] { return std::make_unique<secure_random>(); };
+    cx.options.purge_after = std::chrono::days(s.idempotency.retention_days);
+    for (auto& issuer : actors::make_issuers(cx, *system, cast.slots)) contexts.push_back(std::move(issuer));
   }
   runtime::supervisor_options at_root = cast.supervision;
   at_root.how = runtime::strategy::one_for_all;
@@ -267,7 +265,7 @@ result<void> node::parts::start_actors() {
     auto when = runtime::cron_expression::parse(s.identifiers.expirer_schedule, s.identifiers.time_zone);
     if (!when) return std::unexpected(when.error());
     schedule.jobs.push_back(
-        {.name = "expirer/" + cx->type.name,
+        {.name = "expirer/" + cx->name(),
          .when = std::move(*when),
          .on_missed = s.identifiers.expirer_on_missed == config::missed_run::skip ? runtime::missed_run::skip
                                                                                   : runtime::missed_run::catch_up,
@@ -526,7 +524,7 @@ result<std::unique_ptr<node>> node::start(node_options options) {
   log::info("node.started", "The node accepts requests.",
             {{"port", p->port},
              {"store", p->store->directory()},
-             {"types", p->contexts.size()},
+             {"types", p->door->types().size()},
              {"last_group", p->store->last_group().number}});
   return std::unique_ptr<node>(new node(std::move(p)));
 }

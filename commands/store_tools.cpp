@@ -5,8 +5,8 @@
 #include "config/report.hpp"
 #include "foundation/random.hpp"
 #include "storage/backup.hpp"
-#include "storage/identifiers.hpp"
 #include "storage/id_trail_verifier.hpp"
+#include "storage/identifiers.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/restored_store.hpp"
 #include "storage/store.hpp"
@@ -129,9 +129,11 @@ result<std::pair<std::string, std::uint64_t>> parse_skip(const std::string& text
   return std::pair(equals == std::string::npos ? std::string{} : text.substr(0, equals), n);
 }
 
-/// The counter above everything that each type has issued, in the old folder.
-result<std::map<std::string, std::uint64_t>> high_water_of(const std::string& folder, const storage::store& restored,
-                                                           timestamp as_of) {
+/// By type and issuer.
+using starts_of_types = std::map<std::string, std::vector<std::uint64_t>>;
+
+/// The counter above everything that each issuer of each type has issued, in the old folder.
+result<starts_of_types> high_water_of(const std::string& folder, const storage::store& restored, timestamp as_of) {
   if (!has_store(folder)) return fail(errc::not_found, fmt::format("There is no store in {}.", folder));
   std::error_code unknown;
   if (std::filesystem::equivalent(folder, restored.directory(), unknown) || unknown)
@@ -154,24 +156,27 @@ result<std::map<std::string, std::uint64_t>> high_water_of(const std::string& fo
   const auto rows = (*old)->latest();
   const auto setups = storage::find_types(*rows);
   if (!setups) return std::unexpected(setups.error());
-  std::map<std::string, std::uint64_t> found;
-  for (const auto& setup : *setups) {
-    const auto counters = storage::find_pool(*rows, {storage::id_shard(setup.name), setup.number, setup.of});
-    if (!counters) return std::unexpected(counters.error());
-    found[setup.name] = counters->issued_to;
-  }
+  starts_of_types found;
+  for (const auto& setup : *setups)
+    for (const auto& part : storage::id_partitions(setup.name, setup.number, setup.of, setup.issuers)) {
+      const auto counters = storage::find_pool(*rows, part);
+      if (!counters) return std::unexpected(counters.error());
+      found[setup.name].push_back(counters->issued_to);
+    }
   return found;
 }
 
-/// The counter after so many more identifiers: found by walking, as the node finds them.
-std::uint64_t counter_after(const identifiers::id_type& type, std::uint64_t from, std::uint64_t identifiers) {
+/// The index after so many more identifiers of an issuer: found by walking, as the node finds them.
+std::uint64_t index_after(const identifiers::pool_rules& issuer, const identifiers::id_type& type, std::uint64_t from,
+                          std::uint64_t identifiers) {
   constexpr std::uint64_t chunk = 65'536;
+  const auto& walks = issuer.walks;
   std::vector<identifiers::candidate> found;
-  while (identifiers > 0 && from < type.rules.end) {
-    const auto to = from + std::min(chunk, type.rules.end - from);
+  while (identifiers > 0 && from < issuer.end) {
+    const auto to = from + std::min(chunk, issuer.end - from);
     found.clear();
-    (void)type.space->walk({from, to}, found);
-    if (found.size() >= identifiers) return found[identifiers - 1].counter + 1;
+    (void)type.space->walk({walks.counter(from), walks.counter(to - 1) + 1, walks.of}, found);
+    if (found.size() >= identifiers) return walks.index(found[identifiers - 1].counter) + 1;
     identifiers -= found.size();
     from = to;
   }
@@ -212,7 +217,7 @@ result<void> settle_all(const settle_options& options, const config::settings& s
                       setup.name));
 
   // Everything is known before anything changes.
-  std::map<std::string, std::uint64_t> starts;
+  starts_of_types starts;
   if (!options.old_data.empty()) {
     auto found = high_water_of(options.old_data, store, as_of);
     if (!found) return std::unexpected(found.error());
@@ -234,10 +239,15 @@ result<void> settle_all(const settle_options& options, const config::settings& s
                                 type.name));
       continue;
     }
-    const auto counters =
-        storage::find_pool(*store.latest(), {storage::id_shard(type.name), type.number, type.rules.of});
-    if (!counters) return std::unexpected(counters.error());
-    starts[type.name] = counter_after(type, counters->issued_to, skip->second);
+    // Any issuer may have issued all of them. And what it gave to the others went out of its own counters, too: of that
+    // they may still have as much as one request and one grant left, each.
+    const auto lent = (type.issuers - 1) * (settings.identifiers.batch_count_max + identifiers::grant_ids_max);
+    for (const auto& part : storage::id_partitions(type)) {
+      const auto counters = storage::find_pool(*store.latest(), part);
+      if (!counters) return std::unexpected(counters.error());
+      starts[type.name].push_back(
+          index_after(type.rules_of(part.issuer), type, counters->issued_to, skip->second + lent));
+    }
   }
   if (!added->empty()) {
     storage::batch setups_added(storage::shard_id{0});
@@ -247,10 +257,15 @@ result<void> settle_all(const settle_options& options, const config::settings& s
       return std::unexpected(written.error());
   }
   for (const auto& type : *types) {
-    const auto done = storage::settle_restored(store, type, starts[type.name]);
-    if (!done) return std::unexpected(done.error());
-    fmt::print("{:<24} goes on at counter {}, {} passed over; {} released identifiers retired\n", type.name,
-               done->starts_at, done->passed, done->retired);
+    auto& start_at = starts[type.name];
+    start_at.resize(type.issuers);
+    for (std::uint32_t issuer = 0; issuer < type.issuers; ++issuer) {
+      const auto done = storage::settle_restored(store, type, start_at[issuer], issuer);
+      if (!done) return std::unexpected(done.error());
+      fmt::print("{:<24} goes on at counter {}, {} passed over; {} released identifiers retired\n",
+                 type.issuers == 1 ? type.name : fmt::format("{}/{}", type.name, issuer), done->starts_at, done->passed,
+                 done->retired);
+    }
   }
   return storage::unmark_restored(settings.storage.data_dir);
 }

@@ -315,6 +315,10 @@ std::vector<setting> type_rows() {
               "identifiers", when::reload, "What a refill fills up to. Not below pool_min."),
       integer("identifiers.types.<type>.populator_workers", bound_in_type<&S::populator_workers>(), 2, 1, 64, "workers",
               when::restart, "Workers that share a refill."),
+      integer("identifiers.types.<type>.issuing_shards", bound_in_type<&S::issuing_shards>(), 1, 1, 64, "shards",
+              when::restart,
+              "Issuers that share the type's identifiers and work side by side. More than 1 only for spaces of 10 "
+              "million raw numbers or more, and fixed once the type has started."),
   };
 }
 

@@ -123,6 +123,7 @@ struct type_settings {
   std::uint32_t pool_min = 0;
   std::uint32_t pool_target = 0;
   std::uint32_t populator_workers = 0;
+  std::uint32_t issuing_shards = 1; ///< fixed once the type has started
   rule_settings rules;
   bool operator==(const type_settings&) const = default;
 };

@@ -2,6 +2,7 @@
 
 #include "foundation/bytes.hpp"
 #include "foundation/digest.hpp"
+#include "storage/grants.hpp"
 #include "storage/keys.hpp"
 
 #include <fmt/format.h>
@@ -19,7 +20,8 @@ constexpr std::string_view types_prefix{"\0type/", 6};
 constexpr std::uint8_t type_setup_version = 1;
 /// After a type's own key in column pools: an index row of an imported identifier.
 constexpr std::uint8_t import_index = 1;
-constexpr std::size_t import_id_at = 4; ///< bytes before the identifier in such a key
+constexpr std::size_t import_id_at = 4;             ///< bytes before the identifier in such a key
+constexpr std::uint8_t type_setup_with_issuers = 2; ///< written for more than one
 
 byte_writer key_of(const id_partition& part) {
   byte_writer key;
@@ -65,6 +67,7 @@ std::string describe(const id_record& r) {
   if (!r.holder.empty()) out += fmt::format(R"(,"holder":{})", json_string(r.holder));
   if (!r.idempotency_ref.empty()) out += fmt::format(R"(,"idempotency_ref":"{}")", to_hex(r.idempotency_ref));
   if (r.foreign) out += R"(,"foreign":true)";
+  if (r.state == id_state::granted) out += fmt::format(R"(,"granted_to_issuer":{})", r.granted_to);
   out += R"(,"history":[)";
   for (std::size_t i = 0; i < r.history.size(); ++i) {
     const auto& e = r.history[i];
@@ -117,6 +120,14 @@ std::string id_partition::import_key(std::string_view id) const {
 
 shard_id id_shard(std::string_view type_name, std::uint32_t issuer) {
   return shard_of(fmt::format("ids/{}/{}", type_name, issuer));
+}
+
+std::vector<id_partition> id_partitions(std::string_view type_name, std::uint16_t number, lifecycle of,
+                                        std::uint32_t issuers) {
+  std::vector<id_partition> all;
+  for (std::uint32_t i = 0; i < issuers; ++i)
+    all.push_back({id_shard(type_name, i), static_cast<std::uint16_t>(number + i), of, i});
+  return all;
 }
 
 void put_rows(batch& into, const id_partition& part, const pool_changes& changes, const pool_counters& counters) {
@@ -184,22 +195,39 @@ result<void> walk_imports(const view& v, const id_partition& part,
   return walked;
 }
 
-result<std::optional<id_place>> find_place(const view& v, const id_partition& part, const id_type& type,
-                                           std::string_view id, bool imports_exist) {
+const id_partition& home_of(std::span<const id_partition> issuers, std::string_view id,
+                            std::optional<std::uint64_t> counter) {
+  const auto count = static_cast<std::uint32_t>(issuers.size());
+  return issuers[counter ? *counter % count : issuer_of_key(id, count)];
+}
+
+result<std::optional<id_place>> find_place(const commit_log& log, std::span<const id_partition> issuers,
+                                           const id_type& type, std::string_view id, bool imports_exist) {
+  const auto at = [&](std::uint64_t counter) -> result<id_place> {
+    auto owned = find_owner(log, issuers, counter);
+    if (!owned) return std::unexpected(owned.error());
+    return id_place{counter, std::move(owned->record)};
+  };
+  std::optional<std::uint64_t> counter;
+  if (const auto found = type.space->counter_of(id); found && *found < type.rules.end)
+    counter = static_cast<std::uint64_t>(*found);
   std::optional<id_place> generated;
-  if (const auto counter = type.space->counter_of(id); counter && *counter < type.rules.end) {
-    auto record = find_record(v, part, static_cast<std::uint64_t>(*counter));
-    if (!record) return std::unexpected(record.error());
-    generated = id_place{static_cast<std::uint64_t>(*counter), std::move(*record)};
-    if (generated->record || !imports_exist) return generated;
+  if (counter) {
+    auto place = at(*counter);
+    if (!place) return std::unexpected(place.error());
+    generated = std::move(*place);
+    if (generated->record) return generated;
   }
   if (!imports_exist) return generated;
-  const auto slot = find_import(v, part, id);
+  const auto& home = home_of(issuers, id, counter);
+  const auto rows = log.read(home.shard);
+  if (!rows) return std::unexpected(rows.error());
+  const auto slot = find_import(**rows, home, id);
   if (!slot) return std::unexpected(slot.error());
   if (!*slot) return generated;
-  auto record = find_record(v, part, **slot);
-  if (!record) return std::unexpected(record.error());
-  return std::optional(id_place{**slot, std::move(*record)});
+  auto place = at(**slot);
+  if (!place) return std::unexpected(place.error());
+  return std::optional(std::move(*place));
 }
 
 result<std::vector<due_row>> find_due(const view& v, const id_partition& part, timestamp from, timestamp to,
@@ -254,7 +282,9 @@ result<type_setup> decode_type_setup(std::string_view key, std::string_view valu
   setup.of = static_cast<lifecycle>(of);
   setup.space = in.text();
   setup.key_fingerprint = in.text();
-  if (version != type_setup_version || of > 2 || !in.done())
+  if (version == type_setup_with_issuers) setup.issuers = static_cast<std::uint32_t>(in.varint());
+  const bool version_known = version == type_setup_version || version == type_setup_with_issuers;
+  if (!version_known || of > 2 || setup.issuers < 1 || setup.issuers > issuers_max || !in.done())
     return fail(errc::corrupt, "identifier type: unknown version, cut short or too long");
   return setup;
 }
@@ -278,30 +308,32 @@ result<std::vector<type_setup>> find_types(const view& v) {
 result<std::string> describe_type_setup(std::string_view key, std::string_view value) {
   const auto setup = decode_type_setup(key, value);
   if (!setup) return std::unexpected(setup.error());
-  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}"}})",
+  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}","issuers":{}}})",
                      json_string(setup->name), setup->number, to_string(setup->of), json_string(setup->space),
-                     setup->key_fingerprint);
+                     setup->key_fingerprint, setup->issuers);
 }
 
 void put(batch& into, const type_setup& setup) {
   byte_writer value;
-  value.u8(type_setup_version)
+  value.u8(setup.issuers > 1 ? type_setup_with_issuers : type_setup_version)
       .big16(setup.number)
       .u8(static_cast<std::uint8_t>(setup.of))
       .text(setup.space)
       .text(setup.key_fingerprint);
+  if (setup.issuers > 1) value.varint(setup.issuers);
   into.put(column::meta, std::string(types_prefix) + setup.name, value.str());
 }
 
 result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored, std::span<id_type> types) {
   std::vector<type_setup> added;
   std::uint16_t next = 1;
-  for (const auto& s : stored) next = std::max<std::uint16_t>(next, static_cast<std::uint16_t>(s.number + 1));
+  for (const auto& s : stored) next = std::max<std::uint16_t>(next, static_cast<std::uint16_t>(s.number + s.issuers));
   for (auto& type : types) {
-    type_setup wanted{type.name, 0, type.rules.of, describe_space(type), type.key_fingerprint};
+    type_setup wanted{type.name, 0, type.rules.of, describe_space(type), type.key_fingerprint, type.issuers};
     const auto known = std::ranges::find(stored, type.name, &type_setup::name);
     if (known == stored.end()) {
-      wanted.number = type.number = next++;
+      wanted.number = type.number = next;
+      next = static_cast<std::uint16_t>(next + type.issuers);
       added.push_back(std::move(wanted));
       continue;
     }
@@ -323,6 +355,12 @@ result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
           fmt::format("identifier type '{}': its length, alphabet and rules cannot change once it was started. Stored: "
                       "{}. Configured: {}. Put the old ones back, or configure a new type.",
                       type.name, known->space, wanted.space));
+    if (known->issuers != wanted.issuers)
+      return fail(
+          errc::invalid_argument,
+          fmt::format("identifier type '{}': it was started with issuing_shards = {}, not {}. Its identifiers are "
+                      "shared out among them for good: put the old number back, or configure a new type.",
+                      type.name, known->issuers, wanted.issuers));
   }
   return added;
 }
@@ -343,19 +381,20 @@ result<std::string> describe_id_row(column where, std::string_view key, std::str
     return fmt::format(R"({},"counter":{},"record":{}}})", head, counter, describe(*record));
   }
   case column::pools: {
-    if (!in.done() && in.u8() == import_index) {
+    if (const auto rest = in.rest(); !rest.empty()) {
+      if (static_cast<std::uint8_t>(rest.front()) != import_index) return describe_grant_row(key, value);
       const auto counter = decode_import(value);
       if (!counter) return std::unexpected(counter.error());
-      return fmt::format(R"({},"imported":{},"counter":{}}})", head, json_string(in.rest()), *counter);
+      return fmt::format(R"({},"imported":{},"counter":{}}})", head, json_string(rest.substr(1)), *counter);
     }
     auto c = decode_pool_counters(value);
     if (!in.done()) return fail(errc::corrupt, "pool: malformed key");
     if (!c) return std::unexpected(c.error());
     return fmt::format(
-        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}","reuse_from":{},"imported":{},"imported_foreign":{},"imported_reuse_from":{}}})",
+        R"({},"issued_to":{},"walked_to":{},"filtered":{},"fresh":{},"released":{},"issued":{},"assigned":{},"cooling":{},"retired":{},"granted":{},"issues_total":{},"due_floor":"{}","reuse_from":{},"imported":{},"imported_foreign":{},"imported_reuse_from":{},"borrowed":{},"in_transit":{},"handovers":{}}})",
         head, c->issued_to, c->walked_to, c->filtered, c->fresh, c->released, c->issued, c->assigned, c->cooling,
         c->retired, c->granted, c->issues_total, to_rfc3339(c->due_floor), c->reuse_from, c->imported,
-        c->imported_foreign, c->imported_reuse_from);
+        c->imported_foreign, c->imported_reuse_from, c->borrowed, c->in_transit, c->handovers);
   }
   case column::released: {
     const auto slot = in.big64();

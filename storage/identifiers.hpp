@@ -10,14 +10,18 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace matricula::storage {
 
-/// Where one type's rows are.
+class commit_log;
+
+/// Where the rows of one issuer of a type are.
 struct id_partition {
   shard_id shard;
-  std::uint16_t number = 0; ///< of the type
+  std::uint16_t number = 0; ///< of the type, and counted on for its further issuers: two may live in one shard
   identifiers::lifecycle of = identifiers::lifecycle::pool;
+  std::uint32_t issuer = 0;
 
   [[nodiscard]] column records() const noexcept;
   [[nodiscard]] std::string record_key(std::uint64_t counter) const;
@@ -32,6 +36,14 @@ struct id_partition {
 
 /// The shard of an issuer of a type.
 [[nodiscard]] shard_id id_shard(std::string_view type_name, std::uint32_t issuer = 0);
+
+/// Where the rows of all issuers of a type are, in the order of their numbers.
+/// @param number of the type
+[[nodiscard]] std::vector<id_partition> id_partitions(std::string_view type_name, std::uint16_t number,
+                                                      identifiers::lifecycle of, std::uint32_t issuers);
+[[nodiscard]] inline std::vector<id_partition> id_partitions(const identifiers::id_type& type) {
+  return id_partitions(type.name, type.number, type.rules.of, type.issuers);
+}
 
 /// Adds everything in `changes`, and the counters as they are after it; without a row of the audit trail. Whoever
 /// changes identifiers writes through id_ledger, which calls this.
@@ -55,9 +67,13 @@ struct id_place {
   std::uint64_t counter = 0;
   std::optional<identifiers::id_record> record; ///< none: it was never issued
 };
+/// The issuer that takes in an identifier from elsewhere: that of its counter, if it has one.
+[[nodiscard]] const id_partition& home_of(std::span<const id_partition> issuers, std::string_view id,
+                                          std::optional<std::uint64_t> counter);
 /// By its text: first where the permutation has it, then, when anything was imported, among that. Nothing for what is
 /// neither an identifier of the type nor imported. Errors: corrupt, io.
-[[nodiscard]] result<std::optional<id_place>> find_place(const view& v, const id_partition& part,
+/// @param issuers of the type, in the order of their numbers
+[[nodiscard]] result<std::optional<id_place>> find_place(const commit_log& log, std::span<const id_partition> issuers,
                                                          const identifiers::id_type& type, std::string_view id,
                                                          bool imports_exist);
 
@@ -78,6 +94,7 @@ struct type_setup {
   identifiers::lifecycle of = identifiers::lifecycle::pool;
   std::string space;           ///< length, alphabet and rules in words
   std::string key_fingerprint; ///< hexadecimal
+  std::uint32_t issuers = 1;
   bool operator==(const type_setup&) const = default;
 };
 [[nodiscard]] result<std::vector<type_setup>> find_types(const view& v);
@@ -88,8 +105,8 @@ void put(batch& into, const type_setup& setup); ///< @pre the batch is of shard 
 [[nodiscard]] result<std::string> describe_type_setup(std::string_view key, std::string_view value);
 
 /// Gives each type its number: the stored one, or the next free one. Returns the setups that must be written before the
-/// types are used. Errors: invalid_argument when a type's lifecycle, space or key differs from how it first started;
-/// the message says what to do.
+/// types are used. Errors: invalid_argument when a type's lifecycle, space, key or number of issuers differs from how
+/// it first started; the message says what to do.
 [[nodiscard]] result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
                                                            std::span<identifiers::id_type> types);
 

@@ -1,6 +1,7 @@
 #include "storage/identifiers_verifier.hpp"
 
 #include "foundation/bytes.hpp"
+#include "storage/grants.hpp"
 #include "storage/id_trail_verifier.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/keys.hpp"
@@ -8,40 +9,106 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace matricula::storage {
 
 using namespace identifiers;
 
+/// What the check of the grants needs to know of an issuer.
+struct issuer_rows {
+  pool_counters counters;
+  std::vector<std::uint64_t> owned; ///< counters of its records
+  std::vector<std::uint64_t> given; ///< of those that it gave away
+};
+
 namespace {
+
 /// One number for an assignment. Slots of imported identifiers keep their highest bit.
 std::uint64_t assignment_key(std::uint64_t counter, std::uint32_t assignment) {
   return (counter << 16 | (assignment & 0xffff)) ^ (counter & import_base);
 }
+
+/// Every identifier that was given away has one owner, or is on its way to one.
+void check_grants(const view& rows, std::span<const id_partition> issuers, std::span<const issuer_rows> found,
+                  const std::function<void(std::string)>& bad) {
+  std::unordered_set<std::uint64_t> on_their_way;
+  for (std::size_t giver = 0; giver < issuers.size(); ++giver) {
+    std::uint64_t in_transit = 0;
+    for (std::uint32_t taker = 0; taker < issuers.size(); ++taker) {
+      const auto given = find_given(rows, issuers[giver], taker);
+      const auto taken = find_taken(rows, issuers[taker], static_cast<std::uint32_t>(giver));
+      if (!given || !taken) {
+        bad(!given ? given.error().message : taken.error().message);
+        continue;
+      }
+      if (*taken > given->number)
+        bad(fmt::format("issuer {} took grant {} of issuer {}, which gave {}", taker, *taken, giver, given->number));
+      in_transit += given->ids.size();
+      if (*taken < given->number)
+        for (const auto& id : given->ids)
+          if (!on_their_way.insert(id.counter).second) bad(fmt::format("counter {} is on its way twice", id.counter));
+    }
+    if (in_transit != found[giver].counters.in_transit)
+      bad(fmt::format("in transit: the counter of issuer {} says {}, the rows say {}", giver,
+                      found[giver].counters.in_transit, in_transit));
+  }
+  std::unordered_map<std::uint64_t, std::size_t> owner;
+  for (std::size_t i = 0; i < issuers.size(); ++i)
+    for (const auto counter : found[i].owned) {
+      if (!owner.emplace(counter, i).second) bad(fmt::format("counter {} belongs to two issuers", counter));
+      if (on_their_way.contains(counter)) bad(fmt::format("counter {} is on its way and has arrived", counter));
+    }
+  const auto check_owner = [&](std::uint64_t counter) {
+    const auto end = find_owner(rows, issuers, counter);
+    if (!end) return bad(end.error().message);
+    const auto known = owner.find(counter);
+    if (known == owner.end() ? !on_their_way.contains(counter) : known->second != end->issuer)
+      bad(fmt::format("counter {} was given away and its way does not end at one owner", counter));
+  };
+  for (std::size_t i = 0; i < issuers.size(); ++i) {
+    for (const auto counter : found[i].given) check_owner(counter);
+    for (const auto counter : found[i].owned)
+      if (counter % issuers.size() != i) check_owner(counter);
+  }
+}
+
 } // namespace
 
 void identifiers_verifier::check(const view& rows, verify_report& report) const {
   const auto setups = find_types(rows);
   if (!setups) return report.add(name(), setups.error().message);
-  for (const auto& setup : *setups) check_type(rows, report, setup.name, setup.number, setup.of);
+  for (const auto& setup : *setups) check_type(rows, report, setup);
 }
 
-void identifiers_verifier::check_type(const view& rows, verify_report& report, const std::string& type_name,
-                                      std::uint16_t number, lifecycle of) const {
-  const id_partition part{id_shard(type_name), number, of};
-  const auto bad = [&](std::string what) { report.add(name(), fmt::format("type {}: {}", type_name, what)); };
+void identifiers_verifier::check_type(const view& rows, verify_report& report, const type_setup& setup) const {
+  const auto issuers = id_partitions(setup.name, setup.number, setup.of, setup.issuers);
+  std::vector<issuer_rows> found(issuers.size());
+  for (std::size_t i = 0; i < issuers.size(); ++i) check_issuer(rows, report, setup, issuers[i], found[i]);
+  if (issuers.size() > 1)
+    check_grants(rows, issuers, found,
+                 [&](std::string what) { report.add(name(), fmt::format("type {}: {}", setup.name, what)); });
+}
+
+void identifiers_verifier::check_issuer(const view& rows, verify_report& report, const type_setup& setup,
+                                        const id_partition& part, issuer_rows& of_issuer) const {
+  const auto& type_name = setup.name;
+  const issuing_class walks{part.issuer, setup.issuers};
+  const auto who = setup.issuers == 1 ? type_name : fmt::format("{}/{}", type_name, part.issuer);
+  const auto bad = [&](std::string what) { report.add(name(), fmt::format("type {}: {}", who, what)); };
   const auto counters = find_pool(rows, part);
   if (!counters) return bad(counters.error().message);
   if (!counters->balanced())
-    bad(fmt::format("walked {} + imported {} is not the sum of what became of it: filtered {} + available {} + issued "
-                    "{} + assigned "
-                    "{} + cooling {} + "
-                    "retired {} + granted {}",
-                    counters->walked_to, counters->imported, counters->filtered, counters->available(),
-                    counters->issued, counters->assigned, counters->cooling, counters->retired, counters->granted));
+    bad(fmt::format(
+        "walked {} + imported {} + borrowed {} is not the sum of what became of it: filtered {} + available "
+        "{} + issued {} + assigned {} + cooling {} + retired {} + granted {}",
+        counters->walked_to, counters->imported, counters->borrowed, counters->filtered, counters->available(),
+        counters->issued, counters->assigned, counters->cooling, counters->retired, counters->granted));
   const auto known = std::ranges::find(types_, type_name, &id_type::name);
   const auto* space = known == types_.end() ? nullptr : known->space.get();
 
@@ -68,7 +135,7 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
 
   std::map<id_state, std::uint64_t> states;
   std::uint64_t slots = 0, foreign = 0;
-  std::uint64_t records = 0;
+  std::uint64_t records = 0, borrowed = 0;
   std::unordered_set<std::uint64_t> available;
   std::vector<std::uint64_t> ids;
   const auto walked = walk_records(rows, part, 0, [&](std::uint64_t counter, const id_record& r) {
@@ -77,11 +144,20 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
     ids.push_back(hash64(r.id));
     if (r.state == id_state::available) available.insert(counter);
     const bool imported = is_import_slot(counter);
-    if (counter >= (imported ? import_base + counters->imported : counters->issued_to))
+    if (!walks.holds(counter))
+      ++borrowed;
+    else if (imported ? import_number(walks, counter) >= counters->imported
+                      : walks.index(counter) >= counters->issued_to)
       bad(fmt::format("counter {} has a record but was never issued", counter));
-    if (r.history.empty() || r.history.back().to != r.state)
+    (r.state == id_state::granted ? of_issuer.given : of_issuer.owned).push_back(counter);
+    // What was given away stays as it was, and what was borrowed and never issued has no history yet.
+    const auto last = r.history.empty() ? id_state::available : r.history.back().to;
+    if (r.state == id_state::granted ? last != id_state::available
+                                     : last != r.state || (r.history.empty() && r.assignment != 0))
       bad(fmt::format("counter {}: its history does not end in its state", counter));
-    if (imported) {
+    if (imported && !walks.holds(counter)) {
+      // Lent by the issuer that imported it, which keeps its place in the index.
+    } else if (imported) {
       ++slots;
       foreign += r.foreign ? 1 : 0;
       const auto place = find_import(rows, part, r.id);
@@ -114,6 +190,11 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
   compare("cooling", counters->cooling, states[id_state::expired]);
   compare("retired", counters->retired, states[id_state::retired]);
   compare("released", counters->released, available.size());
+  compare("borrowed", counters->borrowed, borrowed);
+  // After a restore it also counts what was passed over.
+  if (counters->reuse_from == 0 || counters->granted < states[id_state::granted])
+    compare("granted", counters->granted, states[id_state::granted]);
+  if (setup.issuers > 1) of_issuer.counters = *counters;
 
   std::uint64_t index_rows = 0;
   if (const auto ok = walk_imports(rows, part, [&](std::string_view, std::uint64_t) { return ++index_rows, true; });
@@ -136,7 +217,7 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
       bad(fmt::format("the released list's place {} names an identifier that is not available", slot));
     if (!listed.insert(counter).second) bad(fmt::format("the released list names counter {} twice", counter));
   }
-  report.count("identifiers of type " + type_name, records);
+  report.count("identifiers of type " + type_name, records - states[id_state::granted]);
   report.count("due rows", due_rows);
 }
 

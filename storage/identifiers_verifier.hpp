@@ -1,6 +1,7 @@
 /// Whether the rows of the identifier types agree with each other: what `matricula verify` asks of them.
 #pragma once
 #include "domain/identifiers/type.hpp"
+#include "storage/identifiers.hpp"
 #include "storage/inspect.hpp"
 #include "storage/verify.hpp"
 
@@ -8,8 +9,11 @@
 
 namespace matricula::storage {
 
+struct issuer_rows;
+
 /// Counters against records, the released list against records, the due index against records both ways, and no
-/// identifier twice. With the types (their key at hand) also that each identifier is the one of its counter.
+/// identifier twice; of several issuers each by itself, and that every identifier which was given away has one owner or
+/// is on its way. With the types (their key at hand) also that each identifier is the one of its counter.
 class identifiers_verifier final : public verifier {
 public:
   explicit identifiers_verifier(std::vector<identifiers::id_type> types = {}) : types_(std::move(types)) {}
@@ -17,8 +21,9 @@ public:
   void check(const view& rows, verify_report& report) const override;
 
 private:
-  void check_type(const view& rows, verify_report& report, const std::string& name, std::uint16_t number,
-                  identifiers::lifecycle of) const;
+  void check_type(const view& rows, verify_report& report, const type_setup& setup) const;
+  void check_issuer(const view& rows, verify_report& report, const type_setup& setup, const id_partition& part,
+                    issuer_rows& found) const;
   std::vector<identifiers::id_type> types_;
 };
 

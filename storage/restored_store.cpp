@@ -2,6 +2,7 @@
 
 #include "foundation/bytes.hpp"
 #include "storage/durable_file.hpp"
+#include "storage/grants.hpp"
 #include "storage/id_ledger.hpp"
 #include "storage/identifiers.hpp"
 
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <vector>
 
@@ -67,15 +69,52 @@ result<std::uint64_t> retire_released(store& in, const id_partition& part, pool_
   return retired;
 }
 
-/// What was imported is none of them.
+/// What was on its way to another issuer may have been issued by it since: it stays here, retired.
+result<std::uint64_t> retire_in_transit(store& in, const id_partition& part, std::uint32_t issuers,
+                                        std::span<const id_partition> all, pool_counters& counters) {
+  std::uint64_t retired = 0;
+  auto ledger = id_ledger::resume(*in.latest(), part);
+  if (!ledger) return std::unexpected(ledger.error());
+  for (std::uint32_t taker = 0; taker < issuers && counters.in_transit > 0; ++taker) {
+    auto given = find_given(*in.latest(), part, taker);
+    if (!given) return std::unexpected(given.error());
+    if (given->ids.empty()) continue;
+    const auto taken = find_taken(*in.latest(), all[taker], part.issuer);
+    if (!taken) return std::unexpected(taken.error());
+    pool_changes changes;
+    counters.in_transit -= given->ids.size();
+    if (*taken < given->number)
+      for (auto& id : given->ids) {
+        id.record.advance(in.last_durable_time(), id_state::retired, by);
+        changes.records.emplace_back(id.counter, std::move(id.record));
+        --counters.granted;
+        ++counters.retired;
+        ++retired;
+      }
+    given->ids.clear();
+    batch group(part.shard);
+    const auto rows = in.latest();
+    const auto noted = ledger->put(group, changes, counters, {},
+                                   [&](column where, std::string_view key) { return rows->get(where, key); });
+    if (!noted) return std::unexpected(noted.error());
+    group.put(column::pools, given_key(part, taker), encode(*given));
+    require(group.fits(), "the identifiers of a grant fit into a batch");
+    if (auto written = commit(in, group); !written) return std::unexpected(written.error());
+  }
+  return retired;
+}
+
+/// Of the indexes [from, to). What was imported is none of them.
 result<std::uint64_t> valid_ones(const store& in, const id_partition& part, const id_type& type, std::uint64_t from,
                                  std::uint64_t to, bool imports_exist) {
+  const auto walks = type.rules_of(part.issuer).walks;
   constexpr std::uint64_t chunk = 65'536;
   std::uint64_t valid = 0;
   std::vector<candidate> found;
   for (; from < to; from += std::min(chunk, to - from)) {
     found.clear();
-    (void)type.space->walk({from, from + std::min(chunk, to - from)}, found);
+    const auto last = from + std::min(chunk, to - from) - 1;
+    (void)type.space->walk({walks.counter(from), walks.counter(last) + 1, walks.of}, found);
     valid += found.size();
     if (!imports_exist) continue;
     for (const auto& one : found) {
@@ -118,22 +157,27 @@ result<void> unmark_restored(const std::string& directory) {
   return sync_directory(directory);
 }
 
-result<settled_type> settle_restored(store& in, const id_type& type, std::uint64_t start_at) {
+result<settled_type> settle_restored(store& in, const id_type& type, std::uint64_t start_at, std::uint32_t issuer) {
   const auto setups = find_types(*in.latest());
   if (!setups) return std::unexpected(setups.error());
   const auto setup = std::ranges::find(*setups, type.name, &type_setup::name);
   if (setup == setups->end()) return fail(errc::not_found, fmt::format("the store has no type '{}'", type.name));
-  const id_partition part{id_shard(type.name), setup->number, setup->of};
+  const auto issuers = id_partitions(setup->name, setup->number, setup->of, setup->issuers);
+  if (issuer >= issuers.size()) return fail(errc::not_found, fmt::format("'{}' has no issuer {}", type.name, issuer));
+  const auto& part = issuers[issuer];
+  const auto rules = type.rules_of(issuer);
   auto counters = find_pool(*in.latest(), part);
   if (!counters) return std::unexpected(counters.error());
 
   settled_type done;
   const auto retired = retire_released(in, part, *counters);
   if (!retired) return std::unexpected(retired.error());
-  done.retired = *retired;
+  const auto stopped = retire_in_transit(in, part, setup->issuers, issuers, *counters);
+  if (!stopped) return std::unexpected(stopped.error());
+  done.retired = *retired + *stopped;
   auto& c = *counters;
   if (start_at > c.issued_to) {
-    const auto to = std::min(start_at, type.rules.end);
+    const auto to = std::min(start_at, rules.end);
     done.passed = to - c.issued_to;
     // Of the counters that were walked, the rules' refusals are counted already.
     auto passed = result<std::uint64_t>(c.fresh);
@@ -152,6 +196,8 @@ result<settled_type> settle_restored(store& in, const id_type& type, std::uint64
   done.starts_at = c.issued_to;
   c.reuse_from = std::max(c.reuse_from, c.issued_to);
   c.imported_reuse_from = c.imported;
+  // An issuer that has issued nothing of its own may have borrowed: those are not handed out again either.
+  if (c.borrowed > 0) c.reuse_from = std::max<std::uint64_t>(c.reuse_from, 1);
   batch group(part.shard);
   put_rows(group, part, {}, c);
   if (auto written = commit(in, group); !written) return std::unexpected(written.error());

@@ -85,7 +85,7 @@ std::string checker_actor::describe() const {
   const auto limits = cx_->level->limits();
   return fmt::format(
       R"({{"type":"{}","fresh":{},"released":{},"refill_below":{},"fill_to":{},"orders":{},"order_open":{}}})",
-      cx_->type.name, level.fresh, level.released, limits.refill_below, limits.fill_to, orders_, open_.has_value());
+      cx_->name(), level.fresh, level.released, limits.refill_below, limits.fill_to, orders_, open_.has_value());
 }
 
 } // namespace matricula::actors

@@ -3,86 +3,129 @@
 #include "actors/identifiers/type_context.hpp"
 #include "actors/messages.hpp"
 #include "runtime/rates.hpp"
+#include "storage/grants.hpp"
 
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <iterator>
 #include <mutex>
+#include <span>
+#include <utility>
 
 namespace matricula::actors {
 
 using namespace identifiers;
 
-struct id_door::meter {
-  std::mutex mutex;
-  runtime::rate_meter rate;
+struct id_door::desk {
+  std::vector<std::shared_ptr<const type_context>> issuers; ///< in the order of their numbers
+  std::vector<storage::id_partition> parts;                 ///< of the issuers
+  mutable std::mutex mutex;                                 ///< of the rate
+  mutable runtime::rate_meter rate;
+  mutable std::atomic<std::size_t> next{0}; ///< the issuer that is asked first for identifiers without a key
+
+  [[nodiscard]] const id_type& type() const noexcept { return issuers.front()->type; }
+  [[nodiscard]] const type_context& one() const noexcept { return *issuers.front(); }
+  /// Whose rows answer for the key.
+  [[nodiscard]] const type_context& issuer_of(std::string_view key) const {
+    return *issuers[storage::issuer_of_key(key, static_cast<std::uint32_t>(issuers.size()))];
+  }
 };
 
+namespace {
+std::uint64_t in_memory(const type_context& cx) {
+  const auto level = cx.level->get();
+  return level.fresh + level.released;
+}
+} // namespace
+
 id_door::id_door(std::vector<std::shared_ptr<const type_context>> types, std::shared_ptr<runtime::reply_gate> gate)
-    : types_(std::move(types)), gate_(std::move(gate)) {
-  std::ranges::sort(types_, {}, [](const auto& cx) { return cx->type.name; });
-  for (std::size_t i = 0; i < types_.size(); ++i) meters_.push_back(std::make_unique<meter>());
+    : gate_(std::move(gate)) {
+  std::ranges::sort(types, {}, [](const auto& cx) { return std::pair(cx->type.name, cx->part.issuer); });
+  for (auto& cx : types) {
+    if (desks_.empty() || desks_.back()->type().name != cx->type.name) desks_.push_back(std::make_unique<desk>());
+    desks_.back()->parts.push_back(cx->part);
+    desks_.back()->issuers.push_back(std::move(cx));
+  }
 }
 id_door::~id_door() = default;
 
 std::vector<const id_type*> id_door::types() const {
   std::vector<const id_type*> out;
-  for (const auto& cx : types_) out.push_back(&cx->type);
+  for (const auto& at : desks_) out.push_back(&at->type());
   return out;
 }
 
 const id_type* id_door::find(std::string_view name) const noexcept {
-  for (const auto& cx : types_)
-    if (cx->type.name == name) return &cx->type;
+  for (const auto& at : desks_)
+    if (at->type().name == name) return &at->type();
   return nullptr;
 }
 
-const type_context& id_door::context(const id_type& type) const noexcept {
-  for (const auto& cx : types_)
-    if (&cx->type == &type) return *cx;
+const id_door::desk& id_door::desk_of(const id_type& type) const noexcept {
+  for (const auto& at : desks_)
+    if (&at->type() == &type) return *at;
   require(false, "an identifier type of this door");
-  return *types_.front();
+  return *desks_.front();
 }
 
 result<void> id_door::ready() const {
-  for (const auto& cx : types_)
-    if (!cx->level->ready(cx->monotonic->monotonic()))
-      return fail(errc::unavailable, "The pool of type '" + cx->type.name + "' is not filled yet.");
+  for (const auto& at : desks_)
+    for (const auto& cx : at->issuers)
+      if (!cx->level->ready(cx->monotonic->monotonic()))
+        return fail(errc::unavailable, "The pool of type '" + cx->name() + "' is not filled yet.");
   return {};
 }
 
 result<pool_counters> id_door::counters(const id_type& type) const {
-  const auto& cx = context(type);
-  const auto view = cx.log->read(cx.part.shard);
-  if (!view) return std::unexpected(view.error());
-  return storage::find_pool(**view, cx.part);
+  std::vector<pool_counters> all;
+  for (const auto& cx : desk_of(type).issuers) {
+    const auto view = cx->log->read(cx->part.shard);
+    if (!view) return std::unexpected(view.error());
+    auto counters = storage::find_pool(**view, cx->part);
+    if (!counters) return std::unexpected(counters.error());
+    all.push_back(std::move(*counters));
+  }
+  return all.size() == 1 ? all.front() : sum(all);
 }
 
-void id_door::set_limits(const id_type& type, const pool_limits& limits) { context(type).level->set_limits(limits); }
+void id_door::set_limits(const id_type& type, const pool_limits& limits) {
+  for (const auto& cx : desk_of(type).issuers) cx->level->set_limits(cx->limits(limits));
+}
 
-pool_level id_door::level(const id_type& type) const { return context(type).level->get(); }
+pool_level id_door::level(const id_type& type) const {
+  pool_level all;
+  for (const auto& cx : desk_of(type).issuers) {
+    const auto level = cx->level->get();
+    all.fresh += level.fresh;
+    all.released += level.released;
+    all.held_to += level.held_to;
+    all.end += level.end;
+    all.wanted += level.wanted;
+  }
+  return all;
+}
 
 result<std::optional<storage::id_place>> id_door::locate(const id_type& type, std::string_view id) const {
-  const auto& cx = context(type);
-  const auto view = cx.log->read(cx.part.shard);
-  if (!view) return std::unexpected(view.error());
-  return storage::find_place(**view, cx.part, cx.type, id, cx.level->imports_exist());
+  const auto& at = desk_of(type);
+  return storage::find_place(*at.one().log, at.parts, type, id, imports_exist(at));
+}
+
+bool id_door::imports_exist(const desk& at) {
+  return std::ranges::any_of(at.issuers, [](const auto& cx) { return cx->level->imports_exist(); });
 }
 
 double id_door::refill_rate(const id_type& type) const {
   const auto counters_now = counters(type);
   if (!counters_now) return 0;
   const auto found = counters_now->walked_to - counters_now->filtered;
-  for (std::size_t i = 0; i < types_.size(); ++i) {
-    if (&types_[i]->type != &type) continue;
-    const auto now = types_[i]->monotonic->monotonic();
-    const std::lock_guard guard(meters_[i]->mutex);
-    meters_[i]->rate.sample(now, found);
-    return meters_[i]->rate.rates(now, found).over_60s;
-  }
-  return 0;
+  const auto& at = desk_of(type);
+  const auto now = at.one().monotonic->monotonic();
+  const std::lock_guard guard(at.mutex);
+  at.rate.sample(now, found);
+  return at.rate.rates(now, found).over_60s;
 }
 
 template <class T>
@@ -98,7 +141,36 @@ result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, con
 }
 
 result<issue_result> id_door::issue(const id_type& type, const issue_call& what, const caller& who) {
-  const auto& cx = context(type);
+  const auto& at = desk_of(type);
+  if (at.issuers.size() == 1) return issue_at(at.one(), what, who);
+  if (!what.idempotency_ref.empty()) return issue_at(at.issuer_of(what.idempotency_ref), what, who);
+  return issue_anywhere(at, what, who);
+}
+
+/// Without a key any issuer will do: in turns, those first that have enough at hand.
+result<issue_result> id_door::issue_anywhere(const desk& at, const issue_call& what, const caller& who) const {
+  const auto count = at.issuers.size();
+  const auto first = at.next.fetch_add(1, std::memory_order_relaxed) % count;
+  std::vector<const type_context*> with_enough;
+  const type_context* fullest = at.issuers[first].get();
+  std::uint64_t most = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto* cx = at.issuers[(first + i) % count].get();
+    const auto has = in_memory(*cx);
+    if (has >= what.count) with_enough.push_back(cx);
+    if (has > most) fullest = cx;
+    most = std::max(most, has);
+  }
+  // The others may have been emptied meanwhile; whoever has most borrows or refills soonest.
+  for (const auto* cx : with_enough) {
+    auto issued = issue_at(*cx, what, who);
+    if (issued || issued.error().code != errc::refilling) return issued;
+    if (cx->monotonic->monotonic() >= who.deadline) return issued;
+  }
+  return issue_at(*fullest, what, who);
+}
+
+result<issue_result> id_door::issue_at(const type_context& cx, const issue_call& what, const caller& who) const {
   const auto cell = std::make_shared<runtime::reply_cell<issue_answer>>(gate_);
   issue_ids message;
   message.trace = who.trace;
@@ -117,7 +189,16 @@ result<issue_result> id_door::issue(const id_type& type, const issue_call& what,
 
 result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id_event event, std::uint32_t assignment,
                                   const caller& who) {
-  const auto& cx = context(type);
+  const auto& at = desk_of(type);
+  std::size_t owner = 0;
+  if (at.issuers.size() > 1) {
+    // Whoever knows the identifier heard of it when it was durable where it is now; if it has moved on since, it was
+    // available in between, and its giver answers that.
+    const auto owned = storage::find_owner(*at.one().log, at.parts, counter);
+    if (!owned) return std::unexpected(owned.error());
+    owner = owned->issuer;
+  }
+  const auto& cx = *at.issuers[owner];
   const auto cell = std::make_shared<runtime::reply_cell<id_record>>(gate_);
   change_id message;
   message.trace = who.trace;
@@ -132,48 +213,73 @@ result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id
 
 result<std::vector<import_verdict>> id_door::import(const id_type& type, std::vector<import_row> rows,
                                                     const caller& who) {
-  const auto& cx = context(type);
+  const auto& at = desk_of(type);
+  // By the issuer that takes them in; with one issuer in their own order.
+  std::vector<std::vector<std::size_t>> shares(at.issuers.size());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    shares[storage::home_of(at.parts, rows[i].id, rows[i].counter).issuer].push_back(i);
+  struct part_on_its_way {
+    const type_context* to;
+    std::span<const std::size_t> rows;
+    std::shared_ptr<runtime::reply_cell<import_answer>> cell;
+  };
   // A few at a time, so that requests for identifiers find their turn in between.
   constexpr std::size_t in_flight_max = 2;
-  std::deque<std::shared_ptr<runtime::reply_cell<import_answer>>> in_flight;
-  std::vector<import_verdict> verdicts;
-  verdicts.reserve(rows.size());
-  for (std::size_t next = 0; next < rows.size() || !in_flight.empty();) {
-    if (next < rows.size() && in_flight.size() < in_flight_max) {
-      const auto count = std::min(import_rows_max, rows.size() - next);
-      const auto first = rows.begin() + static_cast<std::ptrdiff_t>(next);
-      in_flight.push_back(std::make_shared<runtime::reply_cell<import_answer>>(gate_));
+  std::deque<part_on_its_way> in_flight;
+  std::vector<import_verdict> verdicts(rows.size());
+  const auto take_answer = [&]() -> result<void> {
+    const auto first = std::move(in_flight.front());
+    in_flight.pop_front();
+    const auto answer = wait(first.cell, *first.to, who);
+    if (!answer) return std::unexpected(answer.error());
+    for (std::size_t i = 0; i < first.rows.size(); ++i) verdicts[first.rows[i]] = answer->verdicts.at(i);
+    return {};
+  };
+  for (std::size_t issuer = 0; issuer < shares.size(); ++issuer) {
+    const std::span<const std::size_t> share = shares[issuer];
+    for (std::size_t next = 0; next < share.size(); next += import_rows_max) {
+      if (in_flight.size() >= in_flight_max)
+        if (const auto answered = take_answer(); !answered) return std::unexpected(answered.error());
+      const auto part = share.subspan(next, std::min(import_rows_max, share.size() - next));
+      in_flight.push_back(
+          {at.issuers[issuer].get(), part, std::make_shared<runtime::reply_cell<import_answer>>(gate_)});
       import_ids message;
       message.trace = who.trace;
       message.context = {who.principal, who.deadline.count(), who.tenant};
-      message.rows.assign(std::make_move_iterator(first),
-                          std::make_move_iterator(first + static_cast<std::ptrdiff_t>(count)));
-      message.reply = runtime::reply_to<import_answer>(in_flight.back());
-      caf::anon_send(cx.pool.address(), std::move(message));
-      next += count;
-      continue;
+      for (const auto i : part) message.rows.push_back(std::move(rows[i]));
+      message.reply = runtime::reply_to<import_answer>(in_flight.back().cell);
+      caf::anon_send(at.issuers[issuer]->pool.address(), std::move(message));
     }
-    const auto answer = wait(in_flight.front(), cx, who);
-    if (!answer) return std::unexpected(answer.error());
-    verdicts.insert(verdicts.end(), answer->verdicts.begin(), answer->verdicts.end());
-    in_flight.pop_front();
   }
+  while (!in_flight.empty())
+    if (const auto answered = take_answer(); !answered) return std::unexpected(answered.error());
   return verdicts;
 }
 
 result<expiry_result> id_door::expire_due(const id_type& type, const caller& who) {
-  const auto& cx = context(type);
-  const auto cell = std::make_shared<runtime::reply_cell<expiry_answer>>(gate_);
-  caf::anon_send(cx.expirer.address(), run_expirer{who.trace, runtime::reply_to<expiry_answer>(cell)});
-  const auto answer = wait(cell, cx, who);
-  if (!answer) return std::unexpected(answer.error());
-  return expiry_result{answer->expired, answer->released, answer->retired, answer->reclaimed};
+  // All at once, then wait for each.
+  std::vector<std::shared_ptr<runtime::reply_cell<expiry_answer>>> cells;
+  const auto& at = desk_of(type);
+  for (const auto& cx : at.issuers) {
+    cells.push_back(std::make_shared<runtime::reply_cell<expiry_answer>>(gate_));
+    caf::anon_send(cx->expirer.address(), run_expirer{who.trace, runtime::reply_to<expiry_answer>(cells.back())});
+  }
+  expiry_result all;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const auto answer = wait(cells[i], *at.issuers[i], who);
+    if (!answer) return std::unexpected(answer.error());
+    all.expired += answer->expired;
+    all.released += answer->released;
+    all.retired += answer->retired;
+    all.reclaimed += answer->reclaimed;
+  }
+  return all;
 }
 
-result<reclaim_result> id_door::reclaim(const id_type& type, const std::vector<due_entry>& which,
+result<reclaim_result> id_door::reclaim(const id_type& type, std::uint32_t issuer, const std::vector<due_entry>& which,
                                         timestamp issued_before, const caller& who) {
   require(which.size() <= reclaims_max, "what one write takes back");
-  const auto& cx = context(type);
+  const auto& cx = *desk_of(type).issuers.at(issuer);
   const auto cell = std::make_shared<runtime::reply_cell<reclaim_answer>>(gate_);
   reclaim_ids message;
   message.trace = who.trace;
@@ -190,11 +296,13 @@ result<reclaim_result> id_door::reclaim(const id_type& type, const std::vector<d
   return reclaim_result{std::move(answer->ids), std::move(answer->assignments)};
 }
 
-result<std::shared_ptr<const storage::view>> id_door::rows(const id_type& type) const {
-  const auto& cx = context(type);
+result<std::shared_ptr<const storage::view>> id_door::rows(const id_type& type, std::uint32_t issuer) const {
+  const auto& cx = *desk_of(type).issuers.at(issuer);
   return cx.log->read(cx.part.shard);
 }
 
-const storage::id_partition& id_door::part(const id_type& type) const noexcept { return context(type).part; }
+std::span<const storage::id_partition> id_door::parts(const id_type& type) const noexcept {
+  return desk_of(type).parts;
+}
 
 } // namespace matricula::actors

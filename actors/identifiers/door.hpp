@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,7 +54,8 @@ struct reclaim_result {
 
 class id_door {
 public:
-  /// The contexts are what the actors share; their commit log and clocks must live longer.
+  /// The contexts are what the actors share, one for each issuer of each type; their commit log and clocks must live
+  /// longer.
   id_door(std::vector<std::shared_ptr<const type_context>> types, std::shared_ptr<runtime::reply_gate> gate);
   ~id_door();
 
@@ -63,6 +65,7 @@ public:
   /// Whether every pool can hand out identifiers, or never will again.
   [[nodiscard]] result<void> ready() const;
 
+  /// Of all issuers together, as all numbers here.
   [[nodiscard]] result<identifiers::pool_counters> counters(const identifiers::id_type& type) const;
   /// New limits take effect with the next look at the level.
   void set_limits(const identifiers::id_type& type, const identifiers::pool_limits& limits);
@@ -81,29 +84,34 @@ public:
                                                       identifiers::id_event event, std::uint32_t assignment,
                                                       const caller& who);
   [[nodiscard]] result<expiry_result> expire_due(const identifiers::id_type& type, const caller& who);
-  /// Takes back those that are still ISSUED under that assignment and were issued before `issued_before`.
+  /// Takes back those of an issuer that are still ISSUED under that assignment and were issued before `issued_before`.
   /// @param which at most `reclaims_max`
-  [[nodiscard]] result<reclaim_result> reclaim(const identifiers::id_type& type,
+  [[nodiscard]] result<reclaim_result> reclaim(const identifiers::id_type& type, std::uint32_t issuer,
                                                const std::vector<identifiers::due_entry>& which,
                                                timestamp issued_before, const caller& who);
   static constexpr std::size_t reclaims_max = 100;
 
-  /// Durable rows of the type, for queries, and where they are.
-  [[nodiscard]] result<std::shared_ptr<const storage::view>> rows(const identifiers::id_type& type) const;
-  [[nodiscard]] const storage::id_partition& part(const identifiers::id_type& type) const noexcept;
+  /// Durable rows of an issuer, for queries.
+  [[nodiscard]] result<std::shared_ptr<const storage::view>> rows(const identifiers::id_type& type,
+                                                                  std::uint32_t issuer) const;
+  /// Where the rows of the type's issuers are, in the order of their numbers.
+  [[nodiscard]] std::span<const storage::id_partition> parts(const identifiers::id_type& type) const noexcept;
   /// Loads identifiers issued elsewhere, any number; what became of each. After an error some may have been loaded:
   /// loading them again is harmless.
   [[nodiscard]] result<std::vector<identifiers::import_verdict>>
   import(const identifiers::id_type& type, std::vector<identifiers::import_row> rows, const caller& who);
 
 private:
-  struct meter;
-  [[nodiscard]] const type_context& context(const identifiers::id_type& type) const noexcept;
+  /// A type with all its issuers.
+  struct desk;
+  [[nodiscard]] static bool imports_exist(const desk& at);
+  [[nodiscard]] const desk& desk_of(const identifiers::id_type& type) const noexcept;
+  [[nodiscard]] result<issue_result> issue_at(const type_context& cx, const issue_call& what, const caller& who) const;
+  [[nodiscard]] result<issue_result> issue_anywhere(const desk& at, const issue_call& what, const caller& who) const;
   template <class T>
   [[nodiscard]] result<T> wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
                                const caller& who) const;
-  std::vector<std::shared_ptr<const type_context>> types_;
-  std::vector<std::unique_ptr<meter>> meters_; ///< by type, in the order of types_
+  std::vector<std::unique_ptr<desk>> desks_; ///< in the order of their types' names
   std::shared_ptr<runtime::reply_gate> gate_;
 };
 

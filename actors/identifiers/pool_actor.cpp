@@ -21,6 +21,8 @@ namespace {
 /// How to read the payload of an idempotency record: issued_ids. Kinds are numbered over all features.
 constexpr std::uint32_t issue_kind = 1;
 constexpr milliseconds running_retry_after{500};
+/// A tick of this generation: what is unanswered between issuers is sent again. Those of should_wait begin at 1.
+constexpr std::uint64_t reminder = 0;
 
 /// An upper bound for the batch of an issue, so that the room for it can be taken before anything is decided.
 std::size_t issue_bytes(const issue_ids& request, bool may_draw_released) {
@@ -50,7 +52,7 @@ caf::behavior pool_actor::make_behavior() {
   random_ = cx_->make_random();
   // The tenure comes when every write of the predecessor has settled; only then does the store tell the truth.
   cx_->log->acquire(
-      cx_->part.shard, "ids/" + cx_->type.name,
+      cx_->part.shard, "ids/" + cx_->name(),
       [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
         tenure_granted granted{generation, 0, 0, 0};
         if (t) granted = {generation, t->shard.value, t->partition, t->token};
@@ -78,6 +80,9 @@ caf::behavior pool_actor::loading() {
       // Of an order of the predecessor's; it may begin just where this one will stand.
       [later](const propose&) { return later(); },
       [later](const refill_done&) { return later(); },
+      [later](const borrow_ids&) { return later(); },
+      [later](const grant_ids&) { return later(); },
+      [later](const grant_taken&) { return later(); },
       [](const tick&) {},
   };
 }
@@ -92,9 +97,11 @@ void pool_actor::load(const tenure_granted& granted) {
   auto ledger = storage::id_ledger::resume(**durable, cx_->part);
   if (!ledger)
     return quit(caf::make_error(caf::sec::runtime_error, "the end of the audit trail: " + ledger.error().message));
-  pool_.emplace(cx_->type.rules, *counters);
+  pool_.emplace(cx_->rules(), *counters);
   ledger_.emplace(std::move(*ledger));
   cx_->level->set_imports_exist(counters->imported > 0);
+  if (const auto loaded = load_grants(**durable); !loaded)
+    return quit(caf::make_error(caf::sec::runtime_error, "the pool's grants: " + loaded.error().message));
   tell_level();
   become(serving());
 }
@@ -108,7 +115,11 @@ caf::behavior pool_actor::serving() {
       [this](const apply_due& order) { return on_due(order); },
       [this](const reclaim_ids& order) { return on_reclaim(order); },
       [this](const import_ids& request) { return on_import(request); },
+      [this](const borrow_ids& request) { return on_borrow(request); },
+      [this](const grant_ids& grant) { return on_grant(grant); },
+      [this](const grant_taken& answer) { return on_grant_taken(answer); },
       [this](const tick& t) {
+        if (t.generation == reminder) send_grants_again();
         // Requests that waited for a refill are looked at again after every message, this one too.
         if (t.generation == patience_ && dry_since_) tell_level();
       },
@@ -121,10 +132,11 @@ std::string pool_actor::describe() const {
   const auto& c = pool_->counters();
   return fmt::format(
       R"({{"phase":"serving","type":"{}","available":{},"fresh_in_memory":{},"released":{},"issued":{},"assigned":{},)"
-      R"("cooling":{},"retired":{},"walked_to":{},"issued_to":{},"end":{},"exhausted":{},"unsettled_writes":{},"running_keys":{},"imported":{}}})",
-      cx_->type.name, c.available(), pool_->level().fresh, c.released, c.issued, c.assigned, c.cooling, c.retired,
-      c.walked_to, c.issued_to, pool_->rules().end, pool_->exhausted(), part_->unsettled(), running_.size(),
-      c.imported);
+      R"("cooling":{},"retired":{},"walked_to":{},"issued_to":{},"end":{},"exhausted":{},"unsettled_writes":{},"running_keys":{},)"
+      R"("imported":{},"borrowed":{},"granted":{},"in_transit":{}}})",
+      cx_->name(), c.available(), pool_->level().fresh, c.released, c.issued, c.assigned, c.cooling, c.retired,
+      c.walked_to, c.issued_to, pool_->rules().end, pool_->exhausted(), part_->unsettled(), running_.size(), c.imported,
+      c.borrowed, c.granted, c.in_transit);
 }
 
 result<std::optional<id_record>> pool_actor::record(std::uint64_t counter) {
@@ -220,9 +232,11 @@ caf::result<void> pool_actor::on_issue(const issue_ids& request) {
     return caf::unit;
   }
   if (request.idempotency_ref.empty() && should_wait(request.count)) return caf::skip();
+  asked_ = false;
   if (const auto outcome = issue(request, cx_->time->now()); !outcome) {
     if (outcome.error().code == errc::refilling && pool_->held_to() < pool_->rules().end && should_wait(request.count))
       return caf::skip();
+    if (asked_ && should_wait_for_grant()) return caf::skip();
     // That the first request is still running rests on no write; it would be pointless to wait for it.
     if (outcome.error().code == errc::idempotency_running)
       request.reply.deliver(std::unexpected(outcome.error()));
@@ -254,6 +268,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
     }
   }
 
+  if (cx_->issuers && pool_->lacks(request.count)) return std::unexpected(borrow(request.count));
   auto room = part_->reserve(issue_bytes(request, pool_->counters().released > 0));
   if (!room) return std::unexpected(room.error());
   issue_request what{request.count, std::nullopt, request.holder, request.context.principal, request.idempotency_ref};
@@ -304,6 +319,7 @@ result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_vi
     if (!found) return std::unexpected(found.error());
     const bool ended = !*found || (*found)->assignment != answer->assignments[i] || (*found)->ended_at ||
                        (*found)->state == id_state::available || (*found)->state == id_state::retired ||
+                       (*found)->state == id_state::granted ||
                        // Past its time it is over for everyone, even before the expirer has come round.
                        ((*found)->expires_at && *(*found)->expires_at <= now);
     if (ended)

@@ -62,6 +62,20 @@ private:
   /// Everything that a decision changes, and its row of the audit trail: the one way in which rows of the type come
   /// into a batch.
   void put(storage::batch& batch, identifiers::pool_changes& changes, const storage::asker& who);
+  // -- between the issuers of a type (pool_grants.cpp) ----------------------------------------------------------------
+  caf::result<void> on_borrow(const borrow_ids& request);
+  caf::result<void> on_grant(const grant_ids& grant);
+  caf::result<void> on_grant_taken(const grant_taken& answer);
+  /// What was on its way when the predecessor ended.
+  result<void> load_grants(const storage::view& durable);
+  /// For a request that only another issuer can help with: asks one. Always an error; refilling while that may help.
+  [[nodiscard]] error borrow(std::uint32_t count);
+  /// Whether the request that `borrow` was called for should wait for what it asked for.
+  [[nodiscard]] bool should_wait_for_grant();
+  void take_grant(const grant_ids& grant);
+  void send_grant(std::uint32_t taker);
+  void send_grants_again();
+  void remind();
 
   /// Whether to leave the message for a later incarnation because this one must not write any more.
   [[nodiscard]] bool stand_down();
@@ -91,6 +105,15 @@ private:
   std::optional<std::chrono::nanoseconds> dry_since_;
   std::uint64_t patience_ = 0;
   bool standing_down_ = false;
+  struct outgoing_grant {
+    identifiers::given_grant grant;
+    std::uint64_t ticket = 0; ///< of the write that gives it
+  };
+  std::vector<outgoing_grant> given_; ///< by taker; of an only issuer: none
+  bool asked_ = false;                ///< the request at hand waits for another issuer
+  std::optional<std::chrono::nanoseconds> asked_at_, lacking_since_;
+  std::uint64_t asks_ = 0;
+  bool reminder_set_ = false;
 };
 
 } // namespace matricula::actors

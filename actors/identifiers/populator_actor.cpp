@@ -9,7 +9,7 @@
 namespace matricula::actors {
 
 namespace {
-/// Counters of one walk: about a thousand identifiers, at most a few milliseconds of work.
+/// Counters (by issuer: indexes) of one walk: about a thousand identifiers, at most a few milliseconds of work.
 std::uint64_t chunk_for(double valid_share) {
   const double counters = 1'024 / std::max(valid_share, 1e-6);
   return static_cast<std::uint64_t>(std::clamp(counters, 1'024.0, 131'072.0));
@@ -57,7 +57,7 @@ void populator_actor::begin(const refill& order) {
 }
 
 void populator_actor::hand_out_walks() {
-  const auto end = cx_->type.rules.end;
+  const auto end = cx_->rules().end;
   while (order_ && walking_ < cx_->walkers.size() && next_walk_ < end && found_ < order_->count) {
     const auto to = next_walk_ + std::min(chunk_, end - next_walk_);
     caf::anon_send(cx_->walkers[next_walker_++ % cx_->walkers.size()].address(), walk{order_->order, next_walk_, to});
@@ -84,8 +84,8 @@ void populator_actor::take(walked range) {
 }
 
 std::string populator_actor::describe() const {
-  return fmt::format(R"({{"type":"{}","working":{},"walks_out":{},"next_counter":{},"found_total":{}}})",
-                     cx_->type.name, order_.has_value(), walking_, next_walk_, found_total_);
+  return fmt::format(R"({{"type":"{}","working":{},"walks_out":{},"next_counter":{},"found_total":{}}})", cx_->name(),
+                     order_.has_value(), walking_, next_walk_, found_total_);
 }
 
 walker_actor::walker_actor(caf::actor_config& cfg, runtime::child_context context,
@@ -95,7 +95,8 @@ walker_actor::walker_actor(caf::actor_config& cfg, runtime::child_context contex
 caf::behavior walker_actor::make_behavior() {
   return {[this](const walk& order) {
     walked range{order.order, order.from, order.to, {}, 0};
-    (void)cx_->type.space->walk({order.from, order.to}, range.found);
+    const auto walks = cx_->rules().walks;
+    (void)cx_->type.space->walk({walks.counter(order.from), walks.counter(order.to - 1) + 1, walks.of}, range.found);
     range.imports_seen = leave_out_imported(range.found, *cx_);
     caf::anon_send(cx_->populator.address(), std::move(range));
   }};

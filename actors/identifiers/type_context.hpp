@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace matricula::actors {
@@ -91,10 +92,18 @@ struct id_cast_options {
   milliseconds purge_after{std::chrono::days{30}}; ///< an idempotency record outlives its assignment by so much
   std::uint32_t due_rows_in_flight = 32;           ///< rows that the expirer has the pool work on at once
   milliseconds expirer_lease{5'000};               ///< a run without progress for so long starts over
+  milliseconds grant_again{200}; ///< asking another issuer, and what it gives, is repeated when unanswered for so long
 };
 
+/// Where the other issuers of a type are found: their rows, and who writes them.
+struct issuer_address {
+  storage::id_partition part;
+  runtime::slot_ref pool;
+};
+
+/// Of one issuer of a type; a type has one for each.
 struct type_context {
-  identifiers::id_type type;
+  identifiers::id_type type; ///< the whole of it: `rules` are those of this issuer
   storage::id_partition part;
   storage::commit_log* log = nullptr;
   decision_clock* time = nullptr;
@@ -106,6 +115,19 @@ struct type_context {
   std::shared_ptr<level_gauge> level = std::make_shared<level_gauge>();
   runtime::slot_ref pool, checker, populator, expirer;
   std::vector<runtime::slot_ref> walkers;
+  /// Every issuer of the type in the order of their numbers, this one too; none when it is the only one.
+  std::shared_ptr<const std::vector<issuer_address>> issuers;
+
+  [[nodiscard]] identifiers::pool_rules rules() const noexcept { return type.rules_of(part.issuer); }
+  /// Of the type's limits, what this issuer keeps.
+  [[nodiscard]] identifiers::pool_limits limits(const identifiers::pool_limits& of_type) const noexcept {
+    const auto walks = rules().walks;
+    return {walks.share(of_type.refill_below), walks.share(of_type.fill_to)};
+  }
+  /// "vid", or "vid/2" of several.
+  [[nodiscard]] std::string name() const {
+    return type.issuers == 1 ? type.name : type.name + "/" + std::to_string(part.issuer);
+  }
 };
 
 } // namespace matricula::actors

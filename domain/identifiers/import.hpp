@@ -3,6 +3,7 @@
 /// Each gets a slot, a counter of its own from import_base upwards, under which its record is kept like any other, so
 /// that whatever may happen to an identifier may happen to it too. The generator never hands out what was imported.
 #pragma once
+#include "domain/identifiers/issuing_class.hpp"
 #include "domain/identifiers/record.hpp"
 
 #include <cstddef>
@@ -20,6 +21,15 @@ inline constexpr std::size_t import_rows_max = 500;
 inline constexpr std::size_t import_id_bytes_max = 64;
 /// Who did what happened before: it stands in the history.
 inline constexpr std::string_view import_name = "import";
+
+/// The counter of an issuer's imported identifier number `n`, from 0 on: one of its own class.
+[[nodiscard]] constexpr std::uint64_t import_slot(const issuing_class& of, std::uint64_t n) noexcept {
+  return of.counter(of.indexes(import_base) + n);
+}
+/// The other way round. @pre the counter is an import slot of that class
+[[nodiscard]] constexpr std::uint64_t import_number(const issuing_class& of, std::uint64_t counter) noexcept {
+  return of.index(counter) - of.indexes(import_base);
+}
 
 struct import_row {
   std::string id; ///< 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'

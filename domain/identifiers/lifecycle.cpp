@@ -51,6 +51,8 @@ std::string_view to_string(id_state s) noexcept {
     return "RETIRED";
   case id_state::taken:
     return "TAKEN";
+  case id_state::granted:
+    return "GRANTED";
   }
   return "UNKNOWN";
 }

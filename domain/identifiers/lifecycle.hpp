@@ -13,7 +13,15 @@ namespace matricula::identifiers {
 enum class lifecycle : std::uint8_t { uin, vid, pool };
 
 /// The values are stored; never change one.
-enum class id_state : std::uint8_t { available = 0, issued = 1, assigned = 2, expired = 3, retired = 4, taken = 5 };
+enum class id_state : std::uint8_t {
+  available = 0,
+  issued = 1,
+  assigned = 2,
+  expired = 3,
+  retired = 4,
+  taken = 5,
+  granted = 6, ///< given to another issuer of the type, which has its record now
+};
 
 enum class id_event : std::uint8_t {
   issue,     ///< handed to somebody

@@ -72,7 +72,8 @@ std::optional<timestamp> over_by(const id_record& record, std::uint32_t assignme
   if (record.assignment < assignment || record.history.empty()) return std::nullopt;
   if (record.assignment == assignment) {
     if (record.ended_at) return record.ended_at;
-    if (record.state == id_state::available || record.state == id_state::retired) return record.history.back().at;
+    if (record.state == id_state::available || record.state == id_state::retired || record.state == id_state::granted)
+      return record.history.back().at;
     return std::nullopt;
   }
   // Backwards through the later assignments; when events were dropped, the gap is behind the first one.
@@ -101,7 +102,8 @@ bool pool::accept(pool_proposal proposal) {
   // What lies below walked_to was counted before the restart; beyond it is new.
   const auto new_from = std::max(proposal.from, counters_.walked_to);
   if (proposal.to > new_from) {
-    const auto first_new = std::ranges::lower_bound(proposal.found, new_from, {}, &candidate::counter);
+    const auto index_of = [this](const candidate& c) { return rules_.walks.index(c.counter); };
+    const auto first_new = std::ranges::lower_bound(proposal.found, new_from, {}, index_of);
     const auto valid = static_cast<std::uint64_t>(proposal.found.end() - first_new);
     counters_.fresh += valid;
     counters_.filtered += (proposal.to - new_from) - valid;
@@ -233,7 +235,7 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
     const auto& c = fresh_[static_cast<std::size_t>(i)];
     id_record record;
     record.id = std::string(c.id.view());
-    next.issued_to = c.counter + 1;
+    next.issued_to = rules_.walks.index(c.counter) + 1;
     --next.fresh;
     hand_out(c.counter, std::move(record));
   }
@@ -249,9 +251,12 @@ result<pool::step_outcome> pool::step(std::uint64_t counter, id_event event, std
                                       std::string_view by, timestamp now, milliseconds purge_after, pool_rows& rows) {
   auto found = rows.record(counter);
   if (!found) return std::unexpected(found.error());
-  if (!*found) return fail(errc::not_found, "This identifier was never issued.");
+  // One that was borrowed has a record before it is ever issued.
+  if (!*found || (*found)->assignment == 0) return fail(errc::not_found, "This identifier was never issued.");
   step_outcome out{std::move(**found), false, {}};
   auto& record = out.record;
+  // Whoever asks here for one that was given away knows it from before: since then it has been available.
+  if (record.state == id_state::granted) record.state = id_state::available;
   if (assignment && *assignment != record.assignment)
     return fail(errc::stale_assignment,
                 fmt::format("Assignment {} of this identifier is not the present one. It belongs to somebody else now.",

@@ -3,7 +3,9 @@
 /// the counters in memory, so the caller makes sure beforehand that it may write (storage's permit).
 #pragma once
 #include "domain/identifiers/generator.hpp"
+#include "domain/identifiers/grants.hpp"
 #include "domain/identifiers/import.hpp"
+#include "domain/identifiers/issuing_class.hpp"
 #include "domain/identifiers/pool_policy.hpp"
 #include "domain/identifiers/record.hpp"
 #include "foundation/random.hpp"
@@ -24,8 +26,9 @@ struct pool_rules {
   lifecycle of = lifecycle::pool;
   reuse_policy reuse = reuse_policy::random;
   milliseconds cool_off{0}; ///< vid: from the end of an assignment to its release
-  std::uint64_t end = 0;    ///< counters there are
+  std::uint64_t end = 0;    ///< counters there are; of one issuer among several: its indexes
   double valid_share = 1.0; ///< share of counters that pass the rules, to weigh reuse against fresh ones
+  issuing_class walks{};    ///< the counters of this pool; what it has walked and issued is measured in their indexes
 };
 
 /// Rows as the pool's own unsettled writes will leave them.
@@ -73,7 +76,7 @@ struct issued_ids {
 /// still names was issued.
 [[nodiscard]] std::optional<timestamp> over_by(const id_record& record, std::uint32_t assignment);
 
-/// Valid identifiers found by walking [from, to).
+/// Valid identifiers found by walking the indexes [from, to).
 struct pool_proposal {
   std::uint64_t from = 0;
   std::uint64_t to = 0;
@@ -92,7 +95,7 @@ public:
   [[nodiscard]] pool_level level(std::uint64_t wanted = 0) const noexcept;
   /// Nothing available, everything walked, nothing cooling.
   [[nodiscard]] bool exhausted() const noexcept;
-  /// Counters below this are in memory or used: where the next proposal must start.
+  /// Indexes below this are in memory or used: where the next proposal must start.
   [[nodiscard]] std::uint64_t held_to() const noexcept { return held_to_; }
 
   /// Takes a proposal that starts where the pool stands; false (and nothing happens) for any other.
@@ -149,6 +152,25 @@ public:
   /// imported before, stays as it is. @pre at most import_rows_max rows, so that they fit into one batch
   /// Errors: corrupt, io; then nothing has changed.
   [[nodiscard]] result<import_outcome> import(std::span<const import_row> rows, timestamp now, pool_rows& stored);
+  // -- between the issuers of a type (grants.cpp) ---------------------------------------------------------------------
+  /// Whether it has walked everything and has fewer than `count` left: only another issuer could help.
+  [[nodiscard]] bool lacks(std::uint64_t count) const noexcept {
+    return held_to_ >= rules_.end && count > fresh_.size() + counters_.released;
+  }
+  struct grant_outcome {
+    std::vector<granted_id> ids; ///< empty when there is nothing to give now
+    pool_changes changes;
+  };
+  /// Gives available identifiers to issuer `taker`: at least `wanted` or half of what there is, as far as they go and
+  /// fit into one grant; those never issued first, then released ones of random places. Their records stay, as GRANTED.
+  /// Errors: corrupt, io; then nothing has changed.
+  [[nodiscard]] result<grant_outcome> grant(std::uint32_t taker, std::uint64_t wanted, random_source& random,
+                                            pool_rows& rows);
+  /// Takes what another issuer gave, into the released list. Once only: the caller knows grants by their numbers.
+  /// Errors: conflict (it has one of them already), corrupt, io; then nothing has changed.
+  [[nodiscard]] result<pool_changes> take(std::span<const granted_id> ids, pool_rows& rows);
+  /// The taker has so many identifiers that were on their way.
+  void grant_arrived(std::uint64_t ids);
 
   /// No due row is earlier than `floor` any more. Never moves back.
   void raise_due_floor(timestamp floor) noexcept {
@@ -160,9 +182,13 @@ private:
                       std::string_view by, milliseconds purge_after, pool_changes& changes);
   void purge_later(const id_record& record, timestamp now, milliseconds purge_after, pool_changes& changes);
   void push_released(std::uint64_t counter, pool_changes& changes);
+  /// After a restore it is not known whether a borrowed one was in the backup: then none is.
   [[nodiscard]] bool may_be_reused(std::uint64_t counter, const id_record& record) const noexcept {
-    if (!is_import_slot(counter)) return counter >= counters_.reuse_from;
-    return !record.foreign && counter - import_base >= counters_.imported_reuse_from;
+    const auto& walks = rules_.walks;
+    if (record.foreign) return false;
+    if (is_import_slot(counter) && walks.holds(counter))
+      return import_number(walks, counter) >= counters_.imported_reuse_from;
+    return counters_.reuse_from == 0 || (walks.holds(counter) && walks.index(counter) >= counters_.reuse_from);
   }
   [[nodiscard]] result<import_verdict> judge_import(const import_row& row, pool_rows& stored) const;
   void take_in(const import_row& row, timestamp now, pool_changes& changes);

@@ -33,7 +33,7 @@ result<import_verdict> pool::judge_import(const import_row& row, pool_rows& stor
     if (!*record) return fail(errc::corrupt, "An imported identifier has no record. Run matricula verify.");
     return was_loaded_otherwise(**record, row) ? import_verdict::changed : import_verdict::duplicate;
   }
-  if (!row.counter || *row.counter >= counters_.issued_to) return import_verdict::accepted;
+  if (!row.counter || rules_.walks.index(*row.counter) >= counters_.issued_to) return import_verdict::accepted;
   const auto record = stored.record(*row.counter);
   if (!record) return std::unexpected(record.error());
   // Without a record it was passed over: granted away, or left out after a restore.
@@ -41,14 +41,15 @@ result<import_verdict> pool::judge_import(const import_row& row, pool_rows& stor
 }
 
 void pool::take_in(const import_row& row, timestamp now, pool_changes& changes) {
-  if (row.counter && *row.counter >= counters_.issued_to && *row.counter < counters_.walked_to) {
+  const auto index = row.counter ? rules_.walks.index(*row.counter) : counters_.walked_to;
+  if (index >= counters_.issued_to && index < counters_.walked_to) {
     // It was counted as available; from now on it is as if the rules had refused it.
     --counters_.fresh;
     ++counters_.filtered;
     const auto held = std::ranges::lower_bound(fresh_, *row.counter, {}, &candidate::counter);
     if (held != fresh_.end() && held->counter == *row.counter) fresh_.erase(held);
   }
-  const auto counter = import_base + counters_.imported++;
+  const auto counter = import_slot(rules_.walks, counters_.imported++);
   if (row.foreign) ++counters_.imported_foreign;
 
   id_record record;
@@ -84,6 +85,8 @@ void pool::take_in(const import_row& row, timestamp now, pool_changes& changes) 
 
 result<pool::import_outcome> pool::import(std::span<const import_row> rows, timestamp now, pool_rows& stored) {
   require(rows.size() <= import_rows_max, "an import fits into one batch");
+  for (const auto& row : rows)
+    require(!row.counter || rules_.walks.holds(*row.counter), "an identifier is imported by the issuer of its counter");
   import_outcome out;
   out.verdicts.reserve(rows.size());
   std::unordered_set<std::string_view> seen;

@@ -30,7 +30,7 @@ result<pool::reclaim_outcome> pool::reclaim(std::span<const due_entry> entries, 
   reclaim_outcome out;
   for (auto& [counter, record] : current) {
     auto to = *next_state(rules_.of, record.state, id_event::reclaim);
-    if (!may_be_reused(counter)) to = id_state::retired;
+    if (!may_be_reused(counter, record)) to = id_state::retired;
     counters_.count(record.state, -1);
     record.advance(now, to, by);
     purge_later(record, now, purge_after, out.changes);

@@ -9,9 +9,9 @@ namespace matricula::identifiers {
 namespace {
 
 constexpr std::uint8_t id_record_version = 1;
-constexpr std::uint8_t pool_counters_version = 3; // 1 had no reuse_from, 2 no imports
+constexpr std::uint8_t pool_counters_version = 3; // 1 had no reuse_from, 2 no imports and nothing borrowed
 constexpr std::uint8_t due_version = 1;
-constexpr std::uint8_t last_state = 5;
+constexpr std::uint8_t last_state = 6;
 
 enum flag : std::uint8_t {
   has_expires = 1,
@@ -64,6 +64,7 @@ std::string encode(const id_record& r) {
                      (r.foreign ? is_foreign : 0);
   out.u8(id_record_version).u8(static_cast<std::uint8_t>(flags)).u8(static_cast<std::uint8_t>(r.state));
   out.text(r.id).varint(r.assignment);
+  if (r.state == id_state::granted) out.varint(r.granted_to);
   if (r.expires_at) out.varint(to_unix_ms(*r.expires_at));
   if (r.ended_at) out.varint(to_unix_ms(*r.ended_at));
   if (!r.holder.empty()) out.text(r.holder);
@@ -91,6 +92,7 @@ result<id_record> decode_id_record(std::string_view bytes) {
   const auto assignment = in.varint();
   if (assignment > UINT32_MAX) return bad("assignment out of range");
   r.assignment = static_cast<std::uint32_t>(assignment);
+  if (r.state == id_state::granted) r.granted_to = static_cast<std::uint32_t>(in.varint());
   if (flags & has_expires) r.expires_at = from_unix_ms(in.varint());
   if (flags & has_ended) r.ended_at = from_unix_ms(in.varint());
   if (flags & has_holder) r.holder = in.text();
@@ -132,6 +134,8 @@ void pool_counters::count(id_state state, std::int64_t delta) noexcept {
     return add(cooling);
   case id_state::retired:
     return add(retired);
+  case id_state::granted:
+    return add(granted);
   }
 }
 
@@ -142,6 +146,7 @@ std::string encode(const pool_counters& c) {
                        c.retired, c.granted, c.issues_total, to_unix_ms(c.due_floor), c.reuse_from, c.imported,
                        c.imported_foreign, c.imported_reuse_from})
     out.varint(n);
+  for (const auto n : {c.borrowed, c.in_transit, c.handovers}) out.varint(n);
   return std::move(out).str();
 }
 
@@ -156,7 +161,8 @@ result<pool_counters> decode_pool_counters(std::string_view bytes) {
   c.due_floor = from_unix_ms(in.varint());
   if (version > 1) c.reuse_from = in.varint();
   if (version > 2)
-    for (auto* n : {&c.imported, &c.imported_foreign, &c.imported_reuse_from}) *n = in.varint();
+    for (auto* n : {&c.imported, &c.imported_foreign, &c.imported_reuse_from, &c.borrowed, &c.in_transit, &c.handovers})
+      *n = in.varint();
   if (!version_known || !in.done()) return fail(errc::corrupt, "pool counters: unknown version, cut short or too long");
   return c;
 }

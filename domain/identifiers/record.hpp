@@ -46,6 +46,7 @@ struct id_record {
   std::string idempotency_ref;         ///< 16 bytes, or empty: the idempotency record that answers with it
   std::uint64_t history_dropped = 0;   ///< events no longer kept
   bool foreign = false;                ///< imported and breaks its type's rules: never handed out again once it ends
+  std::uint32_t granted_to = 0;        ///< GRANTED: the issuer that it was given to; everything else is as it was then
   std::vector<history_event> history;
   std::uint64_t journal_seq = 0; ///< of the latest row of the audit trail that names it; 0 = none
   steps_taken unrecorded;        ///< the latest events of the history that no row of the audit trail names yet
@@ -64,8 +65,8 @@ struct id_record {
 
 /// The numbers of one type's pool. They change in the same batch as the rows they count.
 struct pool_counters {
-  std::uint64_t issued_to = 0; ///< every counter below was issued, filtered or granted away
-  std::uint64_t walked_to = 0; ///< every counter below was looked at by the rules
+  std::uint64_t issued_to = 0; ///< every counter below was issued, filtered or granted away (by issuer: every index)
+  std::uint64_t walked_to = 0; ///< every counter below was looked at by the rules (by issuer: every index)
   std::uint64_t filtered = 0;  ///< walked and refused by the rules
   std::uint64_t fresh = 0;     ///< walked, valid, never issued: those in [issued_to, walked_to)
   std::uint64_t released = 0;  ///< issued before, available again
@@ -73,7 +74,7 @@ struct pool_counters {
   std::uint64_t assigned = 0;
   std::uint64_t cooling = 0; ///< EXPIRED
   std::uint64_t retired = 0;
-  std::uint64_t granted = 0;      ///< given to another issuer, or passed over after a restore
+  std::uint64_t granted = 0;      ///< given to another issuer and not come back, or passed over after a restore
   std::uint64_t issues_total = 0; ///< assignments ever made
   timestamp due_floor{};          ///< no due row of this type is earlier
   /// Identifiers of lower counters are never handed out again once they end: they were in a backup that was restored,
@@ -82,12 +83,15 @@ struct pool_counters {
   std::uint64_t imported = 0;            ///< identifiers loaded from elsewhere: the next free slot
   std::uint64_t imported_foreign = 0;    ///< of them, those that break the rules and so are none of the capacity
   std::uint64_t imported_reuse_from = 0; ///< as reuse_from, of slots
+  std::uint64_t borrowed = 0;            ///< identifiers of other issuers' counters that have a record here
+  std::uint64_t in_transit = 0;          ///< of `granted`: those of which the taker has not said yet that it has them
+  std::uint64_t handovers = 0; ///< grants ever given or taken: two looks at the same number saw nothing change hands
 
   [[nodiscard]] std::uint64_t available() const noexcept { return fresh + released; }
-  /// walked + imported = filtered + available + issued + assigned + cooling + retired + granted. An imported identifier
-  /// stands in the number of its state; its own counter, once walked, is one of the filtered.
+  /// walked + imported + borrowed = filtered + available + issued + assigned + cooling + retired + granted. An imported
+  /// identifier stands in the number of its state; its own counter, once walked, is one of the filtered.
   [[nodiscard]] bool balanced() const noexcept {
-    return walked_to + imported == filtered + available() + issued + assigned + cooling + retired + granted;
+    return walked_to + imported + borrowed == filtered + available() + issued + assigned + cooling + retired + granted;
   }
   /// Imported identifiers that the type could have generated.
   [[nodiscard]] std::uint64_t imported_valid() const noexcept { return imported - imported_foreign; }

@@ -25,6 +25,8 @@ result<id_type> make_type(const type_options& o, const permutation_key& master, 
     return wrong("pool_min must be at least 1, and pool_target at least pool_min.");
   if (o.cool_off < milliseconds{0}) return wrong("the cool-off cannot be negative.");
   if (o.populator_workers < 1) return wrong("at least one populator worker is needed.");
+  if (o.issuers < 1 || o.issuers > issuers_max)
+    return wrong(fmt::format("it can have 1 to {} issuing shards.", issuers_max));
 
   const auto key = master.derive(o.name);
   auto space = identifier_space::make(o.format, key, o.name);
@@ -45,6 +47,7 @@ result<id_type> make_type(const type_options& o, const permutation_key& master, 
   type.limits = o.limits;
   type.populator_workers = o.populator_workers;
   type.key_fingerprint = key.fingerprint();
+  type.issuers = o.issuers;
   return type;
 }
 

@@ -21,6 +21,7 @@ struct type_options {
   milliseconds cool_off{0};
   pool_limits limits;
   std::uint32_t populator_workers = 2;
+  std::uint32_t issuers = 1; ///< issuing shards, 1 to issuers_max
 };
 
 /// Immutable and shared by every actor of the type and by readers.
@@ -34,7 +35,20 @@ struct id_type {
   std::uint32_t populator_workers = 2;
   capacity_estimate capacity;
   std::string key_fingerprint; ///< of the type's own key, hexadecimal
+  std::uint32_t issuers = 1;   ///< issuing shards; fixed once the type has started
+
+  /// The rules of the pool of one issuer. @pre issuer < issuers
+  [[nodiscard]] pool_rules rules_of(std::uint32_t issuer) const noexcept {
+    auto own = rules;
+    own.walks = {issuer, issuers};
+    own.end = own.walks.indexes(rules.end);
+    return own;
+  }
 };
+
+/// Whether a type of so many raw numbers may have several issuers: below 10 million each would be left with few, and
+/// borrowing would be the rule.
+inline constexpr std::uint64_t several_issuers_from = 10'000'000;
 
 /// Whether `name` may name a type.
 [[nodiscard]] bool is_type_name(std::string_view name) noexcept;
