@@ -124,7 +124,7 @@ void pool_actor::take_grant(const grant_ids& grant) {
   if (!ids) return refuse(ids.error());
   auto room = part_->reserve(grant_room);
   if (!room) return; // it is sent again
-  const auto changes = pool_->take(*ids, *this);
+  auto changes = pool_->take(*ids, *this);
   if (!changes) return refuse(changes.error());
   storage::batch batch(cx_->part.shard);
   put(batch, *changes, {});
