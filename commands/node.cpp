@@ -3,6 +3,7 @@
 #include "actors/cast.hpp"
 #include "actors/dead_letter_office.hpp"
 #include "actors/identifiers/door.hpp"
+#include "actors/journal_keeper.hpp"
 #include "actors/messages.hpp"
 #include "actors/schedule_book.hpp"
 #include "api/compat/mosip.hpp"
@@ -15,9 +16,11 @@
 #include "api/resources/configuration.hpp"
 #include "api/resources/constant.hpp"
 #include "api/resources/dead_letters.hpp"
+#include "api/resources/id_trail.hpp"
 #include "api/resources/identifiers.hpp"
 #include "api/resources/import.hpp"
 #include "api/resources/operations.hpp"
+#include "api/resources/unconfirmed.hpp"
 #include "api/server.hpp"
 #include "commands/id_types.hpp"
 #include "commands/jwt_options.hpp"
@@ -31,6 +34,7 @@
 #include "runtime/telemetry.hpp"
 #include "runtime/watchdog.hpp"
 #include "storage/audit.hpp"
+#include "storage/id_trail.hpp"
 #include "storage/log_writer.hpp"
 #include "storage/notebook.hpp"
 #include "storage/restored_store.hpp"
@@ -133,6 +137,8 @@ struct node::parts {
   /// Everything or nothing; a refusal is logged.
   result<std::vector<std::string>> reload();
   result<std::vector<std::string>> load_and_apply();
+  /// The actor that drops old rows of the journals, with its address.
+  runtime::child_spec journal_keeper_of(const config::settings& s, const runtime::slot_limits& slots);
   void publish_storage();
   /// Writes an operator's act down before it is carried out.
   result<void> note(const api::audit_entry& e);
@@ -255,6 +261,7 @@ result<void> node::parts::start_actors() {
     cx.monotonic = &time;
     cx.make_random = [] { return std::make_unique<secure_random>(); };
     cx.options.purge_after = std::chrono::days(s.idempotency.retention_days);
+    cx.unconfirmed_lease = std::chrono::hours(s.identifiers.types.at(cx.type.name).unconfirmed_lease_hours);
     for (auto& issuer : actors::make_issuers(cx, *system, cast.slots)) contexts.push_back(std::move(issuer));
   }
   runtime::supervisor_options at_root = cast.supervision;
@@ -272,10 +279,21 @@ result<void> node::parts::start_actors() {
          .to = cx->expirer.address(),
          .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::run_expirer{}); }});
   }
+  auto keeper = journal_keeper_of(s, cast.slots);
+  if (s.audit.retention_days > 0) {
+    auto when = runtime::cron_expression::parse(s.identifiers.expirer_schedule, s.identifiers.time_zone);
+    if (!when) return std::unexpected(when.error());
+    schedule.jobs.push_back(
+        {.name = "journals/trim",
+         .when = std::move(*when),
+         .on_missed = runtime::missed_run::catch_up,
+         .to = keeper.slot.address(),
+         .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::trim_journals{}); }});
+  }
   std::vector<runtime::child_spec> tree;
   tree.push_back(
       runtime::subtree("domain", cast.supervision,
-                       {actors::identifiers_subtree(contexts, cast),
+                       {actors::identifiers_subtree(contexts, cast), std::move(keeper),
                         runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
   letters->connect(system.get(), actors.get());
   root = runtime::start_root(*system, services, at_root, std::move(tree));
@@ -284,6 +302,18 @@ result<void> node::parts::start_actors() {
   telemetry = std::make_unique<runtime::telemetry>(*actors, numbers);
   door = std::make_unique<actors::id_door>(contexts, gate);
   return {};
+}
+
+runtime::child_spec node::parts::journal_keeper_of(const config::settings& s, const runtime::slot_limits& slots) {
+  actors::journal_keeper_options keep;
+  keep.log = log.get();
+  keep.time = decisions.get();
+  keep.retention = std::chrono::days(s.audit.retention_days);
+  keep.chains.push_back(storage::audit::acts);
+  for (const auto& cx : contexts) keep.chains.push_back(storage::id_trail::chain_of(cx->part));
+  auto child = runtime::child_of<actors::journal_keeper>("journal-keeper", "journal_keeper", std::move(keep));
+  child.slot = runtime::slot_ref::make(*system, slots);
+  return child;
 }
 
 api::request_limits node::parts::limits() const {
@@ -377,10 +407,11 @@ result<void> node::parts::start_server() {
 
   for (auto& routes :
        {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
-        api::import_routes({door.get(), decisions.get(), audit}), api::actor_routes(*actor_desk, audit, time),
-        api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
-        api::audit_routes(*audit_log), api::clock_routes({decisions.get(), audit}),
-        api::backup_routes({store.get(), decisions.get(), audit})})
+         api::import_routes({door.get(), decisions.get(), audit}), api::actor_routes(*actor_desk, audit, time),
+         api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
+         api::audit_routes(*audit_log), api::id_trail_routes(*door, *audit_log),
+         api::unconfirmed_routes({door.get(), decisions.get()}), api::clock_routes({decisions.get(), audit}),
+         api::backup_routes({store.get(), decisions.get(), audit})})
     if (auto ok = app->add(routes); !ok) return ok;
   if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)

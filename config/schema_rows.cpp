@@ -258,6 +258,10 @@ std::vector<setting> small_rows() {
       integer("dead_letters.per_actor_and_reason_max",
               bound<&settings::dead_letters, &dead_letter_settings::per_actor_and_reason_max>(), 1000, 1, 100'000,
               "messages", when::reload, "Dead letters kept of one actor and reason; further ones are only counted."),
+      integer("audit.retention_days", bound<&settings::audit, &audit_settings::retention_days>(), 0, 0, 36'500, "days",
+              when::restart,
+              "How long the audit log and the audit trails of identifiers are kept; 0 is for ever. Older rows are "
+              "dropped with the runs of identifiers.expirer_schedule; what remains can still be checked."),
   };
 }
 
@@ -309,6 +313,10 @@ std::vector<setting> type_rows() {
               3650 * day_s, "seconds", when::restart,
               "From the end of a VID to its reuse or retirement; 432000 are 5 "
               "days."),
+      integer("identifiers.types.<type>.unconfirmed_lease_hours", bound_in_type<&S::unconfirmed_lease_hours>(), 0, 0,
+              87'600, "hours", when::restart,
+              "For lifecycle uin: an identifier that was issued and not confirmed for so long is taken back by the next "
+              "run of identifiers.expirer_schedule and may be issued to somebody else; 0 is never."),
       integer("identifiers.types.<type>.pool_min", bound_in_type<&S::pool_min>(), 5000, 1, 10'000'000, "identifiers",
               when::reload, "With fewer available identifiers than this, a refill is ordered."),
       integer("identifiers.types.<type>.pool_target", bound_in_type<&S::pool_target>(), 20'000, 1, 10'000'000,
@@ -367,7 +375,7 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 11> all{{
+  static constexpr std::array<section, 12> all{{
       {"server", "The HTTP server and its limits."},
       {"auth", "Who may call."},
       {"auth.jwt", "JSON Web Tokens of an issuer, where auth.mode is \"jwt\" or \"tokens_and_jwt\"."},
@@ -376,6 +384,7 @@ std::span<const section> sections() {
       {"log", "What is written about what happens."},
       {"idempotency", "Records that make a repeated request safe."},
       {"dead_letters", "Messages that crashed their actor and were set aside."},
+      {"audit", "The record of who did what."},
       {"identifiers", "What holds for all identifier types."},
       {"identifiers.types.<type>",
        "One identifier type. A file may change a shipped type, disable it with `enabled = false`, or add types: a new "

@@ -92,6 +92,11 @@ struct idempotency_settings {
   bool operator==(const idempotency_settings&) const = default;
 };
 
+struct audit_settings {
+  std::uint32_t retention_days = 0; ///< 0 = for ever
+  bool operator==(const audit_settings&) const = default;
+};
+
 struct dead_letter_settings {
   std::uint32_t per_actor_and_reason_max = 0;
   bool operator==(const dead_letter_settings&) const = default;
@@ -120,6 +125,7 @@ struct type_settings {
   std::string lifecycle;    ///< "uin", "vid" or "pool"
   std::string reuse;        ///< "random" or "never"
   std::uint32_t cool_off_seconds = 0;
+  std::uint32_t unconfirmed_lease_hours = 0; ///< 0 = never
   std::uint32_t pool_min = 0;
   std::uint32_t pool_target = 0;
   std::uint32_t populator_workers = 0;
@@ -151,6 +157,7 @@ struct settings {
   log_settings log;
   idempotency_settings idempotency;
   dead_letter_settings dead_letters;
+  audit_settings audit;
   identifier_settings identifiers;
   bool operator==(const settings&) const = default;
 };

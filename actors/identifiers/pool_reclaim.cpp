@@ -16,10 +16,10 @@ constexpr std::string_view by_itself = "expirer";
 } // namespace
 
 void pool_actor::put(storage::batch& batch, pool_changes& changes, const storage::asker& who) {
-  const auto done = ledger_->put(batch, changes, pool_->counters(), who,
+  const auto noted = ledger_->put(batch, changes, pool_->counters(), who,
                                  [this](storage::column where, std::string_view key) { return part_->get(where, key); });
   // The counters have moved: only loading again makes memory and store agree.
-  if (!done) throw std::runtime_error("the index of unconfirmed identifiers: " + done.error().message);
+  if (!noted) throw std::runtime_error("the index of unconfirmed identifiers: " + noted.error().message);
 }
 
 caf::result<void> pool_actor::on_reclaim(const reclaim_ids& order) {
@@ -29,16 +29,16 @@ caf::result<void> pool_actor::on_reclaim(const reclaim_ids& order) {
         fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
     return caf::unit;
   }
-  if (auto done = reclaim(order, cx_->time->now()); !done) {
+  if (auto outcome = reclaim(order, cx_->time->now()); !outcome) {
     // One damaged record must not keep all others from being taken back.
-    const bool unreadable = done.error().code == errc::corrupt;
+    const bool unreadable = outcome.error().code == errc::corrupt;
     if (unreadable)
       shared().raise({"unreadable_row", path(),
-                      "Unconfirmed identifiers are passed over: " + done.error().message + " Run matricula verify."});
+                      "Unconfirmed identifiers are passed over: " + outcome.error().message + " Run matricula verify."});
     if (order.run != 0)
       caf::anon_send(cx_->expirer.address(), due_applied{order.run, false, {}, unreadable, 0, {}});
     else
-      order.reply.deliver(std::unexpected(done.error()));
+      order.reply.deliver(std::unexpected(outcome.error()));
   }
   tell_level();
   return caf::unit;
@@ -64,9 +64,9 @@ result<void> pool_actor::reclaim(const reclaim_ids& order, timestamp now) {
                 answer = std::move(answer)](storage::verdict v) mutable noexcept {
                  const bool durable = v == storage::verdict::durable;
                  if (run != 0) {
-                   expiry_answer done;
-                   done.reclaimed = answer.ids.size();
-                   caf::anon_send(to, due_applied{run, durable, done, false, 0, {}});
+                   expiry_answer what;
+                   what.reclaimed = answer.ids.size();
+                   caf::anon_send(to, due_applied{run, durable, what, false, 0, {}});
                  } else if (durable) {
                    reply.deliver(std::move(answer));
                  } else {

@@ -8,42 +8,42 @@
 namespace matricula::actors {
 
 void expirer_actor::next_unconfirmed() {
-  auto& run = *run_;
-  if (!run.retry) run.passed = run.covered;
-  run.retry = false;
+  auto& going = *run_;
+  if (!going.retry) going.passed = going.covered;
+  going.retry = false;
   const auto view = cx_->log->read(cx_->part.shard);
   if (!view) return finish(std::unexpected(view.error()));
   const bool takes_back = cx_->unconfirmed_lease > milliseconds{0};
-  const auto issued_before = run.up_to - cx_->unconfirmed_lease;
+  const auto issued_before = going.up_to - cx_->unconfirmed_lease;
   // Where nothing is taken back the walk only looks where the index begins, so that lists need not search for it.
   const auto limit = takes_back ? std::size_t{cx_->options.due_rows_in_flight} : 1;
-  auto rows = run.floor_told && !takes_back
+  auto rows = going.floor_told && !takes_back
                   ? std::vector<storage::unconfirmed::row>{}
-                  : storage::unconfirmed::find(**view, cx_->part, run.passed, timestamp::max(), limit);
+                  : storage::unconfirmed::find(**view, cx_->part, going.passed, timestamp::max(), limit);
   if (!rows) return finish(std::unexpected(rows.error()));
   // What is on its way to the index was issued after the run began to look.
-  const auto floor = std::min(rows->empty() ? run.decided_to : rows->front().where.issued_at, run.decided_to);
+  const auto floor = std::min(rows->empty() ? going.decided_to : rows->front().where.issued_at, going.decided_to);
   if (takes_back)
     std::erase_if(*rows, [&](const auto& row) { return row.where.issued_at >= issued_before; });
   else
     rows->clear();
   const auto send = [&](const std::vector<identifiers::due_entry>& entries) {
     reclaim_ids order;
-    order.run = run.number;
+    order.run = going.number;
     order.issued_before_ms = issued_before.time_since_epoch().count();
-    if (!run.floor_told) order.floor_ms = floor.time_since_epoch().count();
-    run.floor_told = true;
+    if (!going.floor_told) order.floor_ms = floor.time_since_epoch().count();
+    going.floor_told = true;
     for (const auto& e : entries) {
       order.counters.push_back(e.counter);
       order.assignments.push_back(e.assignment);
     }
-    ++run.in_flight;
+    ++going.in_flight;
     caf::anon_send(cx_->pool.address(), std::move(order));
   };
   if (!rows->empty())
-    run.covered = rows->back().where;
-  else if (run.floor_told)
-    return finish(run.done);
+    going.covered = rows->back().where;
+  else if (going.floor_told)
+    return finish(going.done);
   if (rows->empty()) return send({});
   for (const auto& row : *rows) send(row.entries);
 }

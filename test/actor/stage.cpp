@@ -172,6 +172,7 @@ void stage::start_actors() {
   cx->monotonic = &time_;
   cx->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
   cx->options = options_.cast;
+  cx->unconfirmed_lease = options_.unconfirmed_lease;
   actors::make_addresses(*cx, *system_, cast.slots);
   context_ = cx;
 
@@ -366,6 +367,23 @@ stage::change_cell stage::send_change(const std::string& id, id_event event, std
   message.event = static_cast<std::uint8_t>(event);
   message.assignment = assignment;
   message.reply = runtime::reply_to<id_record>(cell);
+  caf::anon_send(context_->pool.address(), std::move(message));
+  return cell;
+}
+
+stage::reclaim_cell stage::send_reclaim(const std::vector<std::string>& ids, timestamp issued_before) {
+  const auto cell = std::make_shared<runtime::reply_cell<actors::reclaim_answer>>(nullptr);
+  actors::reclaim_ids message;
+  message.trace.request_id = "reclaiming";
+  message.context = {"operator", 0, "office"};
+  message.issued_before_ms = issued_before.time_since_epoch().count();
+  for (const auto& id : ids) {
+    const auto counter = context_->type.space->counter_of(id);
+    require(counter.has_value(), "an identifier of the type");
+    message.counters.push_back(static_cast<std::uint64_t>(*counter));
+    message.assignments.push_back(record(id)->assignment);
+  }
+  message.reply = runtime::reply_to<actors::reclaim_answer>(cell);
   caf::anon_send(context_->pool.address(), std::move(message));
   return cell;
 }

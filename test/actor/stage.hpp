@@ -39,6 +39,7 @@ struct stage_options {
   std::size_t length = 10;
   identifiers::pool_limits limits{20, 60};
   actors::id_cast_options cast;
+  milliseconds unconfirmed_lease{0};
   std::string expirer_schedule;             ///< a cron expression; without one nobody runs the expirer
   std::vector<runtime::child_spec> helpers; ///< further children of "domain"
 };
@@ -103,6 +104,8 @@ public:
   [[nodiscard]] change_cell send_change(const std::string& id, identifiers::id_event event, std::uint32_t assignment,
                                         std::chrono::nanoseconds deadline = {});
   [[nodiscard]] expiry_cell send_expire();
+  using reclaim_cell = std::shared_ptr<runtime::reply_cell<actors::reclaim_answer>>;
+  [[nodiscard]] reclaim_cell send_reclaim(const std::vector<std::string>& ids, timestamp issued_before);
   /// The same, with all that they bring about.
   [[nodiscard]] result<actors::issue_answer> issue(const asked& what);
   /// The identifier of an issue that succeeds.
@@ -130,6 +133,8 @@ public:
   [[nodiscard]] identifiers::pool_counters counters() const;
   [[nodiscard]] std::optional<identifiers::id_record> record(const std::string& id) const;
   [[nodiscard]] std::string record_key(const std::string& id) const;
+  [[nodiscard]] std::shared_ptr<const storage::view> durable() const { return store_->snapshot(); }
+  [[nodiscard]] storage::commit_log& log() { return *log_; }
   [[nodiscard]] std::optional<std::string> row(storage::column where, const std::string& key) const;
   [[nodiscard]] std::vector<identifiers::due_row> due_rows() const;
   /// Whether the key's answer is kept.

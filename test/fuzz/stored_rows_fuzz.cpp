@@ -5,8 +5,10 @@
 #include "foundation/digest.hpp"
 #include "storage/backup.hpp"
 #include "storage/group_record.hpp"
+#include "storage/id_trail.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/inspect.hpp"
+#include "storage/unconfirmed.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -82,6 +84,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     break;
   case 'g':
     round_trip(rest, storage::decode_group_record, [](const storage::group_record& r) { return encode(r); });
+    break;
+  case 't': {
+    const auto at = timestamp{milliseconds{1'700'000'000'000}};
+    round_trip(
+        rest, [at](std::string_view b) { return storage::id_trail::decode(b, at); },
+        [at](const storage::id_trail::note& n) { return storage::id_trail::encode(n, at); });
+    break;
+  }
+  case 'u':
+    round_trip(rest, storage::unconfirmed::decode, [](const auto& entries) { return storage::unconfirmed::encode(entries); });
     break;
   case 'm':
     read_manifest(rest);

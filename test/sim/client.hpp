@@ -1,6 +1,7 @@
 /// The clients of the simulated node: what they ask next, and what still waits for its answer.
 #pragma once
 #include "foundation/random.hpp"
+#include "test/sim/audit_check.hpp"
 #include "test/sim/model.hpp"
 #include "test/sim/node.hpp"
 #include "test/sim/store_check.hpp"
@@ -36,6 +37,8 @@ public:
   /// What has waited longest, in words.
   [[nodiscard]] std::string oldest() const;
   [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
+  /// What the audit trail must name.
+  [[nodiscard]] const acknowledged_steps& steps() const noexcept { return steps_; }
   [[nodiscard]] std::uint64_t deadlines_expired() const noexcept { return deadlines_expired_; }
   /// How the last `ask_for_one` of the type was answered: empty when it was met.
   [[nodiscard]] const std::optional<errc>& last_refusal(std::size_t type) const { return last_refusal_.at(type); }
@@ -55,6 +58,7 @@ private:
 
   random_source& random_;
   model& model_;
+  acknowledged_steps steps_;
   std::uint64_t sent_ = 0;
   std::uint64_t deadlines_expired_ = 0;
   std::uint64_t payloads_ = 0;
@@ -83,12 +87,14 @@ void client::collect(node& from, timestamp now, std::int64_t now_ns, bool storag
         note(std::stoull(answer->issued.ids[i]) << 8 | answer->issued.assignments[i]);
     if (w.call.key.empty() && w.call.count == 1)
       last_refusal_[w.call.type] = answer ? std::optional<errc>{} : answer.error().code;
+    if (answer) steps_.add(w.call, *answer);
     model_.answered(w.call, answer, now, now_ns, storage_failed);
     return true;
   });
   std::erase_if(changes_, [&](const auto& w) {
     if (!w.cell->ready()) return false;
     note(code_of(w.cell->value()));
+    if (w.cell->value()) steps_.add(w.call, *w.cell->value());
     model_.answered(w.call, w.cell->value(), now, now_ns, storage_failed);
     return true;
   });

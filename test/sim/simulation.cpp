@@ -1,5 +1,6 @@
 #include "test/sim/simulation.hpp"
 
+#include "test/sim/audit_check.hpp"
 #include "test/sim/client.hpp"
 #include "test/sim/node.hpp"
 #include "test/sim/restore.hpp"
@@ -561,6 +562,7 @@ private:
     const auto rows = check_stored_rows();
     const auto durable = node_->durable();
     check_as_operators_do(*durable, found_);
+    check_audit_trail(*durable, client_.steps(), found_);
     for (std::size_t t = 0; t < sim_types().size(); ++t) {
       model_.recovered(t, rows[t], now());
       for (const auto& key : model_.keys(t))

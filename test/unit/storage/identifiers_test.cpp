@@ -50,7 +50,7 @@ struct id_rows_test : ::testing::Test {
                     .cooling = 1,
                     .issues_total = 4};
     batch rows(part.shard);
-    put(rows, part, changes, c);
+    put_rows(rows, part, changes, c);
     damage(rows);
     ASSERT_TRUE(commit(*open, rows));
   }

@@ -175,28 +175,39 @@ TEST_F(repositories_test, remember_when_each_schedule_last_ran) {
 
 TEST_F(repositories_test, list_who_did_what_the_newest_first) {
   std::vector<std::string> ids;
-  batch b{three};
   for (int i = 0; i < 5; ++i) {
     ids.push_back(ulid(1'000 * (i + 1)));
-    audit::put(b, {ids.back(), at_ms(1'000 * (i + 1)), "operator@example", "actor.kill", "identifiers/uin/pool",
-                   "stuck", "r"});
+    const audit::entry e{ids.back(), at_ms(1'000 * (i + 1)), "operator@example", "actor.kill",
+                         "identifiers/uin/pool", "stuck", "r"};
+    batch b{audit::acts.shard};
+    // The first two as they were kept before there were journals.
+    if (i < 2)
+      b.put(column::audit, audit::old_key(e.id), audit::encode_old(e));
+    else
+      ASSERT_TRUE(audit::append(*now_, b, e));
+    commit_or_fail(b);
   }
-  commit_or_fail(b);
-  const auto first = *audit::list(*now_, three, "", 3);
-  ASSERT_EQ(first.entries.size(), 3u);
+  const auto first = *audit::list(*now_, "", 4);
+  ASSERT_EQ(first.entries.size(), 4u);
   EXPECT_EQ(first.entries[0].id, ids[4]);
+  EXPECT_EQ(first.entries[3].id, ids[1]);
   EXPECT_EQ(first.entries[0].who, "operator@example");
-  const auto second = *audit::list(*now_, three, first.next, 3);
-  ASSERT_EQ(second.entries.size(), 2u);
-  EXPECT_EQ(second.entries[1].id, ids[0]);
+  const auto second = *audit::list(*now_, first.next, 4);
+  ASSERT_EQ(second.entries.size(), 1u);
+  EXPECT_EQ(second.entries[0].id, ids[0]);
   EXPECT_EQ(second.next, "");
+  const auto among_the_chained = *audit::list(*now_, audit::list(*now_, "", 1)->next, 4);
+  ASSERT_EQ(among_the_chained.entries.size(), 4u);
+  EXPECT_EQ(among_the_chained.entries[0].id, ids[3]);
+  EXPECT_EQ(among_the_chained.entries[3].id, ids[0]);
 }
 
 TEST_F(repositories_test, print_every_row_as_a_line_of_json_without_payloads) {
   batch b{three};
   idempotency::put(b, std::string(16, 'h'), sample_record());
   schedules::put(b, {"beat \"x\"", at_ms(1), at_ms(2), std::nullopt, schedules::outcome::started, 1, "caf\xc3\xa9"});
-  audit::put(b, {ulid(1), at_ms(1), "who", "config.set", "limits", "because", "r"});
+  b.put(column::audit, key_builder{three}.fixed(ulid(1)).str(),
+        audit::encode_old({ulid(1), at_ms(1), "who", "config.set", "limits", "because", "r"}));
   auto secret = letter(1);
   secret.payload = "SECRET";
   ASSERT_TRUE(dead_letters::put(*now_, b, secret, 5));
@@ -255,7 +266,7 @@ std::vector<sample_row> sample_rows() {
            dead_letters::encode(dead_letters::count{300, 2})},
           {column::schedules, schedules::key_of(three, "beat"),
            schedules::encode({"beat", at_ms(1), at_ms(2), at_ms(3), schedules::outcome::failed, 1, "m"})},
-          {column::audit, audit::key_of(three, id), audit::encode({id, at_ms(1), "w", "a", "t", "r", "q"})}};
+          {column::audit, audit::old_key(id), audit::encode_old({id, at_ms(1), "w", "a", "t", "r", "q"})}};
 }
 
 TEST(decoders, read_their_own_rows_and_refuse_them_cut_off_or_with_bytes_after_them) {

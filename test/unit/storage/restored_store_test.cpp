@@ -57,7 +57,7 @@ struct restored_store_test : ::testing::Test {
     }
     c.filtered = walked_to - walked.size();
     batch rows(part.shard);
-    put(rows, part, changes, c);
+    put_rows(rows, part, changes, c);
     EXPECT_TRUE(commit(*open, rows));
   }
   [[nodiscard]] pool_counters counters() const { return find_pool(*open->latest(), part).value(); }
@@ -147,7 +147,7 @@ TEST_F(restored_store_test, retires_any_number_of_identifiers_with_the_longest_h
       changes.released_slots.emplace_back(slot, walked[slot].counter);
     }
     batch rows(part.shard);
-    put(rows, part, changes, c);
+    put_rows(rows, part, changes, c);
     ASSERT_TRUE(commit(*open, rows));
   }
   ASSERT_GT(walked.size(), 200u);

@@ -91,20 +91,25 @@ TEST_F(store_test, gives_its_lock_back_after_a_refusal) {
 
 TEST_F(store_test, refuses_a_newer_format_and_says_what_to_do) {
   auto newer = options();
-  newer.format = 2;
+  newer.format = current_format + 1;
   open_store(newer);
   const auto before = files_in(dir_ / "store");
   const auto e = refusal(options());
   EXPECT_EQ(e.code, errc::unsupported);
-  EXPECT_THAT(e.message, HasSubstr("has format 2 and this build reads formats up to 1: start a newer build"));
+  EXPECT_THAT(e.message, HasSubstr("has format 3 and this build reads formats up to 2: start a newer build"));
   EXPECT_EQ(files_in(dir_ / "store"), before);
 }
 
 TEST_F(store_test, migrates_an_older_format_step_by_step_and_repeats_a_step_that_failed) {
   {
-    const auto s = open_store(options());
+    auto older = options();
+    older.format = 1;
+    const auto s = open_store(older);
     commit_rows(*s, 1, 3);
   }
+  auto reading = options();
+  reading.read_only = true;
+  EXPECT_THAT(refusal(reading).message, HasSubstr("has format 1, which a node brings to 2 when it starts"));
   auto newer = options();
   newer.format = 3;
   int attempts = 0;

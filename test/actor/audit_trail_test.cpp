@@ -1,0 +1,246 @@
+// The audit trail and the change that it tells of are there together or not at all; what nobody confirms goes back.
+#include "actors/journal_keeper.hpp"
+#include "storage/id_trail.hpp"
+#include "storage/id_trail_verifier.hpp"
+#include "storage/unconfirmed.hpp"
+#include "test/actor/stage.hpp"
+
+#include <caf/send.hpp>
+#include <fmt/format.h>
+
+namespace matricula::actor_test {
+namespace {
+
+using identifiers::id_event;
+using identifiers::id_state;
+using identifiers::lifecycle;
+namespace id_trail = storage::id_trail;
+
+stage_options uins(milliseconds lease = milliseconds{0}) {
+  stage_options o;
+  o.of = lifecycle::uin;
+  o.unconfirmed_lease = lease;
+  return o;
+}
+
+/// Newest first.
+std::vector<std::string> trail(const stage& s) {
+  const auto page = id_trail::find(*s.durable(), s.type().part, {}, {}, 1'000);
+  std::vector<std::string> out;
+  EXPECT_TRUE(page);
+  if (page)
+    for (const auto& e : page->entries)
+      out.push_back(fmt::format("{} {} {} by {}", e.what.id, e.what.assignment, to_string(e.what.to), e.what.by));
+  return out;
+}
+
+std::vector<std::string> unconfirmed(const stage& s) {
+  const auto page = storage::unconfirmed::list(*s.durable(), s.type().part, std::nullopt, timestamp::max(), 1'000);
+  std::vector<std::string> out;
+  EXPECT_TRUE(page);
+  if (page)
+    for (const auto& item : page->items) out.push_back(item.record.id);
+  return out;
+}
+
+/// In one leap, which both clocks make.
+void later(stage& s, milliseconds by) {
+  s.advance(by);
+  s.run();
+}
+
+std::string chain_of(const stage& s) {
+  return storage::journal::check(*s.durable(), id_trail::chain_of(s.type().part),
+                                 [](const storage::journal::row&) { return true; })
+      .value_or("holds");
+}
+
+TEST(the_audit_trail, has_each_step_with_whoever_took_it) {
+  stage s{uins()};
+  s.run();
+  const auto id = s.issue_one({});
+  ASSERT_TRUE(s.change(id, id_event::confirm));
+  ASSERT_TRUE(s.change(id, id_event::confirm)) << "asked again, it changes nothing and leaves no row";
+  const auto steps = trail(s);
+  ASSERT_EQ(steps.size(), 2u);
+  EXPECT_TRUE(steps[0].starts_with(id + " 1 ASSIGNED by ")) << steps[0];
+  EXPECT_TRUE(steps[1].starts_with(id + " 1 ISSUED by ")) << steps[1];
+  EXPECT_EQ(chain_of(s), "holds");
+}
+
+TEST(the_audit_trail, has_what_the_expirer_did) {
+  stage s{stage_options{.cool_off = 700ms}};
+  s.run();
+  const auto id = s.issue_one({.expires_at = s.now() + 10s});
+  later(s, 11s);
+  ASSERT_TRUE(s.expire());
+  const auto steps = trail(s);
+  ASSERT_EQ(steps.size(), 3u);
+  EXPECT_EQ(steps[0], id + " 1 AVAILABLE by expirer");
+  EXPECT_EQ(steps[1], id + " 1 EXPIRED by expirer");
+  EXPECT_EQ(chain_of(s), "holds");
+}
+
+TEST(the_audit_trail, is_lost_together_with_a_change_that_was_not_durable) {
+  stage s{uins()};
+  s.run();
+  const auto id = s.issue_one({});
+  const auto confirmed = s.send_change(id, id_event::confirm, 0);
+  const auto issued = s.send_issue({.count = 3});
+  s.run_actors(); // written to the log, but not to the disk
+  s.power_cut();
+  s.run();
+  EXPECT_EQ(s.record(id)->state, id_state::issued);
+  EXPECT_EQ(trail(s).size(), 1u);
+  EXPECT_EQ(unconfirmed(s), std::vector{id});
+  ASSERT_TRUE(s.change(id, id_event::confirm));
+  EXPECT_EQ(trail(s).size(), 2u);
+  EXPECT_EQ(chain_of(s), "holds") << "the next incarnation goes on from what is durable";
+}
+
+TEST(the_audit_trail, goes_on_after_a_pool_was_killed_with_a_write_on_its_way) {
+  stage s{uins()};
+  s.run();
+  const auto first = s.send_issue({.count = 2});
+  s.run_actors();
+  s.kill("pool");
+  s.run();
+  ASSERT_TRUE(first->ready() && first->value());
+  (void)s.issue_one({});
+  EXPECT_EQ(trail(s).size(), 3u);
+  EXPECT_EQ(chain_of(s), "holds");
+}
+
+TEST(unconfirmed_identifiers, are_taken_back_when_their_lease_is_over_and_not_a_millisecond_before) {
+  stage s{uins(24h)};
+  s.run();
+  const auto kept = s.issue_one({});
+  const auto lost = s.issue_one({.key = "of the lost one"});
+  ASSERT_TRUE(s.change(kept, id_event::confirm));
+  later(s, 24h);
+  auto run = s.expire();
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->reclaimed, 0u);
+  later(s, 1ms);
+  const auto fresh = s.issue_one({});
+  run = s.expire();
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->reclaimed, 1u);
+  EXPECT_EQ(s.record(lost)->state, id_state::available);
+  EXPECT_EQ(s.record(lost)->history.back().by, "expirer");
+  EXPECT_EQ(s.record(kept)->state, id_state::assigned);
+  EXPECT_EQ(unconfirmed(s), std::vector{fresh});
+  EXPECT_EQ(refusal(s.issue({.key = "of the lost one"})), errc::assignment_ended);
+  EXPECT_EQ(refusal(s.change(lost, id_event::confirm, 1)), errc::conflict);
+  EXPECT_TRUE(s.counters().balanced());
+}
+
+TEST(unconfirmed_identifiers, are_never_taken_back_by_themselves_without_a_lease) {
+  stage s{uins()};
+  s.run();
+  const auto id = s.issue_one({});
+  later(s, 24h * 400);
+  ASSERT_TRUE(s.expire());
+  ASSERT_TRUE(s.expire());
+  EXPECT_EQ(s.record(id)->state, id_state::issued);
+  EXPECT_EQ(unconfirmed(s), std::vector{id});
+}
+
+TEST(unconfirmed_identifiers, go_back_in_bounded_steps_however_many_they_are) {
+  stage s{[] {
+    auto o = uins(1h);
+    o.limits = {2'000, 4'000};
+    return o;
+  }()};
+  s.run();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(s.issue({.count = 1'000}));
+  for (int i = 0; i < 200; ++i) (void)s.issue_one({});
+  later(s, 2h);
+  const auto run = s.expire();
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->reclaimed, 3'200u);
+  EXPECT_TRUE(unconfirmed(s).empty());
+  EXPECT_EQ(s.counters().released, 3'200u);
+  EXPECT_EQ(chain_of(s), "holds");
+}
+
+TEST(unconfirmed_identifiers, are_taken_back_to_the_end_even_when_the_power_fails_between) {
+  stage s{[] {
+    auto o = uins(1h);
+    o.limits = {2'000, 4'000};
+    return o;
+  }()};
+  s.run();
+  ASSERT_TRUE(s.issue({.count = 1'000}));
+  later(s, 2h);
+  const auto run = s.send_expire();
+  s.run_actors();
+  (void)s.write_group(3);
+  s.power_cut();
+  s.run();
+  const auto left = unconfirmed(s).size();
+  EXPECT_EQ(s.counters().released, 1'000u - left) << "what is in the index is what is ISSUED";
+  ASSERT_TRUE(s.expire());
+  EXPECT_TRUE(unconfirmed(s).empty());
+  EXPECT_EQ(s.counters().released, 1'000u);
+  EXPECT_EQ(chain_of(s), "holds");
+}
+
+TEST(unconfirmed_identifiers, that_are_named_are_taken_back_unless_they_were_confirmed_meanwhile) {
+  stage s{uins()};
+  s.run();
+  const auto one = s.issue_one({});
+  const auto two = s.issue_one({});
+  const auto confirmed = s.send_change(two, id_event::confirm, 1);
+  const auto cell = s.send_reclaim({one, two, one}, s.now() + 1ms);
+  s.run();
+  ASSERT_TRUE(cell->ready() && cell->value());
+  EXPECT_EQ(cell->value()->ids, std::vector{one});
+  EXPECT_EQ(trail(s).front(), one + " 1 AVAILABLE by operator");
+  EXPECT_EQ(s.record(two)->state, id_state::assigned);
+  const auto again = s.send_reclaim({one, two}, s.now() + 1ms);
+  s.run();
+  ASSERT_TRUE(again->ready() && again->value());
+  EXPECT_TRUE(again->value()->ids.empty());
+  EXPECT_EQ(s.counters().released, 1u);
+}
+
+TEST(the_journal_keeper, drops_what_is_past_its_retention_and_the_rest_still_holds) {
+  stage* where = nullptr;
+  auto options = uins();
+  runtime::child_spec keeper;
+  caf::actor started;
+  keeper.id = "keeper";
+  keeper.kind = "journal_keeper";
+  keeper.start = [&where, &started](caf::local_actor& parent, runtime::child_context context) -> caf::actor {
+    actors::journal_keeper_options o;
+    o.log = &where->log();
+    o.time = &where->decisions();
+    o.retention = std::chrono::days(1);
+    o.chains = {id_trail::chain_of(where->type().part)};
+    return started = parent.spawn<actors::journal_keeper>(std::move(context), o);
+  };
+  options.helpers.push_back(std::move(keeper));
+  stage s{std::move(options)};
+  where = &s;
+  s.run();
+  for (int i = 0; i < 5; ++i) (void)s.issue_one({});
+  later(s, 30min);
+  const auto young = s.issue_one({});
+  later(s, 24h - 10min);
+  caf::anon_send(started, actors::trim_journals{});
+  started = nullptr;
+  s.run();
+  const auto steps = trail(s);
+  ASSERT_EQ(steps.size(), 1u);
+  EXPECT_TRUE(steps[0].starts_with(young));
+  EXPECT_EQ(chain_of(s), "holds");
+  (void)s.issue_one({});
+  EXPECT_EQ(chain_of(s), "holds");
+  storage::verify_report report;
+  storage::id_trail_verifier{}.check(*s.durable(), report);
+  EXPECT_TRUE(report.ok()) << report.to_json();
+}
+
+} // namespace
+} // namespace matricula::actor_test
