@@ -206,7 +206,7 @@ result<std::optional<id_place>> find_place(const commit_log& log, std::span<cons
   const auto at = [&](std::uint64_t counter) -> result<id_place> {
     auto owned = find_owner(log, issuers, counter);
     if (!owned) return std::unexpected(owned.error());
-    return id_place{counter, std::move(owned->record)};
+    return id_place{counter, owned->issuer, std::move(owned->record)};
   };
   std::optional<std::uint64_t> counter;
   if (const auto found = type.space->counter_of(id); found && *found < type.rules.end)

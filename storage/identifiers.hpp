@@ -65,6 +65,7 @@ void put_rows(batch& into, const id_partition& part, const identifiers::pool_cha
 /// Where an identifier of the type is kept, if it is.
 struct id_place {
   std::uint64_t counter = 0;
+  std::uint32_t issuer = 0;                     ///< that has it now
   std::optional<identifiers::id_record> record; ///< none: it was never issued
 };
 /// The issuer that takes in an identifier from elsewhere: that of its counter, if it has one.

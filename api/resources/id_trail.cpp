@@ -1,5 +1,6 @@
 #include "api/resources/id_trail.hpp"
 
+#include "api/issuer_cursor.hpp"
 #include "api/json_writer.hpp"
 #include "api/page_size.hpp"
 #include "foundation/digest.hpp"
@@ -44,7 +45,7 @@ outcome<const id_type*> type_asked_for(const actors::id_door& door, const reques
                 fmt::format("type must be an identifier type: {}.", fmt::join(known, ", ")));
 }
 
-outcome<id_trail::query> query_of(const request& r, const id_type& type) {
+outcome<id_trail::query> query_of(const actors::id_door& door, const request& r, const id_type& type) {
   id_trail::query what;
   what.principal = r.query_value("principal").value_or("");
   for (const auto& [name, to] : {std::pair{"from", &what.from}, std::pair{"to", &what.to}}) {
@@ -55,12 +56,13 @@ outcome<id_trail::query> query_of(const request& r, const id_type& type) {
     *to = *at;
   }
   if (const auto id = r.query_value("id")) {
-    const auto counter = type.space->counter_of(*id);
-    if (!counter || *counter >= type.rules.end)
+    const auto place = door.locate(type, *id);
+    if (!place) return std::unexpected(refusal(place.error()));
+    if (!*place)
       return refuse(400, errc::invalid_argument,
                     fmt::format("No identifier of type '{}' looks like this id; /validate names the rules it breaks.",
                                 type.name));
-    what.counter = static_cast<std::uint64_t>(*counter);
+    what.counter = (*place)->counter;
   }
   return what;
 }
@@ -70,17 +72,22 @@ outcome<response> list(const actors::id_door& door, const request& r) {
   if (!type) return std::unexpected(type.error());
   const auto limit = page_size(r);
   if (!limit) return std::unexpected(limit.error());
-  const auto what = query_of(r, **type);
+  const auto what = query_of(door, r, **type);
   if (!what) return std::unexpected(what.error());
+  const auto parts = door.parts(**type);
   id_trail::cursor from;
+  issuer_cursor place;
   if (const auto text = r.query_value("cursor")) {
-    const auto given = cursor_in(*text);
-    if (!given) return refuse(400, errc::invalid_argument, "cursor is the next_cursor of an earlier page.");
-    from = *given;
+    const auto given = read_issuer_cursor(*text, parts.size());
+    const auto within = given && !given->rest.empty() ? cursor_in(given->rest) : std::nullopt;
+    if (!given || (!within && (parts.size() == 1 || !given->rest.empty())))
+      return refuse(400, errc::invalid_argument, "cursor is the next_cursor of an earlier page.");
+    place = *given;
+    if (within) from = *within;
   }
-  const auto rows = door.rows(**type);
+  const auto rows = door.rows(**type, place.issuer);
   if (!rows) return std::unexpected(refusal(rows.error()));
-  const auto page = id_trail::find(**rows, door.part(**type), *what, from, *limit);
+  const auto page = id_trail::find(**rows, parts[place.issuer], *what, from, *limit);
   if (!page) return std::unexpected(refusal(page.error()));
   json::writer w(256 + page->entries.size() * 240);
   w.begin_object().member("type", (*type)->name).key("items").begin_array();
@@ -96,7 +103,8 @@ outcome<response> list(const actors::id_door& door, const request& r) {
     w.end_object();
   }
   w.end_array();
-  if (page->next) w.member("next_cursor", to_text(*page->next));
+  const auto rest = page->next ? std::optional(to_text(*page->next)) : std::nullopt;
+  if (const auto next = next_issuer_cursor(place.issuer, parts.size(), rest)) w.member("next_cursor", *next);
   w.end_object();
   return response{.body = std::move(w).str()};
 }
@@ -119,10 +127,13 @@ outcome<response> heads(const actors::id_door& door, const storage::notebook& au
   if (!acts) return std::unexpected(refusal(acts.error()));
   if (auto ok = head(w, "audit", **acts, storage::audit::acts); !ok) return std::unexpected(ok.error());
   for (const auto* type : door.types()) {
-    const auto rows = door.rows(*type);
-    if (!rows) return std::unexpected(refusal(rows.error()));
-    if (auto ok = head(w, "ids/" + type->name, **rows, id_trail::chain_of(door.part(*type))); !ok)
-      return std::unexpected(ok.error());
+    const auto parts = door.parts(*type);
+    for (const auto& part : parts) {
+      const auto rows = door.rows(*type, part.issuer);
+      if (!rows) return std::unexpected(refusal(rows.error()));
+      const auto name = parts.size() == 1 ? "ids/" + type->name : fmt::format("ids/{}/{}", type->name, part.issuer);
+      if (auto ok = head(w, name, **rows, id_trail::chain_of(part)); !ok) return std::unexpected(ok.error());
+    }
   }
   w.end_array().end_object();
   return response{.body = std::move(w).str()};
@@ -133,9 +144,9 @@ outcome<response> heads(const actors::id_door& door, const storage::notebook& au
 std::vector<route> id_trail_routes(const actors::id_door& door, const storage::notebook& audit_log) {
   route identifiers{"GET", "/v1/audit/identifiers", "audit:read", [&door](const request& r) { return list(door, r); }};
   identifiers.query = {"type", "id", "principal", "from", "to", "cursor", "limit"};
-  return {std::move(identifiers),
-          {"GET", "/v1/audit/heads", "audit:read",
-           [&door, &audit_log](const request&) { return heads(door, audit_log); }}};
+  return {std::move(identifiers), {"GET", "/v1/audit/heads", "audit:read", [&door, &audit_log](const request&) {
+                                     return heads(door, audit_log);
+                                   }}};
 }
 
 } // namespace matricula::api

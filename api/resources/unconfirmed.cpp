@@ -1,5 +1,6 @@
 #include "api/resources/unconfirmed.hpp"
 
+#include "api/issuer_cursor.hpp"
 #include "api/json.hpp"
 #include "api/json_writer.hpp"
 #include "api/page_size.hpp"
@@ -56,20 +57,22 @@ public:
         return refuse(400, errc::invalid_argument,
                       fmt::format("older_than_minutes must be a whole number from 0 to {}.", minutes_max));
     }
-    std::optional<unconfirmed::cursor> after;
-    if (const auto text = r.query_value("cursor")) {
-      after = cursor_in(*text);
-      if (!after) return refuse(400, errc::invalid_argument, "cursor is the next_cursor of an earlier page.");
-    }
-    const auto rows = from_.door->rows(**type);
+    const auto parts = from_.door->parts(**type);
+    const auto place =
+        read_issuer_cursor(r.query_value("cursor").value_or(parts.size() == 1 ? "" : "0/"), parts.size());
+    const auto after = place && !place->rest.empty() ? cursor_in(place->rest) : std::nullopt;
+    if (!place || (r.query_value("cursor") && !after && (parts.size() == 1 || !place->rest.empty())))
+      return refuse(400, errc::invalid_argument, "cursor is the next_cursor of an earlier page.");
+    const auto rows = from_.door->rows(**type, place->issuer);
     if (!rows) return std::unexpected(refusal(rows.error()));
-    const auto page = unconfirmed::list(**rows, from_.door->part(**type), after, issued_before(minutes), *limit);
+    const auto page = unconfirmed::list(**rows, parts[place->issuer], after, issued_before(minutes), *limit);
     if (!page) return std::unexpected(refusal(page.error()));
     json::writer w(256 + page->items.size() * 160);
     w.begin_object().member("type", (*type)->name).key("items").begin_array();
     for (const auto& item : page->items) write(w, item.record);
     w.end_array();
-    if (page->next) w.member("next_cursor", to_text(*page->next));
+    const auto rest = page->next ? std::optional(to_text(*page->next)) : std::nullopt;
+    if (const auto next = next_issuer_cursor(place->issuer, parts.size(), rest)) w.member("next_cursor", *next);
     w.end_object();
     return response{.body = std::move(w).str()};
   }
@@ -94,8 +97,7 @@ public:
             body.refuse_field("ids", "must be a list of texts.");
     }
     if (listed && limit) body.refuse_field("limit", "is for older_than_minutes without ids.");
-    if (!listed && !minutes)
-      body.refuse_field("older_than_minutes", "is missing: say how old, or which ids, or both.");
+    if (!listed && !minutes) body.refuse_field("older_than_minutes", "is missing: say how old, or which ids, or both.");
     if (auto bad = body.wrong()) return std::unexpected(*bad);
     const auto before = issued_before(minutes.value_or(0));
     if (listed) return reclaim_named(r, **type, ids, before);
@@ -108,10 +110,10 @@ private:
     if (!type) {
       std::vector<std::string_view> known;
       for (const auto* t : from_.door->types()) known.push_back(t->name);
-      return std::unexpected(refusal(error{
-          errc::not_found,
-          fmt::format("There is no identifier type of this name. Configured: {}.", fmt::join(known, ", ")),
-          {}}));
+      return std::unexpected(refusal(
+          error{errc::not_found,
+                fmt::format("There is no identifier type of this name. Configured: {}.", fmt::join(known, ", ")),
+                {}}));
     }
     if (type->rules.of != lifecycle::uin)
       return refuse(409, errc::conflict,
@@ -139,35 +141,43 @@ private:
 
   outcome<response> reclaim_named(const request& r, const id_type& type, const std::vector<std::string_view>& ids,
                                   timestamp before) const {
-    std::vector<due_entry> which;
+    std::vector<std::vector<due_entry>> which(from_.door->parts(type).size());
     for (const auto id : ids) {
-      const auto counter = type.space->counter_of(id);
-      if (!counter || *counter >= type.rules.end)
+      const auto place = from_.door->locate(type, id);
+      if (!place) return std::unexpected(refusal(place.error()));
+      if (!*place)
         return std::unexpected(refusal(error{
             errc::not_found,
             fmt::format("One of the identifiers does not look like one of type '{}'; nothing was done.", type.name),
             {}}));
-      const auto record = from_.door->look_up(type, static_cast<std::uint64_t>(*counter));
-      if (!record) return std::unexpected(refusal(record.error()));
+      const auto& record = (*place)->record;
       // What is not ISSUED is left out below; the answer names what was taken back.
-      if (*record && (*record)->state == id_state::issued)
-        which.push_back({static_cast<std::uint64_t>(*counter), (*record)->assignment});
+      if (record && record->state == id_state::issued)
+        which[(*place)->issuer].push_back({(*place)->counter, record->assignment});
     }
     taken back;
-    if (auto done = take_back(r, type, which, before, back); !done) return std::unexpected(done.error());
+    for (std::uint32_t issuer = 0; issuer < which.size(); ++issuer)
+      if (auto done = take_back(r, type, issuer, which[issuer], before, back); !done)
+        return std::unexpected(done.error());
     return answer(type, back, false);
   }
 
   outcome<response> reclaim_oldest(const request& r, const id_type& type, timestamp before, std::size_t limit) const {
-    const auto rows = from_.door->rows(type);
-    if (!rows) return std::unexpected(refusal(rows.error()));
-    const auto page = unconfirmed::list(**rows, from_.door->part(type), std::nullopt, before, limit);
-    if (!page) return std::unexpected(refusal(page.error()));
-    std::vector<due_entry> which;
-    for (const auto& item : page->items) which.push_back({item.counter, item.record.assignment});
+    const auto parts = from_.door->parts(type);
     taken back;
-    if (auto done = take_back(r, type, which, before, back); !done) return std::unexpected(done.error());
-    return answer(type, back, page->next.has_value());
+    bool more = false;
+    for (std::uint32_t issuer = 0; issuer < parts.size(); ++issuer) {
+      if (back.ids.size() >= limit) return answer(type, back, true);
+      const auto rows = from_.door->rows(type, issuer);
+      if (!rows) return std::unexpected(refusal(rows.error()));
+      const auto page = unconfirmed::list(**rows, parts[issuer], std::nullopt, before, limit - back.ids.size());
+      if (!page) return std::unexpected(refusal(page.error()));
+      std::vector<due_entry> which;
+      for (const auto& item : page->items) which.push_back({item.counter, item.record.assignment});
+      if (auto done = take_back(r, type, issuer, which, before, back); !done) return std::unexpected(done.error());
+      more = more || page->next.has_value();
+    }
+    return answer(type, back, more);
   }
 
   struct taken {
@@ -175,13 +185,13 @@ private:
     std::vector<std::uint32_t> assignments;
   };
 
-  outcome<void> take_back(const request& r, const id_type& type, const std::vector<due_entry>& which, timestamp before,
-                          taken& back) const {
+  outcome<void> take_back(const request& r, const id_type& type, std::uint32_t issuer,
+                          const std::vector<due_entry>& which, timestamp before, taken& back) const {
     for (std::size_t i = 0; i < which.size(); i += actors::id_door::reclaims_max) {
       const auto end = std::min(which.size(), i + actors::id_door::reclaims_max);
       const std::vector<due_entry> step(which.begin() + static_cast<std::ptrdiff_t>(i),
                                         which.begin() + static_cast<std::ptrdiff_t>(end));
-      auto done = from_.door->reclaim(type, step, before, {r.who->name, r.trace, r.deadline, r.who->tenant});
+      auto done = from_.door->reclaim(type, issuer, step, before, {r.who->name, r.trace, r.deadline, r.who->tenant});
       if (!done) {
         // What was taken back is durable and must be told; asked again, the request goes on with the rest.
         if (!back.ids.empty()) return {};
