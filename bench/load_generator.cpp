@@ -24,6 +24,7 @@ namespace {
 constexpr milliseconds answer_timeout{30'000};
 constexpr std::size_t buffer_bytes = std::size_t{64} << 10;
 constexpr std::size_t events_max = 64;
+constexpr std::uint64_t any_number = UINT64_MAX;
 
 [[noreturn]] void give_up(const std::string& what) {
   throw std::runtime_error("load generator: " + what + ": " + std::strerror(errno));
@@ -156,6 +157,9 @@ public:
         c.waiting = false;
         --under_way;
         note(seen, c, how, now);
+        const int status = how == received::whole ? c.reading.status : 0;
+        if (accepted_max != any_number && status / 100 == 4 && status != 429)
+          throw std::runtime_error("load generator: refused with " + std::to_string(status));
         if (how == received::nothing || c.reading.close) open(c);
         c.reading.reset();
         if (!more()) continue;
@@ -225,7 +229,7 @@ load_generator::load_generator(std::uint16_t port, std::size_t connections)
 load_generator::~load_generator() = default;
 
 load_result load_generator::run(std::string_view request, milliseconds duration) {
-  return loop_->run(request, steady_clock::now() + duration, UINT64_MAX);
+  return loop_->run(request, steady_clock::now() + duration, any_number);
 }
 
 load_result load_generator::run_until(std::string_view request, std::uint64_t accepted) {

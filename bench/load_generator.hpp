@@ -37,7 +37,8 @@ public:
   /// Sends `request`, the bytes of a whole request, for `duration`, then waits for the answers under way.
   /// Throws std::runtime_error when the node cannot be reached any more.
   [[nodiscard]] load_result run(std::string_view request, std::chrono::milliseconds duration);
-  /// The same, until `accepted` answers are there.
+  /// The same, until `accepted` answers are there. Throws std::runtime_error also when the node refuses for good: with
+  /// 4xx other than 429, which it would do again.
   [[nodiscard]] load_result run_until(std::string_view request, std::uint64_t accepted);
 
 private:
