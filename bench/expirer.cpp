@@ -19,14 +19,14 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::uint64_t batch = 1'000;
+constexpr std::uint64_t batch_max = 1'000;
 constexpr std::uint64_t due_each_run = 1'000;
 /// The due ones are strewn over the store: so many at a time are issued while it is filled.
-constexpr std::uint64_t due_at_a_time = 20;
-constexpr std::size_t connections = due_at_a_time;
+constexpr std::uint64_t due_at_a_time = 5;
+constexpr std::size_t connections = 20;
 constexpr std::uint64_t steps_with_due = due_each_run / due_at_a_time;
 /// Before those, to see how long a step takes.
-constexpr std::uint64_t steps_without_due = 5;
+constexpr std::uint64_t steps_without_due = 15;
 constexpr std::uint64_t steps = steps_with_due + steps_without_due;
 /// What a step may take in the end, of what it took in the beginning.
 constexpr double slower_later = 1.6;
@@ -39,19 +39,23 @@ constexpr std::size_t pairs_least = 3;
 struct store {
   std::unique_ptr<test::node_process> node;
   std::unique_ptr<load_generator> load;
-  std::uint64_t batches_a_step = 0;
+  std::uint64_t assigned_a_step = 0;
   std::vector<double> milliseconds = {};
   std::vector<double> cpu_milliseconds = {};
 
-  void issue(const std::string& body, std::uint64_t requests) const {
-    const auto seen = load->run_until(post_text("/v1/ids/vid", node->token(), body), requests);
-    if (seen.broken > 0) throw std::runtime_error("the node dropped connections while its store was filled");
+  [[nodiscard]] std::string request(const std::string& body) const {
+    return post_text("/v1/ids/vid", node->token(), body);
   }
 
   /// One of the steps: a share of the assigned ones, with some of each later run's due ones among them.
   void fill_step(std::span<const timestamp> due) const {
-    issue(R"({"count":1000,"expires_in_days":3650})", batches_a_step);
-    for (const auto at : due) issue(R"({"expires_at":")" + to_rfc3339(at) + "\"}", due_at_a_time);
+    const auto batches = (assigned_a_step + batch_max - 1) / batch_max;
+    std::vector<std::string> requests(
+        batches, request(R"({"expires_in_days":3650,"count":)" + std::to_string(assigned_a_step / batches) + "}"));
+    for (const auto at : due)
+      requests.resize(requests.size() + due_at_a_time, request(R"({"expires_at":")" + to_rfc3339(at) + "\"}"));
+    if (load->run_all(requests).broken > 0)
+      throw std::runtime_error("the node dropped connections while its store was filled");
   }
 
   /// How many the expirer ended; notes how long it took.
@@ -71,7 +75,7 @@ struct store {
   }
 
   /// Identifiers that stay assigned all the time.
-  [[nodiscard]] double assigned() const { return static_cast<double>(batches_a_step * steps * batch); }
+  [[nodiscard]] double assigned() const { return static_cast<double>(assigned_a_step * steps); }
 
   void forget_last() {
     milliseconds.pop_back();
@@ -86,7 +90,7 @@ store start(const std::filesystem::path& data, std::uint64_t assigned) {
                           "identifiers.expirer_schedule=0 0 29 2 *", "identifiers.expirer_on_missed=skip"})
     sets.emplace_back(set);
   store s{std::make_unique<test::node_process>(test::node_options{.sets = std::move(sets), .data = data}), nullptr,
-          (assigned + steps * batch - 1) / (steps * batch)};
+          (assigned + steps - 1) / steps};
   s.node->start();
   s.load = std::make_unique<load_generator>(s.node->port(), connections);
   return s;
