@@ -24,6 +24,7 @@ namespace {
 constexpr milliseconds answer_timeout{30'000};
 constexpr std::size_t buffer_bytes = std::size_t{64} << 10;
 constexpr std::size_t events_max = 64;
+constexpr std::uint64_t any_number = UINT64_MAX;
 
 [[noreturn]] void give_up(const std::string& what) {
   throw std::runtime_error("load generator: " + what + ": " + std::strerror(errno));
@@ -91,6 +92,7 @@ private:
 struct connection {
   int fd = -1;
   bool waiting = false;
+  std::size_t request = 0; ///< of those of the run
   steady_clock::time_point sent;
   answer reading;
 };
@@ -127,16 +129,19 @@ public:
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;
 
-  load_result run(std::string_view request, steady_clock::time_point until, std::uint64_t accepted_max) {
+  /// @param requests sent in turn, again from the front after the last; a refused one is sent again first.
+  load_result run(std::span<const std::string> requests, steady_clock::time_point until, std::uint64_t accepted_max) {
     replace_closed();
     load_result seen;
     const auto began = steady_clock::now();
     auto now = began;
     std::size_t under_way = 0;
     const auto more = [&] { return now < until && seen.accepted + under_way < accepted_max; };
+    std::size_t next = 0;
     for (auto& c : connections_) {
       if (!more()) break;
-      send(c, request, now);
+      c.request = next++ % requests.size();
+      send(c, requests[c.request], now);
       ++under_way;
     }
     while (under_way > 0) {
@@ -155,11 +160,16 @@ public:
         }
         c.waiting = false;
         --under_way;
+        const auto accepted_before = seen.accepted;
         note(seen, c, how, now);
+        const int status = how == received::whole ? c.reading.status : 0;
+        if (accepted_max != any_number && status / 100 == 4 && status != 429)
+          throw std::runtime_error("load generator: refused with " + std::to_string(status));
         if (how == received::nothing || c.reading.close) open(c);
         c.reading.reset();
         if (!more()) continue;
-        send(c, request, now);
+        if (seen.accepted > accepted_before) c.request = next++ % requests.size();
+        send(c, requests[c.request], now);
         ++under_way;
       }
     }
@@ -224,12 +234,16 @@ load_generator::load_generator(std::uint16_t port, std::size_t connections)
     : loop_(std::make_unique<loop>(port, connections)) {}
 load_generator::~load_generator() = default;
 
-load_result load_generator::run(std::string_view request, milliseconds duration) {
-  return loop_->run(request, steady_clock::now() + duration, UINT64_MAX);
+load_result load_generator::run(const std::string& request, milliseconds duration) {
+  return loop_->run({&request, 1}, steady_clock::now() + duration, any_number);
 }
 
-load_result load_generator::run_until(std::string_view request, std::uint64_t accepted) {
-  return loop_->run(request, steady_clock::time_point::max(), accepted);
+load_result load_generator::run_until(const std::string& request, std::uint64_t accepted) {
+  return loop_->run({&request, 1}, steady_clock::time_point::max(), accepted);
+}
+
+load_result load_generator::run_all(std::span<const std::string> requests) {
+  return loop_->run(requests, steady_clock::time_point::max(), requests.size());
 }
 
 std::string post_text(std::string_view target, std::string_view token, std::string_view body) {

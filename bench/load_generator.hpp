@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,9 +37,12 @@ public:
 
   /// Sends `request`, the bytes of a whole request, for `duration`, then waits for the answers under way.
   /// Throws std::runtime_error when the node cannot be reached any more.
-  [[nodiscard]] load_result run(std::string_view request, std::chrono::milliseconds duration);
-  /// The same, until `accepted` answers are there.
-  [[nodiscard]] load_result run_until(std::string_view request, std::uint64_t accepted);
+  [[nodiscard]] load_result run(const std::string& request, std::chrono::milliseconds duration);
+  /// The same, until `accepted` answers are there. Throws std::runtime_error also when the node refuses for good: with
+  /// 4xx other than 429, which it would do again.
+  [[nodiscard]] load_result run_until(const std::string& request, std::uint64_t accepted);
+  /// Sends each of `requests` until it is accepted, as many at once as there are connections. Throws as `run_until`.
+  [[nodiscard]] load_result run_all(std::span<const std::string> requests);
 
 private:
   class loop;

@@ -33,9 +33,13 @@ extent quick_extent() {
   using std::chrono::milliseconds;
   return {.slice = milliseconds{300},
           .slice_pairs = 10,
+          .thread_slice = milliseconds{150},
           .batches = milliseconds{3'000},
           .store_identifiers = 500'000,
-          .generation = milliseconds{300},
+          .assigned_few = 50'000,
+          .assigned_many = 500'000,
+          .expirer_runs = 5,
+          .generation = milliseconds{50},
           .raw_syncs = milliseconds{300}};
 }
 
@@ -76,13 +80,18 @@ report measure(const options& how, const std::filesystem::path& folder) {
   };
   step("disk", [&] { raw_syncs(folder, how_long, found); });
   step("generation", [&] { generation(how_long, found); });
-  if (!wanted("single") && !wanted("batch") && !wanted("restart")) return found;
-  // A thread for each connection of the load, and some for whoever looks at the metrics.
-  test::node_process node({.sets = {"server.threads=72"}, .arguments = {"--bench-route"}, .data = folder / "data"});
-  node.start();
-  step("single", [&] { single_issue(node, how_long, found); });
-  step("batch", [&] { batch_issue(node, how_long, found); });
-  step("restart", [&] { restart(node, how_long, found); });
+  if (wanted("single") || wanted("batch") || wanted("restart")) {
+    // A thread for each connection of the load, and some for whoever looks at the metrics.
+    test::node_process node({.sets = {"server.threads=72"}, .arguments = {"--bench-route"}, .data = folder / "data"});
+    node.start();
+    step("single", [&] { single_issue(node, folder, how_long, found); });
+    step("batch", [&] {
+      batch_issue(node, {"uin", "UINs of 10 digits", 200'000}, how_long, found);
+      batch_issue(node, {"vid", "VIDs of 16 digits", 60'000}, how_long, found);
+    });
+    step("restart", [&] { restart(node, how_long, found); });
+  }
+  step("expirer", [&] { expirer(folder, how_long, found); });
   return found;
 }
 
@@ -95,7 +104,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", how.json, "Where to write the figures")->capture_default_str();
   app.add_option("--only", how.only, "Only these")
       ->delimiter(',')
-      ->check(CLI::IsMember({"disk", "generation", "single", "batch", "restart"}));
+      ->check(CLI::IsMember({"disk", "generation", "single", "batch", "restart", "expirer"}));
   app.add_flag("--quick", how.quick, "Shorter, with a smaller store and more noise");
   app.add_flag("--check", how.check, "Status 2 when a target is missed");
   CLI11_PARSE(app, argc, argv);

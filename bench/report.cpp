@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace matricula::bench {
 
@@ -27,20 +28,43 @@ std::string padded(std::string_view left, std::string_view value, std::string_vi
   return out + "\n";
 }
 
+struct bound_names {
+  const char* sign;
+  const char* in_json;
+};
+bound_names names_of(bound b) {
+  switch (b) {
+  case bound::at_least:
+    return {">= ", "at_least"};
+  case bound::at_most:
+    return {"<= ", "at_most"};
+  case bound::below:
+    return {"< ", "below"};
+  }
+  return {"", ""};
+}
+
 std::string asked_text(const figure& f) {
   if (!f.asked) return {};
-  return (f.asked->is == bound::at_least ? ">= " : "<= ") + grouped(f.asked->value, f.decimals) +
-         (f.missed() ? "  MISSED" : "  met");
+  return names_of(f.asked->is).sign + grouped(f.asked->value, f.decimals) + (f.missed() ? "  MISSED" : "  met");
 }
 
 } // namespace
 
 bool figure::missed() const noexcept {
   if (!asked) return false;
-  return asked->is == bound::at_least ? value < asked->value : value > asked->value;
+  switch (asked->is) {
+  case bound::at_least:
+    return value < asked->value;
+  case bound::at_most:
+    return value > asked->value;
+  case bound::below:
+    return value >= asked->value;
+  }
+  return true;
 }
 
-void report::begin(std::string_view title) { parts_.push_back({title, {}, {}}); }
+void report::begin(std::string title) { parts_.push_back({std::move(title), {}, {}}); }
 void report::add(const figure& f) { parts_.back().figures.push_back(f); }
 void report::note(std::string text) { parts_.back().notes.push_back(std::move(text)); }
 
@@ -57,14 +81,14 @@ std::string report::table() const {
 nlohmann::ordered_json report::json() const {
   nlohmann::ordered_json out;
   for (const auto& p : parts_) {
-    auto& into = out["parts"][std::string(p.title)];
+    auto& into = out["parts"][p.title];
     into = nlohmann::ordered_json::object();
     for (const auto& f : p.figures) {
-      auto& one = into[std::string(f.name)];
+      auto& one = into[f.name];
       one["value"] = f.value;
       one["unit"] = f.unit;
       if (!f.asked) continue;
-      one[f.asked->is == bound::at_least ? "at_least" : "at_most"] = f.asked->value;
+      one[names_of(f.asked->is).in_json] = f.asked->value;
       one["met"] = !f.missed();
     }
     if (!p.notes.empty()) into["notes"] = p.notes;

@@ -10,7 +10,7 @@
 
 namespace matricula::bench {
 
-enum class bound : std::uint8_t { at_least, at_most };
+enum class bound : std::uint8_t { at_least, at_most, below };
 
 /// What a figure is asked to be.
 struct target {
@@ -19,9 +19,9 @@ struct target {
 };
 
 struct figure {
-  std::string_view name; ///< of a string literal
+  std::string name;
   double value;
-  std::string_view unit;
+  std::string_view unit; ///< of a string literal
   int decimals = 0;
   std::optional<target> asked = std::nullopt;
 
@@ -31,7 +31,7 @@ struct figure {
 class report {
 public:
   /// Begins a part of the table.
-  void begin(std::string_view title);
+  void begin(std::string title);
   void add(const figure& f);
   /// A line below the present part.
   void note(std::string text);
@@ -44,7 +44,7 @@ public:
 
 private:
   struct part {
-    std::string_view title;
+    std::string title;
     std::vector<figure> figures;
     std::vector<std::string> notes;
   };

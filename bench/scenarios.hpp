@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 
 namespace matricula::test {
 class node_process;
@@ -17,18 +18,34 @@ namespace matricula::bench {
 struct extent {
   std::chrono::milliseconds slice{1'000};
   std::size_t slice_pairs = 12;
+  std::chrono::milliseconds thread_slice{400}; ///< of the search for the constant handler's best number of threads
   std::chrono::milliseconds batches{10'000};
   std::uint64_t store_identifiers = 5'000'000;
-  std::chrono::milliseconds generation{1'000};
+  std::uint64_t assigned_few = 50'000; ///< in the smaller store of the expirer
+  std::uint64_t assigned_many = 5'000'000;
+  std::size_t expirer_runs = 7;
+  std::chrono::milliseconds generation{150}; ///< a slice of it
   std::chrono::milliseconds raw_syncs{1'000};
 };
 
-/// One identifier a request, beside a constant handler behind the same middleware, in slices that take turns.
-void single_issue(test::node_process& node, const extent& how_long, report& to);
+/// What a load of batches asks for.
+struct batch_load {
+  std::string_view type;      ///< in the route
+  std::string_view described; ///< for people
+  double rate_asked = 0;      ///< identifiers a second
+};
+
+/// One identifier a request, beside a constant handler behind the same middleware, in slices that take turns. The
+/// constant handler is a node of its own, with the number of threads that suits it best.
+/// @param folder where those nodes keep what they write.
+void single_issue(test::node_process& node, const std::filesystem::path& folder, const extent& how_long, report& to);
 /// A thousand identifiers a request, while the pool is refilled.
-void batch_issue(test::node_process& node, const extent& how_long, report& to);
+void batch_issue(test::node_process& node, const batch_load& of, const extent& how_long, report& to);
 /// Fills the store, kills the node with a full log, and starts it again.
 void restart(test::node_process& node, const extent& how_long, report& to);
+/// Runs of the expirer with a thousand due identifiers, in a small store and in a large one.
+/// @param folder where the two nodes keep what they write.
+void expirer(const std::filesystem::path& folder, const extent& how_long, report& to);
 /// Finding identifiers alone, on one processor.
 void generation(const extent& how_long, report& to);
 /// What the disk does without any of us.

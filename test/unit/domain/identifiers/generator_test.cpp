@@ -1,6 +1,7 @@
 #include "domain/identifiers/capacity.hpp"
 #include "domain/identifiers/generator.hpp"
 #include "domain/identifiers/profiles.hpp"
+#include "foundation/digest.hpp"
 #include "foundation/random.hpp"
 
 #include <gtest/gtest.h>
@@ -306,6 +307,49 @@ TEST(generator, walks_to_the_very_end_of_a_domain_beyond_sixty_four_bits) {
   const auto last = space.id_of(size - 1);
   ASSERT_TRUE(last);
   EXPECT_TRUE(space.counter_of(last->view()) == size - 1);
+}
+
+// Computed by a separate program in another language from the descriptions of the construction, of the textbook's check
+// digit and of the rules. A change here means that every store in the field would hand out its identifiers a second
+// time.
+TEST(generator, hands_out_the_same_identifiers_in_the_same_order_for_ever) {
+  struct order {
+    std::string profile;
+    std::size_t length;
+    std::vector<std::pair<std::uint64_t, std::string>> first;
+    std::string digest; ///< of the first 2,000, each as "counter identifier" and a line feed
+  };
+  const order cases[] = {
+      {"mosip-uin",
+       10,
+       {{0, "4215718950"}, {2, "7852470571"}, {8, "3254835120"}},
+       "950eb3556cf78d864067399e4961e36dc8e7643180e6e7a55d1d853f8d007d00"},
+      {"mosip-vid",
+       16,
+       {{485, "8419309482596570"}, {520, "2549231269513487"}, {526, "6126820436524587"}},
+       "8dbb7089eeb9be7b348bb0af19694a17554b460e14f2e7c14d2ae3c69ecb6794"},
+      {"mosip-prid",
+       10,
+       {{0, "4215718950"}, {2, "7852470571"}, {8, "3254835120"}},
+       "6a68b189d290f89be6eba12d410727ee0057addc427c5a2791d8e8c08941a401"},
+      {"openg2p",
+       12,
+       {{23, "547141308797"}, {29, "352512164972"}, {30, "343983072196"}},
+       "9ed07ea3ecab3798bf8482090b48411f287cc27ff9f370bb018b5537e995daea"},
+  };
+  for (const auto& c : cases) {
+    std::vector<candidate> found;
+    space_of(c.profile, c.length).walk({.ids_max = 2'000}, found);
+    ASSERT_EQ(found.size(), 2'000U);
+    std::string all;
+    for (const auto& one : found)
+      all.append(std::to_string(one.counter)).append(" ").append(one.id.view()).append("\n");
+    EXPECT_EQ(to_hex(sha256(all)), c.digest) << c.profile;
+    for (std::size_t i = 0; i < c.first.size(); ++i) {
+      EXPECT_EQ(found[i].counter, c.first[i].first) << c.profile;
+      EXPECT_EQ(found[i].id.view(), c.first[i].second) << c.profile;
+    }
+  }
 }
 
 TEST(generator, gives_each_type_and_key_an_order_of_its_own) {

@@ -1,0 +1,49 @@
+#include "bench/constant_nodes.hpp"
+
+#include "bench/report.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace matricula::bench {
+
+namespace {
+/// From fewer than a small machine has processors to more than there are connections.
+constexpr std::array<std::size_t, 6> thread_counts{2, 4, 8, 16, 32, 72};
+constexpr std::size_t rounds = 3;
+
+constant_node start(const std::filesystem::path& folder, std::size_t threads, std::size_t connections) {
+  auto sets = test::small_pools(); // nothing is issued: the node should be ready at once
+  sets.push_back("server.threads=" + std::to_string(threads));
+  constant_node c{threads,
+                  std::make_unique<test::node_process>(
+                      test::node_options{.sets = std::move(sets),
+                                         .arguments = {"--bench-route"},
+                                         .data = folder / ("constant-" + std::to_string(threads))}),
+                  nullptr,
+                  {}};
+  c.node->start();
+  c.load = std::make_unique<load_generator>(c.node->port(), connections);
+  return c;
+}
+} // namespace
+
+std::string constant_request(const test::node_process& node) { return post_text("/bench/constant", node.token()); }
+
+std::vector<constant_node> search_best_threads(const std::filesystem::path& folder, std::size_t connections,
+                                               std::chrono::milliseconds slice) {
+  std::vector<constant_node> all;
+  for (const auto threads : thread_counts) all.push_back(start(folder, threads, connections));
+  for (auto& c : all) (void)c.load->run(constant_request(*c.node), slice); // warms up
+  for (std::size_t i = 0; i < rounds; ++i)
+    for (auto& c : all) c.rates.push_back(c.load->run(constant_request(*c.node), slice).rate());
+  std::ranges::sort(all, std::greater{}, [](const constant_node& c) { return median(c.rates); });
+  for (auto& c : std::span(all).subspan(1)) {
+    c.load.reset();
+    c.node.reset();
+  }
+  return all;
+}
+
+} // namespace matricula::bench
