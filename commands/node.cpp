@@ -341,7 +341,14 @@ result<void> node::parts::add_compatible_routes() {
             const auto space = std::filesystem::space(folder, unknown);
             return api::compat::disk_space{unknown ? 0 : space.capacity, guard->free_bytes(), guard->min_free_bytes()};
           }};
-  if (auto ok = app->add(api::compat::mosip_routes({id_desk.get(), now, health})); !ok) return ok;
+  const auto clock_suspect = [this] { return decisions->suspect(); };
+  const auto rendered = [this] {
+    telemetry->publish();
+    publish_storage();
+    return numbers.render();
+  };
+  if (auto ok = app->add(api::compat::mosip_routes({id_desk.get(), now, health, clock_suspect, rendered})); !ok)
+    return ok;
   return app->add(api::compat::openg2p_routes({id_desk.get(), now, health, options.version}));
 }
 

@@ -273,7 +273,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
   if (!room) return std::unexpected(room.error());
   issue_request what{request.count, std::nullopt, request.holder, request.context.principal, request.idempotency_ref};
   if (request.expires_at_ms != 0) what.expires_at = from_unix_ms(static_cast<std::uint64_t>(request.expires_at_ms));
-  if (what.expires_at && *what.expires_at <= now) return fail(errc::invalid_argument, "The expiry lies in the past.");
+  if (what.expires_at && *what.expires_at < now) return fail(errc::invalid_argument, "The expiry lies in the past.");
   auto issued = pool_->issue(what, now, *random_, *this);
   if (!issued) return std::unexpected(issued.error());
 

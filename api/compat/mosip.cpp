@@ -74,7 +74,14 @@ public:
     const auto expires_at = parse_mosip_time(*given);
     if (!expires_at) return failed(vid_expiry_malformed);
     // With a key it may be a repetition of a request whose time has come since; the pool looks for its answer first.
-    if (*expires_at < from_.now() && r.idempotency_key.empty()) return failed(vid_expiry_past);
+    // The epoch itself means "none" to it, and never was in the future.
+    const auto earliest = r.idempotency_key.empty() ? from_.now() : timestamp{milliseconds{1}};
+    if (*expires_at < earliest) return failed(vid_expiry_past);
+    if (from_.clock_suspect())
+      return std::unexpected(refusal(error{
+          errc::unavailable,
+          "The node's clock jumped and nobody has confirmed it: what expires cannot be issued. See GET /v1/clock.",
+          std::chrono::seconds(60)}));
     return issue(r, "vid", vid_not_available, expires_at);
   }
 
@@ -82,8 +89,12 @@ public:
     const auto asked = read_put(r.body, "uin");
     if (asked.wrong) return failed(uin_failed, asked.as, detail_of(*asked.wrong));
     const bool returned = asked.status == "UNASSIGNED";
-    if (returned && !r.open && !r.who->may("ids:return"))
-      return std::unexpected(refusal(error{errc::forbidden, "UNASSIGNED needs the scope ids:return.", {}}));
+    if (returned && !r.open && !r.who->may("ids:return")) {
+      refusal why(error{errc::forbidden, "UNASSIGNED needs the scope ids:return.", {}});
+      why.headers.push_back(
+          {"WWW-Authenticate", R"(Bearer realm="matricula", error="insufficient_scope", scope="ids:return")"});
+      return std::unexpected(std::move(why));
+    }
     const auto type = type_of("uin", lifecycle::uin);
     if (!type) return std::unexpected(type.error());
 
@@ -166,6 +177,10 @@ public:
     return response{.status = all ? 200 : 503, .body = std::move(w).str()};
   }
 
+  outcome<response> metrics() const {
+    return response{.body = from_.metrics(), .content_type = "text/plain; version=0.0.4"};
+  }
+
   /// For route::refusal_body.
   [[nodiscard]] auto refusing_with(const fault& all_else) const {
     return [now = from_.now, all_else](const refusal& why, response& answer) {
@@ -223,7 +238,8 @@ private:
 } // namespace
 
 std::vector<route> mosip_routes(mosip_sources sources) {
-  require(sources.ids && sources.now && sources.health.storage && sources.health.pools && sources.health.disk,
+  require(sources.ids && sources.now && sources.clock_suspect && sources.metrics && sources.health.storage &&
+              sources.health.pools && sources.health.disk,
           "mosip_routes needs all its sources");
   const auto ids = std::make_shared<const mosip_resource>(std::move(sources));
   using handler = outcome<response> (mosip_resource::*)(const request&) const;
@@ -247,6 +263,9 @@ std::vector<route> mosip_routes(mosip_sources sources) {
   route health{"GET", "/v1/idgenerator/actuator/health", "", [ids](const request&) { return ids->health(); }};
   health.under_load = true;
   routes.push_back(std::move(health));
+  route metrics{"GET", "/v1/idgenerator/metrics", "metrics:read", [ids](const request&) { return ids->metrics(); }};
+  metrics.under_load = true;
+  routes.push_back(std::move(metrics));
   return routes;
 }
 

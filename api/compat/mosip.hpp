@@ -7,6 +7,7 @@
 #include "foundation/clock.hpp"
 
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace matricula::api::compat {
@@ -15,9 +16,12 @@ struct mosip_sources {
   id_desk* ids = nullptr;         ///< required; lives longer than the routes. Its types `uin`, `vid` and `prid` serve
   std::function<timestamp()> now; ///< required; thread safe; the time that decisions use
   node_health health;             ///< required
+  std::function<bool()> clock_suspect;  ///< required; whether nothing that expires can be issued at present
+  std::function<std::string()> metrics; ///< required; what GET /metrics answers
 };
 
-/// /v1/idgenerator/uin, /v1/idgenerator/vid, /v1/idgenerator/actuator/health and /v1/pridgenerator/prid.
+/// /v1/idgenerator/uin, /v1/idgenerator/vid, /v1/idgenerator/actuator/health, /v1/idgenerator/metrics and
+/// /v1/pridgenerator/prid.
 [[nodiscard]] std::vector<route> mosip_routes(mosip_sources sources);
 
 } // namespace matricula::api::compat

@@ -1,5 +1,6 @@
 #include "api/compat/openg2p.hpp"
 
+#include "api/compat/openg2p_openapi.hpp"
 #include "api/json.hpp"
 #include "api/json_writer.hpp"
 #include "api/problem.hpp"
@@ -23,8 +24,9 @@ constexpr std::string_view unknown_type = "IDG-003";
 constexpr std::string_view not_started = "IDG-005";
 constexpr std::string_view storage_failed = "IDG-006";
 
+// As OpenG2P writes them; here \d means ASCII digits.
 constexpr std::string_view type_pattern = "^[a-z][a-z0-9_]{1,63}$";
-constexpr std::string_view id_pattern = "^[0-9]{1,32}$";
+constexpr std::string_view id_pattern = "^\\d{1,32}$";
 
 json::writer begin_envelope(timestamp now) {
   json::writer w;
@@ -47,19 +49,36 @@ std::string failure(timestamp now, std::string_view code, std::string_view messa
   return std::move(w).str();
 }
 
-/// 422 in the words of the framework that OpenG2P is built on: no envelope, one `detail` a fault.
-response unprocessable(std::string_view kind, std::vector<std::string_view> where, std::string_view message,
-                       std::optional<std::string_view> input) {
+/// 422 in the words of the framework that OpenG2P is built on: no envelope, one entry of `detail` a fault.
+struct fault {
+  std::string_view kind;
+  std::vector<std::string_view> where;
+  std::string message;
+  std::optional<std::string_view> input = std::nullopt;
+  std::optional<std::string_view> pattern = std::nullopt; ///< that the input breaks
+};
+
+response unprocessable(const std::vector<fault>& faults) {
   json::writer w;
-  w.begin_object().key("detail").begin_array().begin_object().member("type", kind).key("loc").begin_array();
-  for (const auto step : where) w.value(step);
-  w.end_array().member("msg", message).member_if("input", input).end_object().end_array().end_object();
+  w.begin_object().key("detail").begin_array();
+  for (const auto& one : faults) {
+    w.begin_object().member("type", one.kind).key("loc").begin_array();
+    for (const auto step : one.where) w.value(step);
+    w.end_array().member("msg", one.message).member_if("input", one.input);
+    if (one.pattern) w.key("ctx").begin_object().member("pattern", *one.pattern).end_object();
+    w.end_object();
+  }
+  w.end_array().end_object();
   return {.status = 422, .body = std::move(w).str()};
 }
 
-response breaks_pattern(std::string_view name, std::string_view pattern, std::string_view input) {
-  return unprocessable("string_pattern_mismatch", {"path", name},
-                       fmt::format("String should match pattern '{}'", pattern), input);
+/// @param name of a path parameter, as OpenG2P calls it.
+fault breaks_pattern(std::string_view name, std::string_view pattern, std::string_view input) {
+  return {"string_pattern_mismatch",
+          {"path", name},
+          fmt::format("String should match pattern '{}'", pattern),
+          input,
+          pattern};
 }
 
 /// ASCII digits only: the reference's pattern lets the digits of every script pass.
@@ -94,12 +113,11 @@ public:
 
   outcome<response> issue(const request& r) const {
     const auto name = r.param("id_type");
-    if (!is_type_name(name)) return breaks_pattern("id_type", type_pattern, name);
+    if (!is_type_name(name)) return unprocessable({breaks_pattern("id_type", type_pattern, name)});
     if (!r.body.empty()) {
       json::fields nothing(r.body);
       if (const auto wrong = nothing.wrong())
-        return unprocessable("extra_forbidden", {"body"}, "The body should be empty. " + wrong->cause.message,
-                             std::nullopt);
+        return unprocessable({fault{"extra_forbidden", {"body"}, "The body should be empty. " + wrong->cause.message}});
     }
     const auto* type = find(name);
     if (!type) return unknown(name);
@@ -123,8 +141,10 @@ public:
   outcome<response> validate(const request& r) const {
     const auto name = r.param("id_type");
     const auto id = r.param("id");
-    if (!is_type_name(name)) return breaks_pattern("id_type", type_pattern, name);
-    if (!is_id(id)) return breaks_pattern("id", id_pattern, id);
+    std::vector<fault> faults;
+    if (!is_type_name(name)) faults.push_back(breaks_pattern("id_type", type_pattern, name));
+    if (!is_id(id)) faults.push_back(breaks_pattern("id_value", id_pattern, id));
+    if (!faults.empty()) return unprocessable(faults);
     const auto* type = find(name);
     if (!type) return unknown(name);
     json::writer inner;
@@ -133,8 +153,9 @@ public:
   }
 
   outcome<response> health(const request&) const {
-    if (const auto storage = from_.health.storage(); !storage) return down(storage_failed, storage.error());
-    if (const auto pools = from_.health.pools(); !pools) return down(not_started, pools.error());
+    if (const auto storage = from_.health.storage(); !storage)
+      return down(storage_failed, "Database health check failed: ", storage.error());
+    if (const auto pools = from_.health.pools(); !pools) return down(not_started, "Service not ready: ", pools.error());
     return response{.body = success(from_.now(), R"({"status":"UP"})")};
   }
 
@@ -165,7 +186,8 @@ public:
     w.member("sequence_limit", rules->sequence_limit).member("repeating_limit", rules->repeating_limit);
     w.member("repeating_block_limit", rules->repeating_block_limit);
     w.member("conjugative_even_digits_limit", rules->conjugative_even_digits_limit);
-    w.member("digits_limit", rules->digits_limit).member("reverse_digits_limit", rules->reverse_digits_limit);
+    w.member("digits_group_limit", rules->digits_limit);
+    w.member("reverse_digits_group_limit", rules->reverse_digits_limit);
     const auto list = [&w](std::string_view name, const std::vector<std::string>& texts) {
       w.key(name).begin_array();
       for (const auto& text : texts) w.value(text);
@@ -203,8 +225,8 @@ private:
     return out;
   }
 
-  response down(std::string_view code, const error& why) const {
-    return said({errc::unavailable, why.message, why.retry_after}, code, why.message);
+  response down(std::string_view code, std::string_view words, const error& why) const {
+    return said({errc::unavailable, {}, why.retry_after}, code, std::string(words) + why.message);
   }
 
   openg2p_sources from_;
@@ -232,6 +254,8 @@ std::vector<route> openg2p_routes(openg2p_sources sources) {
   };
   routes[0].idempotency = idempotency::accepted;
   routes[2].under_load = true;
+  routes.push_back({"GET", "/openapi.json", "",
+                    [](const request&) { return response{.body = std::string(openg2p_openapi_json)}; }});
   return routes;
 }
 

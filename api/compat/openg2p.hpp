@@ -21,7 +21,8 @@ struct openg2p_sources {
   std::string version;            ///< of the program
 };
 
-/// /v1/idgenerator/{id_type}/id, .../validate/{id}, and health, version and config under /v1/idgenerator.
+/// /v1/idgenerator/{id_type}/id, .../validate/{id}, health, version and config under /v1/idgenerator, and their
+/// description at /openapi.json.
 [[nodiscard]] std::vector<route> openg2p_routes(openg2p_sources sources);
 
 } // namespace matricula::api::compat

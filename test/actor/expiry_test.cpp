@@ -47,6 +47,20 @@ TEST(an_identifier, expires_at_its_time_and_not_a_millisecond_before) {
   EXPECT_EQ(s.counters().cooling, 1u);
 }
 
+TEST(an_identifier, may_end_in_the_moment_of_its_issue_but_not_before) {
+  stage s{with_cool_off(700ms)};
+  s.run();
+  const auto now = s.now();
+  const auto before = s.issue({.expires_at = now - 1ms});
+  ASSERT_FALSE(before);
+  EXPECT_EQ(before.error().code, errc::invalid_argument);
+  ASSERT_EQ(s.now(), now);
+  const auto id = s.issue_one({.expires_at = now});
+  EXPECT_EQ(s.record(id)->expires_at, now);
+  EXPECT_EQ(s.expire().value(), (expiry_answer{1, 0, 0}));
+  EXPECT_EQ(s.record(id)->state, id_state::expired);
+}
+
 TEST(an_identifier, is_released_when_its_cool_off_is_over_and_not_a_millisecond_before) {
   stage s{with_cool_off(700ms)};
   s.run();

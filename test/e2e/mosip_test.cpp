@@ -1,9 +1,12 @@
 // MOSIP's routes against a real node, asked as MOSIP's clients ask.
 #include "test/e2e/node_fixture.hpp"
+#include "test/support/jwt_signer.hpp"
 
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <chrono>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -92,6 +95,9 @@ TEST_F(mosip, issues_vids_perpetual_or_until_their_time) {
   const auto perpetual = taken(client_, vid_route, "vid");
   EXPECT_EQ(perpetual.size(), 16U);
   EXPECT_FALSE(client_.get("/v1/ids/vid/" + perpetual)().contains("expires_at"));
+  const auto epoch = client_.send(
+      {.target = vid_route + "?videxpiry=1970-01-01T00:00:00.000Z", .headers = {{"Idempotency-Key", "the epoch"}}});
+  EXPECT_EQ(error_of(epoch), "KER-VID-003 Vid expiry date is before current utc time");
   const auto limited = taken(client_, vid_route, "vid", "?videxpiry=2099-12-31T23:59:59.999Z");
   EXPECT_EQ(client_.get("/v1/ids/vid/" + limited)().at("expires_at"), "2099-12-31T23:59:59.999Z");
   const std::pair<const char*, const char*> refused[] = {
@@ -235,12 +241,129 @@ TEST_F(mosip, serves_no_sub_paths_and_no_head) {
   EXPECT_EQ(issued(), before) << "something was issued";
 }
 
+TEST_F(mosip, tells_its_numbers_where_mosip_has_them) {
+  const auto numbers = client_.get("/v1/idgenerator/metrics");
+  EXPECT_EQ(numbers.status, 200) << numbers.shown();
+  EXPECT_THAT(numbers.body, testing::HasSubstr("\nmatricula_http_requests_total{"));
+  EXPECT_EQ(api_client(node().port(), "").get("/v1/idgenerator/metrics").status, 401);
+}
+
 TEST_F(mosip, is_healthy) {
   const auto answer = api_client(node().port(), "").get("/v1/idgenerator/actuator/health");
   EXPECT_EQ(answer.status, 200) << answer.shown();
   EXPECT_EQ(answer().at("status"), "UP");
   EXPECT_EQ(answer().at("details").at("idgenerator").at("details").at("response"), "active");
   EXPECT_GT(answer().at("details").at("diskspace").at("details").at("total"), 0);
+}
+
+/// A node that knows nobody but the issuer of a test, as a deployment of MOSIP has its Keycloak.
+class mosip_roles : public ::testing::Test {
+protected:
+  static constexpr const char* issuer = "https://iam.example/auth/realms/mosip";
+  static constexpr const char* name = "service-account-mosip-idrepo-client";
+
+  static void SetUpTestSuite() {
+    key_ = std::make_unique<jwt_signer>(jwt_signer::kind::rsa, "of the test");
+    node_ = std::make_unique<node_process>(small_world());
+    const auto keys = node_->scratch() / "keys.json";
+    std::ofstream(keys, std::ios::binary) << jwks_of({key_->jwk()});
+    for (const auto& set :
+         {std::string("auth.mode=jwt"), "auth.jwt.jwks_file=" + keys.string(), std::string("auth.jwt.issuer=") + issuer,
+          std::string("auth.jwt.audience=account"), std::string("auth.jwt.roles_claim=realm_access.roles"),
+          std::string("auth.jwt.name_claim=preferred_username"),
+          std::string(R"(auth.jwt.role_map=["ID_REPOSITORY=ids:issue ids:confirm ids:return ids:revoke",)"
+                      R"("READER=ids:read"])")})
+      node_->options().sets.push_back(set);
+    node_->start();
+  }
+  static void TearDownTestSuite() {
+    EXPECT_THAT(node_->log(), testing::Not(testing::HasSubstr("eyJ"))) << "a token is in the log";
+    node_.reset();
+    key_.reset();
+  }
+
+  static std::string token(const std::vector<std::string>& roles, int valid_for_s = 600, const jwt_signer& by = *key_) {
+    const auto now =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return by.token(json{{"iss", issuer},
+                         {"aud", "account"},
+                         {"sub", "4f2c8a60-0000-4000-8000-000000000001"},
+                         {"preferred_username", name},
+                         {"realm_access", {{"roles", roles}}},
+                         {"iat", now - 4000},
+                         {"exp", now + valid_for_s}}
+                        .dump());
+  }
+  static api_answer ask(const std::string& method, const std::string& route, const std::string& cookie,
+                        const std::string& body = "") {
+    http_headers headers;
+    if (!cookie.empty()) headers.emplace_back("Cookie", cookie);
+    return api_client(node_->port(), "").send({.method = method, .target = route, .body = body, .headers = headers});
+  }
+  static std::string change(const char* type, const std::string& number, const char* status) {
+    return json{{"request", {{type, number}, {"status", status}}}}.dump();
+  }
+
+  static inline std::unique_ptr<jwt_signer> key_;
+  static inline std::unique_ptr<node_process> node_;
+};
+
+TEST_F(mosip_roles, of_a_jwt_in_the_cookie_open_every_route) {
+  const auto cookie = "Authorization=" + token({"offline_access", "ID_REPOSITORY", "uma_authorization"});
+  const auto issued = [&](const std::string& route, const char* type) -> std::string {
+    const auto answer = ask("GET", route, cookie);
+    EXPECT_EQ(answer.status, 200) << answer.shown();
+    EXPECT_EQ(answer.header("Set-Cookie"), "");
+    return answer().at("response").at(type);
+  };
+  const auto changed = [&](const std::string& route, const std::string& body) {
+    const auto answer = ask("PUT", route, cookie, body);
+    EXPECT_EQ(answer.status, 200) << answer.shown();
+    return answer().at("response").at("status").get<std::string>();
+  };
+  const auto uin = issued(uin_route, "uin");
+  EXPECT_EQ(changed(uin_route, change("uin", uin, "ASSIGNED")), "ASSIGNED");
+  EXPECT_EQ(changed(uin_route, change("uin", issued(uin_route, "uin"), "UNASSIGNED")), "UNUSED");
+  EXPECT_EQ(changed(vid_route, change("vid", issued(vid_route, "vid"), "REVOKED")), "EXPIRED");
+  EXPECT_EQ(issued(prid_route, "prid").size(), 14U);
+  const auto history = api_client(node_->port(), token({"READER"})).get("/v1/ids/uin/" + uin)().at("history");
+  EXPECT_EQ(history.at(0).at("by"), std::string("jwt:") + name);
+}
+
+TEST_F(mosip_roles, that_are_others_or_not_proven_open_nothing) {
+  const jwt_signer stranger(jwt_signer::kind::rsa, "of the test");
+  struct row {
+    const char* what;
+    std::string cookie;
+    int status;
+    const char* error;
+  };
+  const row table[] = {
+      {"no cookie", "", 401, "KER-ATH-401 Authentication Failed"},
+      {"another cookie", "lang=en", 401, "KER-ATH-401 Authentication Failed"},
+      {"another's signature", "Authorization=" + token({"ID_REPOSITORY"}, 600, stranger), 401,
+       "KER-ATH-401 Authentication Failed"},
+      {"an expired token", "Authorization=" + token({"ID_REPOSITORY"}, -61), 401, "KER-ATH-401 Authentication Failed"},
+      {"half a token", "Authorization=" + token({"ID_REPOSITORY"}).substr(0, 100), 401,
+       "KER-ATH-401 Authentication Failed"},
+      {"no role", "Authorization=" + token({}), 403, "KER-ATH-403 Forbidden"},
+      {"another role", "Authorization=" + token({"READER", "id_repository", "ID_REPOSITORY2"}), 403,
+       "KER-ATH-403 Forbidden"},
+  };
+  for (const auto& [what, cookie, status, error] : table) {
+    SCOPED_TRACE(what);
+    const std::pair<const char*, const std::string*> routes[] = {
+        {"GET", &uin_route}, {"PUT", &uin_route}, {"GET", &vid_route}, {"PUT", &vid_route}, {"GET", &prid_route}};
+    for (const auto& [method, route] : routes) {
+      const auto answer = ask(method, *route, cookie, *method == 'P' ? R"({"request":{}})" : "");
+      EXPECT_EQ(answer.status, status) << answer.shown();
+      const auto& one = answer().at("errors").at(0);
+      EXPECT_EQ(one.at("errorCode").get<std::string>() + " " + one.at("message").get<std::string>(), error);
+    }
+  }
+  const auto good = "Authorization=" + token({"ID_REPOSITORY"});
+  EXPECT_EQ(ask("POST", "/v1/ids/uin", good).status, 401) << "cookies count on MOSIP's routes only";
+  EXPECT_EQ(ask("POST", "/v1/idgenerator/farmer/id", good).status, 401);
 }
 
 TEST(mosip_pools, that_are_used_up_or_being_refilled_are_told_with_200) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <set>
+#include <vector>
 
 namespace matricula::test {
 
@@ -59,12 +60,15 @@ TEST_F(openg2p, refuses_what_is_no_ascii_number_and_no_type_name) {
                          "123456789012345678901234567890123"}) {
     const auto answer = validate(client_, "household", id);
     EXPECT_EQ(answer.status, 422) << answer.shown();
-    EXPECT_EQ(answer().at("detail").at(0).at("loc"), (json{"path", "id"}));
+    EXPECT_EQ(answer().at("detail").at(0).at("loc"), (json{"path", "id_value"}));
   }
   for (const auto* type : {"Farmer", "f", "9farmer", "fa-rmer"}) {
     EXPECT_EQ(issue(client_, type).status, 422) << type;
     EXPECT_EQ(validate(client_, type, "1").status, 422) << type;
   }
+  const auto both = validate(client_, "Farmer", "12.34");
+  EXPECT_EQ(both.status, 422) << both.shown();
+  EXPECT_EQ(both().at("detail").size(), 2U) << both.shown();
   for (const auto* type : {"passport", "uin", "vid", "tracking_id", "health", "version"}) {
     for (const auto& answer : {issue(client_, type), validate(client_, type, "1")}) {
       EXPECT_EQ(answer.status, 404) << answer.shown();
@@ -80,13 +84,16 @@ TEST_F(openg2p, refuses_what_is_no_ascii_number_and_no_type_name) {
 }
 
 TEST_F(openg2p, hands_out_every_identifier_before_it_says_410_for_good) {
-  std::set<std::string> all;
+  std::vector<std::string> in_order;
   for (int i = 0; i < 465; ++i) {
     const auto answer = issue(client_, "four_digits");
     ASSERT_EQ(answer.status, 200) << i << answer.shown();
-    all.insert(answer().at("response").at("id"));
+    in_order.push_back(answer().at("response").at("id"));
   }
-  EXPECT_EQ(all.size(), 465U);
+  EXPECT_EQ(std::set<std::string>(in_order.begin(), in_order.end()).size(), 465U);
+  std::set<int> steps;
+  for (std::size_t i = 1; i < in_order.size(); ++i) steps.insert(std::stoi(in_order[i]) - std::stoi(in_order[i - 1]));
+  EXPECT_GT(steps.size(), 100U) << "the next one can be told from the last";
   for (int i = 0; i < 3; ++i) {
     const auto answer = issue(client_, "four_digits");
     EXPECT_EQ(answer.status, 410) << answer.shown();
@@ -104,7 +111,16 @@ TEST_F(openg2p, tells_health_version_and_configuration) {
   const auto config = client_.get(base + "config");
   EXPECT_EQ(config().at("response").at("id_types").at("farmer"), (json{{"id_length", 12}})) << config.shown();
   EXPECT_FALSE(config().at("response").at("id_types").contains("uin"));
-  EXPECT_EQ(config().at("response").at("filter_rules").at("not_start_with"), (json{"0", "1"}));
+  EXPECT_EQ(config().at("response").at("filter_rules"), (json{{"sequence_limit", 3},
+                                                              {"repeating_limit", 2},
+                                                              {"repeating_block_limit", 2},
+                                                              {"conjugative_even_digits_limit", 3},
+                                                              {"digits_group_limit", 5},
+                                                              {"reverse_digits_group_limit", 5},
+                                                              {"not_start_with", {"0", "1"}},
+                                                              {"restricted_numbers", json::array()}}));
+  const auto description = api_client(node().port(), "").get("/openapi.json");
+  EXPECT_TRUE(description().at("paths").contains(base + "{id_type}/id")) << description.shown();
 }
 
 TEST_F(openg2p, asks_for_credentials) {
@@ -139,6 +155,61 @@ open_routes = ["POST /v1/idgenerator/{id_type}/id", "GET /v1/idgenerator/{id_typ
   EXPECT_EQ(keyed.status, 400) << keyed.shown();
   const auto history = api_client(node).get("/v1/ids/farmer/" + id)().at("history");
   EXPECT_EQ(history.at(0).at("by"), "anonymous");
+}
+
+TEST(openg2p_pools, that_are_nearly_used_up_give_their_last_after_a_restart_and_stay_used_up_after_the_next) {
+  node_process node(small_world());
+  node.start();
+  std::set<std::string> all;
+  const auto take = [&](int count) {
+    api_client client(node);
+    for (int i = 0; i < count; ++i) {
+      const auto answer = issue(client, "four_digits");
+      ASSERT_EQ(answer.status, 200) << i << answer.shown();
+      all.insert(answer().at("response").at("id"));
+    }
+  };
+  ASSERT_NO_FATAL_FAILURE(take(460));
+  ASSERT_EQ(node.stop(), 0);
+  node.start(); // and becomes ready, though no refill can fill this pool
+  ASSERT_NO_FATAL_FAILURE(take(5));
+  EXPECT_EQ(all.size(), 465U);
+  for (const bool again : {false, true}) {
+    if (again) {
+      node.kill();
+      node.start();
+    }
+    api_client client(node);
+    const auto answer = issue(client, "four_digits");
+    EXPECT_EQ(answer.status, 410) << answer.shown();
+    EXPECT_EQ(answer.code(), "IDG-002");
+    EXPECT_EQ(issue(client, "farmer").status, 200) << "other types go on";
+    EXPECT_EQ(api_client(node.port(), "").get(base + "health").status, 200);
+  }
+}
+
+TEST(openg2p_pools, of_every_length_hand_out_and_none_is_called_used_up) {
+  node_options options = small_world();
+  constexpr int lengths[] = {4, 6, 11, 18, 20, 22, 32};
+  for (const int length : lengths)
+    *options.config += "[identifiers.types.digits_" + std::to_string(length) + "]\nlength = " + std::to_string(length) +
+                       "\nprofile = \"openg2p\"\nlifecycle = \"pool\"\npool_min = 10\npool_target = 20\n";
+  node_process node(options);
+  node.start();
+  api_client client(node);
+  for (const int length : lengths) {
+    const auto type = "digits_" + std::to_string(length);
+    std::set<std::string> all;
+    for (int i = 0; i < 10; ++i) {
+      const auto answer = issue(client, type);
+      ASSERT_EQ(answer.status, 200) << type << answer.shown();
+      const auto id = answer().at("response").at("id").get<std::string>();
+      EXPECT_EQ(id.size(), static_cast<std::size_t>(length));
+      EXPECT_EQ(validate(client, type, id)().at("response").at("valid"), true) << id;
+      all.insert(id);
+    }
+    EXPECT_EQ(all.size(), 10U) << type;
+  }
 }
 
 TEST(openg2p_pools, that_are_being_refilled_are_told_with_503) {

@@ -99,8 +99,8 @@ TEST_F(scopes, are_not_asked_of_open_operations) {
     EXPECT_EQ(api_client(node_->port(), "").get(op.path).status, 200) << op.path;
     EXPECT_EQ(api_client(node_->port(), "wrong").get(op.path).status, 200) << op.path;
   }
-  EXPECT_EQ(open, (std::set<std::string>{"/healthz", "/openapi.yaml", "/readyz", "/v1/idgenerator/actuator/health",
-                                         "/v1/idgenerator/health"}));
+  EXPECT_EQ(open, (std::set<std::string>{"/healthz", "/openapi.json", "/openapi.yaml", "/readyz",
+                                         "/v1/idgenerator/actuator/health", "/v1/idgenerator/health"}));
 }
 
 TEST_F(scopes, end_with_their_token_when_it_is_revoked) {

@@ -13,17 +13,19 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace matricula::api::compat {
 
-/// Knows "Bearer <scopes, separated by +>": whoever names a scope has it.
+/// Knows "Bearer <scopes, separated by +>": whoever names a scope has it. "Bearer later" cannot be told at present.
 class scopes_in_token final : public authenticator {
 public:
   [[nodiscard]] result<std::shared_ptr<const principal>> who_asks(const incoming& from, timestamp) const override {
     const auto header = from.header("Authorization");
     if (!header.starts_with("Bearer ")) return fail(errc::unauthenticated, "Send a token.");
+    if (header == "Bearer later") return fail(errc::unavailable, "The issuer's keys could not be had yet.");
     principal who{"tester", "t1", {}};
     for (auto rest = header.substr(7); !rest.empty();) {
       const auto end = std::min(rest.find('+'), rest.size());
@@ -57,16 +59,18 @@ public:
   }
   [[nodiscard]] result<std::optional<storage::id_place>> locate(const identifiers::id_type& type,
                                                                 std::string_view id) override {
+    if (throws) throw std::runtime_error("a broken promise");
     if (fail_look_up_with) return std::unexpected(*fail_look_up_with);
     const auto counter = type.space->counter_of(id);
     if (!counter) return std::optional<storage::id_place>{};
-    storage::id_place place{static_cast<std::uint64_t>(*counter), std::nullopt};
+    storage::id_place place{static_cast<std::uint64_t>(*counter), 0, std::nullopt};
     if (const auto found = records.find({type.name, place.counter}); found != records.end())
       place.record = found->second;
     return std::optional(std::move(place));
   }
   [[nodiscard]] result<actors::issue_result> issue(const identifiers::id_type& type, const actors::issue_call& what,
                                                    const actors::caller& who) override {
+    if (throws) throw std::runtime_error("a broken promise");
     if (fail_with) return std::unexpected(*fail_with);
     last_call = what;
     last_caller = who.principal;
@@ -85,6 +89,7 @@ public:
   [[nodiscard]] result<identifiers::id_record> change(const identifiers::id_type& type, std::uint64_t counter,
                                                       identifiers::id_event event, std::uint32_t assignment,
                                                       const actors::caller&) override {
+    if (throws) throw std::runtime_error("a broken promise");
     if (fail_with) return std::unexpected(*fail_with);
     const auto found = records.find({type.name, counter});
     if (found == records.end()) return fail(errc::not_found, "This identifier was never issued.");
@@ -121,6 +126,7 @@ public:
   actors::issue_call last_call;
   std::string last_caller;
   bool replayed = false;
+  bool throws = false; ///< instead of an answer
 
 private:
   void add(const std::string& name, std::string_view profile, std::size_t length, identifiers::lifecycle of,
@@ -169,11 +175,20 @@ protected:
   }
   response get(const std::string& target, const headers& more = {}) { return ask("GET", target, "", more); }
 
+  /// The same routes where none is open.
+  std::unique_ptr<application> guarded(std::vector<route> routes) {
+    auto made = std::make_unique<application>(application_options{.limits = {.access_log = false}, .open_routes = {}},
+                                              who, guarded_numbers, time);
+    EXPECT_TRUE(made->add(std::move(routes)));
+    return made;
+  }
+
   desk_of_a_test desk;
   result<void> storage;
   result<void> pools;
   disk_space disk{1'000'000, 500'000, 100'000};
   metrics numbers;
+  metrics guarded_numbers;
   settable_clock time;
   scopes_in_token who;
   application app{

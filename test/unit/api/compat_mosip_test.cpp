@@ -12,9 +12,14 @@ using identifiers::id_state;
 class mosip_test : public compat_test {
 protected:
   mosip_test() {
-    add(mosip_routes({&desk, [this] { return time.wall(); }, health()}));
+    add(all_routes());
     const auto opened = app.check_open_routes();
     EXPECT_TRUE(opened);
+  }
+
+  std::vector<route> all_routes() {
+    return mosip_routes({&desk, [this] { return time.wall(); }, health(), [this] { return clock_suspect; },
+                         [] { return std::string("matricula_up 1\n"); }});
   }
 
   static std::string success(const std::string& inner, const std::string& id = "null",
@@ -44,6 +49,8 @@ protected:
     return ask("PUT", "/v1/idgenerator/" + type,
                fmt::format(R"({{"request":{{"{}":"{}","status":"{}"}}}})", type, number, status));
   }
+
+  bool clock_suspect = false;
 };
 
 TEST_F(mosip_test, issues_each_kind_in_the_envelope) {
@@ -60,6 +67,56 @@ TEST_F(mosip_test, confirms_and_returns_an_issued_uin_and_repeats_id_and_version
          success(fmt::format(R"({{"uin":"{}","status":"UNUSED"}})", uin), R"("mosip.uin")", R"("1.0")"));
   const auto other = issued("uin");
   expect(put("uin", other, "ASSIGNED"), 200, success(fmt::format(R"({{"uin":"{}","status":"ASSIGNED"}})", other)));
+}
+
+TEST_F(mosip_test, repeats_id_and_version_of_a_request_also_where_it_refuses) {
+  struct row {
+    const char* members;
+    const char* id;
+    const char* version;
+  };
+  constexpr row table[] = {{R"("id":"a","version":"b",)", R"("a")", R"("b")"},
+                           {R"("id":"a",)", R"("a")", "null"},
+                           {R"("version":"b",)", "null", R"("b")"},
+                           {R"("id":null,"version":null,)", "null", "null"},
+                           {R"("id":"","version":"",)", R"("")", R"("")"},
+                           {R"("id":"\"\\ä",)", R"("\"\\ä")", "null"}};
+  for (const auto& [members, id, version] : table) {
+    const auto body = [&](const char* rest) { return std::string("{") + members + rest + "}"; };
+    expect(ask("PUT", "/v1/idgenerator/uin", body(R"("request":{"uin":"1","status":"ASSIGNED"})")), 200,
+           failure("KER-UIG-001", "UIN could not be found", id, version));
+    expect(ask("PUT", "/v1/idgenerator/uin", body(R"("request":null)")), 200,
+           failure("KER-UIG-005", "The field 'request' is required.", id, version));
+    expect(ask("PUT", "/v1/idgenerator/vid", body(R"("request":{"vid":"1","status":"REVOKED"})")), 200,
+           failure("KER-VID-007", "VID could not be found", id, version));
+    expect(ask("PUT", "/v1/idgenerator/vid", body(R"("request":null)")), 200,
+           failure("KER-VID-005", "KER-VID-005 --> The field 'request' is required.", id, version));
+  }
+}
+
+TEST_F(mosip_test, reads_every_way_in_which_clients_write_an_envelope) {
+  const std::string members[] = {R"("requesttime":null,)",
+                                 R"("requesttime":"2026-01-01T00:00:00.000Z",)",
+                                 R"("requesttime":"1999-12-31T23:59:59.999Z",)",
+                                 R"("requesttime":"2026-12-31T24:00:00.000Z",)",
+                                 R"("metadata":null,)",
+                                 R"("metadata":{"a":[1,{"b":null}]},)",
+                                 R"("metadata":"x",)",
+                                 "\n\t ",
+                                 ""};
+  for (const auto& member : members) {
+    const auto uin = issued("uin");
+    const auto body = fmt::format(R"({{{}"request":{{"status":"ASSIGNED","uin":"{}"}}}})", member, uin);
+    expect(ask("PUT", "/v1/idgenerator/uin", body), 200,
+           success(fmt::format(R"({{"uin":"{}","status":"ASSIGNED"}})", uin)));
+  }
+  for (const auto* type : {"application/json", "application/json;charset=UTF-8", "application/json; charset=utf-8",
+                           "Application/JSON;charset=\"utf-8\""}) {
+    const auto uin = issued("uin");
+    const auto body = fmt::format(R"({{"request":{{"uin":"{}","status":"ASSIGNED"}}}})", uin);
+    expect(ask("PUT", "/v1/idgenerator/uin", body, {{"Content-Type", type}}), 200,
+           success(fmt::format(R"({{"uin":"{}","status":"ASSIGNED"}})", uin)));
+  }
 }
 
 TEST_F(mosip_test, refuses_a_change_of_a_uin_that_is_not_issued_before_it_looks_at_the_status) {
@@ -92,7 +149,8 @@ TEST_F(mosip_test, names_what_is_wrong_with_a_change_of_a_uin) {
   };
   for (const auto& [number, status, code, message] : table)
     expect(put("uin", number, status), 200, failure(code, message));
-  expect(ask("PUT", "/v1/idgenerator/uin", R"({"request":{}})"), 200, failure("KER-UIG-001", "UIN could not be found"));
+  for (const auto* body : {R"({"request":{}})", R"({"request":{"uin":null,"status":null}})"})
+    expect(ask("PUT", "/v1/idgenerator/uin", body), 200, failure("KER-UIG-001", "UIN could not be found"));
   expect(ask("PUT", "/v1/idgenerator/uin", fmt::format(R"({{"request":{{"uin":"{}"}}}})", uin)), 200,
          failure("KER-UIG-003", "Given UIN status not found"));
 }
@@ -109,6 +167,10 @@ TEST_F(mosip_test, revokes_a_vid_as_often_as_it_is_asked_to) {
   const auto vid = issued("vid");
   for (int i = 0; i < 3; ++i)
     expect(put("vid", vid, "REVOKED"), 200, success(fmt::format(R"({{"vid":"{}","status":"EXPIRED"}})", vid)));
+  const auto ended_by_its_time = issued("vid");
+  desk.set_state("vid", ended_by_its_time, id_state::expired);
+  expect(put("vid", ended_by_its_time, "REVOKED"), 200,
+         success(fmt::format(R"({{"vid":"{}","status":"EXPIRED"}})", ended_by_its_time)));
 }
 
 TEST_F(mosip_test, names_what_is_wrong_with_a_revoke_of_a_vid) {
@@ -117,7 +179,10 @@ TEST_F(mosip_test, names_what_is_wrong_with_a_revoke_of_a_vid) {
   expect(put("vid", desk.unused("vid"), "REVOKED"), 200, not_found);
   expect(put("vid", "123", "REVOKED"), 200, not_found);
   expect(put("vid", "", "REVOKED"), 200, not_found);
-  expect(put("vid", vid, "EXPIRED"), 200, failure("KER-VID-005", "KER-VID-005 --> The status must be REVOKED."));
+  expect(put("vid", "\u0667\u0661\u0662\u0661\u0667\u0663", "REVOKED"), 200, not_found);
+  expect(ask("PUT", "/v1/idgenerator/vid", R"({"request":{"vid":null}})"), 200, not_found);
+  for (const auto* status : {"EXPIRED", "revoked", "REVOKED ", "ASSIGNED", ""})
+    expect(put("vid", vid, status), 200, failure("KER-VID-005", "KER-VID-005 --> The status must be REVOKED."));
   for (const auto state : {id_state::available, id_state::retired}) {
     desk.set_state("vid", vid, state);
     expect(put("vid", vid, "REVOKED"), 200, failure("KER-VID-008", "Given VID is not in ASSIGNED status"));
@@ -135,7 +200,10 @@ TEST_F(mosip_test, takes_the_expiry_of_a_vid_to_the_letter) {
       {"%20%20", blank},
       {"2027-01-15T07:59:59.999Z", past},
       {"1999-12-31T00:00:00.000Z", past},
+      {"1970-01-01T00:00:00.000Z", past},
       {"0001-01-01T00:00:00.000Z", past},
+      {"2027-01-14T24:00:00.000Z", past},
+      {"0000-01-01T00:00:00.000Z", malformed},
       {"2030-01-01T00:00:00Z", malformed},
       {"2030-01-01T00:00:00.0Z", malformed},
       {"2030-01-01T00:00:00.000%2B00:00", malformed},
@@ -146,8 +214,18 @@ TEST_F(mosip_test, takes_the_expiry_of_a_vid_to_the_letter) {
       {"2030-01-32T00:00:00.000Z", malformed},
       {"2030-02-30T00:00:00.000Z", malformed},
       {"2030-02-29T00:00:00.000Z", malformed},
+      {"2030-04-31T00:00:00.000Z", malformed},
+      {"2030-00-01T00:00:00.000Z", malformed},
+      {"2030-01-00T00:00:00.000Z", malformed},
       {"2030-01-01T24:00:00.001Z", malformed},
+      {"2030-01-01T24:00:01.000Z", malformed},
+      {"2030-01-01T25:00:00.000Z", malformed},
       {"2030-01-01T00:60:00.000Z", malformed},
+      {"2030-01-01T00:00:60.000Z", malformed},
+      {"2030-01-01%2000:00:00.000Z", malformed},
+      {"2030-01-01T00:00:00.000", malformed},
+      {"2030-01-01", malformed},
+      {"1893456000000", malformed},
       {"tomorrow", malformed},
       {"5", malformed},
       {"%D9%A2%D9%A0%D9%A3%D9%A0-01-01T00:00:00.000Z", malformed},
@@ -156,6 +234,7 @@ TEST_F(mosip_test, takes_the_expiry_of_a_vid_to_the_letter) {
     SCOPED_TRACE(text);
     expect(get(std::string("/v1/idgenerator/vid?videxpiry=") + text), 200, body);
   }
+  expect(get("/v1/idgenerator/vid?videxpiry"), 200, blank);
   EXPECT_TRUE(desk.records.empty()) << "nothing was issued";
   const std::pair<const char*, const char*> taken[] = {
       {now_text, now_text}, // equal to now is accepted
@@ -171,6 +250,24 @@ TEST_F(mosip_test, takes_the_expiry_of_a_vid_to_the_letter) {
   }
   issued("vid");
   EXPECT_FALSE(desk.last_call.expires_at) << "without videxpiry it is perpetual";
+}
+
+TEST_F(mosip_test, never_takes_the_epoch_for_no_expiry_at_all) {
+  for (const auto* text : {"1970-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000Z"})
+    expect(get(std::string("/v1/idgenerator/vid?videxpiry=") + text, {{"Idempotency-Key", "k"}}), 200,
+           failure("KER-VID-003", "Vid expiry date is before current utc time"));
+  EXPECT_TRUE(desk.records.empty()) << "nothing was issued";
+}
+
+TEST_F(mosip_test, issues_nothing_that_expires_while_its_clock_is_not_believed) {
+  clock_suspect = true;
+  const auto answer = get("/v1/idgenerator/vid?videxpiry=2030-01-01T00:00:00.000Z");
+  expect(answer, 200,
+         failure("KER-VID-005", "KER-VID-005 --> The node's clock jumped and nobody has confirmed it: what expires "
+                                "cannot be issued. See GET /v1/clock."));
+  EXPECT_EQ(header_of(answer, "Retry-After"), "60");
+  EXPECT_TRUE(desk.records.empty()) << "nothing was issued";
+  issued("vid");
 }
 
 TEST_F(mosip_test, calls_an_expiry_past_that_has_come_while_the_request_waited) {
@@ -224,6 +321,17 @@ TEST_F(mosip_test, tells_every_other_failure_in_the_envelope_and_keeps_faults_of
   expect(put("uin", uin, "ASSIGNED"), 200, failure("KER-UIG-005", "Internal Server Error"));
 }
 
+TEST_F(mosip_test, answers_with_an_envelope_even_where_its_own_code_fails) {
+  const auto uin = issued("uin");
+  const auto vid = issued("vid");
+  desk.throws = true;
+  expect(get("/v1/idgenerator/uin"), 200, failure("KER-UIG-005", "Internal Server Error"));
+  expect(get("/v1/idgenerator/vid"), 200, failure("KER-VID-005", "KER-VID-005 --> Internal Server Error"));
+  expect(get("/v1/pridgenerator/prid"), 200, failure("KER-PRID-005", "Internal Server Error"));
+  expect(put("uin", uin, "ASSIGNED"), 200, failure("KER-UIG-005", "Internal Server Error"));
+  expect(put("vid", vid, "REVOKED"), 200, failure("KER-VID-005", "KER-VID-005 --> Internal Server Error"));
+}
+
 TEST_F(mosip_test, answers_every_unreadable_body_with_an_envelope) {
   const auto uin = issued("uin");
   const auto vid = issued("vid");
@@ -251,6 +359,13 @@ TEST_F(mosip_test, answers_every_unreadable_body_with_an_envelope) {
       R"({"requesttime":"2026-02-30T00:00:00.000Z","request":{}})",
       R"({"requesttime":"2026-01-01T00:00:00Z","request":{}})",
       R"({"requesttime":5,"request":{}})",
+      R"({"requesttime":"","request":{}})",
+      R"({"requesttime":"2026-01-01T00:00:00.000+00:00","request":{}})",
+      R"({"requesttime":"2026-01-01T24:00:00.001Z","request":{}})",
+      R"({"Request":{}})",
+      R"({"request":true})",
+      R"({"request":{"uin":true,"vid":{}}})",
+      R"({"request":{}} {})",
       "{\"request\":{\"status\":\"\xff\"}}",
       R"({"request":{"status":"A\u0000"}})",
       std::string(40, '[') + std::string(40, ']'),
@@ -293,7 +408,10 @@ TEST_F(mosip_test, refuses_unknown_query_parameters_because_a_misspelt_expiry_wo
   EXPECT_TRUE(answer.body.contains("KER-VID-005 --> The query parameter 'vidExpiry' is not known here")) << answer.body;
   const auto twice = get("/v1/idgenerator/vid?videxpiry=&videxpiry=");
   EXPECT_TRUE(twice.body.contains("KER-VID-005")) << twice.body;
-  EXPECT_TRUE(get("/v1/idgenerator/vid?videxpiry=%zz").body.contains("KER-VID-005"));
+  for (const auto* text : {"%zz", "%", "%09", "%ff"})
+    EXPECT_TRUE(get(std::string("/v1/idgenerator/vid?videxpiry=") + text).body.contains("KER-VID-005")) << text;
+  EXPECT_TRUE(get("/v1/idgenerator/uin?count=2").body.contains("KER-UIG-005"));
+  EXPECT_TRUE(get("/v1/pridgenerator/prid?count=2").body.contains("KER-PRID-005"));
   EXPECT_TRUE(desk.records.empty());
 }
 
@@ -304,20 +422,39 @@ TEST_F(mosip_test, asks_for_credentials_and_scopes_on_every_route) {
     const char* scope;
   };
   constexpr row table[] = {
-      {"GET", "/v1/idgenerator/uin", "ids:issue"},
-      {"GET", "/v1/idgenerator/vid", "ids:issue"},
-      {"PUT", "/v1/idgenerator/vid", "ids:revoke"},
+      {"GET", "/v1/idgenerator/uin", "ids:issue"},    {"PUT", "/v1/idgenerator/uin", "ids:confirm"},
+      {"GET", "/v1/idgenerator/vid", "ids:issue"},    {"PUT", "/v1/idgenerator/vid", "ids:revoke"},
+      {"GET", "/v1/pridgenerator/prid", "ids:issue"},
   };
+  const auto strict = guarded(all_routes());
   for (const auto& [method, target, scope] : table) {
-    const std::string body = std::string(method) == "PUT" ? R"({"request":{}})" : "";
-    const auto nobody = ask(method, target, body, {{"Authorization", ""}});
+    SCOPED_TRACE(std::string(method) + " " + target);
+    const auto with = [&](const std::string& credentials, const std::string& path) {
+      std::map<std::string, std::string> sent{{"Content-Type", "application/json"}};
+      if (!credentials.empty()) sent["Authorization"] = credentials;
+      request_from_text what(method, path, sent, std::string(method) == "PUT" ? R"({"request":{}})" : "");
+      return strict->answer(what);
+    };
+    const auto nobody = with("", target);
     expect(nobody, 401, failure("KER-ATH-401", "Authentication Failed"));
     EXPECT_EQ(header_of(nobody, "WWW-Authenticate"), R"(Bearer realm="matricula")");
-    expect(ask(method, target, body, {{"Authorization", "Basic x"}}), 401,
-           failure("KER-ATH-401", "Authentication Failed"));
-    expect(ask(method, target, body, {{"Authorization", "Bearer ids:read+ids:confirm+ids:return"}}), 403,
-           failure("KER-ATH-403", "Forbidden"));
-    EXPECT_EQ(ask(method, target, body, {{"Authorization", std::string("Bearer ") + scope}}).status, 200);
+    expect(with("Basic x", target), 401, failure("KER-ATH-401", "Authentication Failed"));
+    const auto forbidden = with("Bearer ids:read+ids:act+ids:return", target);
+    expect(forbidden, 403, failure("KER-ATH-403", "Forbidden"));
+    EXPECT_EQ(header_of(forbidden, "WWW-Authenticate"),
+              fmt::format(R"(Bearer realm="matricula", error="insufficient_scope", scope="{}")", scope));
+    const auto later = with("Bearer later", target);
+    EXPECT_EQ(later.status, 200);
+    EXPECT_TRUE(later.body.contains("The issuer's keys could not be had yet.")) << later.body;
+    EXPECT_EQ(header_of(later, "Retry-After"), "1");
+    // What lies below a route is not its own and needs nobody's credentials to be nothing.
+    EXPECT_EQ(with("", std::string(target) + "/foo").status, 404);
+    EXPECT_TRUE(desk.records.empty()) << "something was issued";
+    const auto allowed = with(std::string("Bearer ") + scope, target);
+    EXPECT_EQ(allowed.status, 200);
+    EXPECT_FALSE(allowed.body.contains("KER-ATH")) << allowed.body;
+    EXPECT_EQ(header_of(allowed, "Set-Cookie"), "") << "who sent the token has it";
+    desk.records.clear();
   }
 }
 
@@ -342,15 +479,17 @@ TEST_F(mosip_test, wants_two_scopes_for_giving_back) {
   const auto body = [&](const char* status) {
     return fmt::format(R"({{"request":{{"uin":"{}","status":"{}"}}}})", uin, status);
   };
-  application guarded({.limits = {.access_log = false}, .open_routes = {}}, who, numbers, time);
-  ASSERT_TRUE(guarded.add(mosip_routes({&desk, [this] { return time.wall(); }, health()})));
+  const auto strict = guarded(all_routes());
   const auto with = [&](const char* scopes, const char* status) {
     request_from_text what("PUT", "/v1/idgenerator/uin",
                            {{"Authorization", scopes}, {"Content-Type", "application/json"}}, body(status));
-    return guarded.answer(what);
+    return strict->answer(what);
   };
   expect(with("Bearer ids:return", "UNASSIGNED"), 403, failure("KER-ATH-403", "Forbidden"));
-  expect(with("Bearer ids:confirm", "UNASSIGNED"), 403, failure("KER-ATH-403", "Forbidden"));
+  const auto forbidden = with("Bearer ids:confirm", "UNASSIGNED");
+  expect(forbidden, 403, failure("KER-ATH-403", "Forbidden"));
+  EXPECT_EQ(header_of(forbidden, "WWW-Authenticate"),
+            R"(Bearer realm="matricula", error="insufficient_scope", scope="ids:return")");
   expect(with("Bearer ids:confirm+ids:return", "UNASSIGNED"), 200,
          success(fmt::format(R"({{"uin":"{}","status":"UNUSED"}})", uin)));
 }
@@ -388,9 +527,18 @@ TEST_F(mosip_test, has_no_sub_paths_and_no_head) {
   for (const auto* target : {"/v1/idgenerator/uin/foo", "/v1/idgenerator/uin/", "/v1/idgenerator/vid/x/y",
                              "/v1/idgenerator", "/v1/idgenerator/UIN", "/v1/pridgenerator", "/v1/pridgenerator/prid/1"})
     for (const auto* method : {"GET", "PUT"}) EXPECT_EQ(ask(method, target).status, 404) << method << " " << target;
-  for (const auto* target : {"/v1/idgenerator/uin", "/v1/idgenerator/vid", "/v1/pridgenerator/prid"})
-    EXPECT_EQ(ask("HEAD", target).status, 405) << target;
-  EXPECT_EQ(ask("POST", "/v1/idgenerator/uin").status, 405);
+  const std::pair<std::string, const char*> families[] = {
+      {"uin", "KER-UIG-005"}, {"vid", "KER-VID-005"}, {"prid", "KER-PRID-005"}};
+  for (const auto& [type, code] : families) {
+    const auto target = type == "prid" ? "/v1/pridgenerator/prid" : "/v1/idgenerator/" + type;
+    const auto head = ask("HEAD", target);
+    EXPECT_EQ(head.status, 405) << target;
+    EXPECT_TRUE(head.body.contains(code)) << head.body;
+    EXPECT_EQ(header_of(head, "Allow"), type == "prid" ? "GET" : "GET, PUT");
+    for (const auto* method : {"POST", "DELETE", "PATCH", "OPTIONS"})
+      EXPECT_EQ(ask(method, target).status, 405) << method << " " << target;
+  }
+  EXPECT_EQ(ask("PUT", "/v1/pridgenerator/prid").status, 405);
   EXPECT_TRUE(desk.records.empty()) << "nothing was issued";
 }
 
@@ -402,6 +550,15 @@ TEST_F(mosip_test, says_that_a_type_is_not_configured) {
     EXPECT_TRUE(answer.body.contains("no identifier type")) << answer.body;
   }
   EXPECT_TRUE(put("uin", "1", "ASSIGNED").body.contains("KER-UIG-005"));
+}
+
+TEST_F(mosip_test, tells_its_numbers_to_those_who_may_see_them) {
+  const auto answer = get("/v1/idgenerator/metrics", {{"Authorization", "Bearer metrics:read"}});
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "matricula_up 1\n");
+  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4");
+  EXPECT_EQ(get("/v1/idgenerator/metrics", {{"Authorization", "Bearer ids:issue"}}).status, 403);
+  EXPECT_EQ(get("/v1/idgenerator/metrics", {{"Authorization", ""}}).status, 401);
 }
 
 TEST_F(mosip_test, tells_its_health) {

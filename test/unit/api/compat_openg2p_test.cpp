@@ -3,6 +3,9 @@
 #include "test/unit/api/compat_desk_of_a_test.hpp"
 
 #include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <set>
 
 namespace matricula::api::compat {
 namespace {
@@ -64,6 +67,7 @@ TEST_F(openg2p_test, tells_each_reason_why_it_issued_nothing) {
       {errc::unavailable, 503, "unavailable", "Why.", "1"},
       {errc::overloaded, 503, "overloaded", "Why.", "1"},
       {errc::deadline_exceeded, 504, "deadline_exceeded", "Why.", ""},
+      {errc::io, 500, "IDG-006", "Matricula failed, and its log says why. Tell the operator the request_id.", ""},
       {errc::assignment_ended, 409, "assignment_ended", "Why.", ""},
       {errc::idempotency_running, 409, "idempotency_running", "Why.", "1"},
       {errc::idempotency_mismatch, 422, "idempotency_mismatch", "Why.", ""},
@@ -77,6 +81,12 @@ TEST_F(openg2p_test, tells_each_reason_why_it_issued_nothing) {
     expect(answer, status, failure(code, message));
     EXPECT_EQ(header_of(answer, "Retry-After"), retry_after);
   }
+}
+
+TEST_F(openg2p_test, answers_with_its_envelope_even_where_its_own_code_fails) {
+  desk.throws = true;
+  expect(ask("POST", "/v1/idgenerator/farmer/id"), 500,
+         failure("internal", "Matricula failed, and its log says why. Tell the operator the request_id."));
 }
 
 TEST_F(openg2p_test, judges_numbers) {
@@ -94,12 +104,17 @@ TEST_F(openg2p_test, judges_numbers) {
 }
 
 TEST_F(openg2p_test, refuses_what_breaks_a_pattern_as_its_framework_does) {
-  expect(get("/v1/idgenerator/farmer/id/validate/2A13023805"), 422,
-         R"({"detail":[{"type":"string_pattern_mismatch","loc":["path","id"],)"
-         R"("msg":"String should match pattern '^[0-9]{1,32}$'","input":"2A13023805"}]})");
-  expect(ask("POST", "/v1/idgenerator/Farmer/id"), 422,
-         R"({"detail":[{"type":"string_pattern_mismatch","loc":["path","id_type"],)"
-         R"("msg":"String should match pattern '^[a-z][a-z0-9_]{1,63}$'","input":"Farmer"}]})");
+  expect(
+      get("/v1/idgenerator/farmer/id/validate/2A13023805"), 422,
+      R"({"detail":[{"type":"string_pattern_mismatch","loc":["path","id_value"],)"
+      R"("msg":"String should match pattern '^\\d{1,32}$'","input":"2A13023805","ctx":{"pattern":"^\\d{1,32}$"}}]})");
+  const std::string bad_type = R"({"type":"string_pattern_mismatch","loc":["path","id_type"],)"
+                               R"("msg":"String should match pattern '^[a-z][a-z0-9_]{1,63}$'","input":"Farmer",)"
+                               R"("ctx":{"pattern":"^[a-z][a-z0-9_]{1,63}$"}})";
+  expect(ask("POST", "/v1/idgenerator/Farmer/id"), 422, R"({"detail":[)" + bad_type + "]}");
+  expect(get("/v1/idgenerator/Farmer/id/validate/x"), 422,
+         R"({"detail":[)" + bad_type + R"(,{"type":"string_pattern_mismatch","loc":["path","id_value"],)" +
+             R"("msg":"String should match pattern '^\\d{1,32}$'","input":"x","ctx":{"pattern":"^\\d{1,32}$"}}]})");
   const std::string ids[] = {"%D9%A7%D9%A1%D9%A2%D9%A1%D9%A7%D9%A3", // Arabic-Indic digits
                              "%EF%BC%97%EF%BC%91",                   // full-width digits
                              std::string(33, '1'),
@@ -107,6 +122,8 @@ TEST_F(openg2p_test, refuses_what_breaks_a_pattern_as_its_framework_does) {
                              "-1",
                              "+1",
                              "1.5",
+                             "12%2F34",
+                             "%F0%9D%9F%8F", // a mathematical digit
                              "1%0A"};
   for (const auto& id : ids) {
     const int status = id == "1%0A" ? 400 : 422; // control characters are refused before any route
@@ -157,11 +174,17 @@ TEST_F(openg2p_test, asks_for_credentials_and_scopes_in_its_envelope) {
 }
 
 TEST_F(openg2p_test, knows_no_other_methods_and_paths) {
-  const auto answer = get("/v1/idgenerator/farmer/id");
-  EXPECT_EQ(answer.status, 405);
-  EXPECT_EQ(header_of(answer, "Allow"), "POST");
-  for (const auto* target : {"/v1/idgenerator/farmer", "/v1/idgenerator/farmer/id/validate",
-                             "/v1/idgenerator/farmer/id/1", "/v1/idgenerator/farmer/id/validate/1/2"})
+  for (const auto* method : {"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
+    const auto answer = ask(method, "/v1/idgenerator/farmer/id");
+    EXPECT_EQ(answer.status, 405) << method;
+    EXPECT_EQ(header_of(answer, "Allow"), "POST");
+  }
+  EXPECT_EQ(ask("POST", "/v1/idgenerator/farmer/id/validate/1").status, 405);
+  EXPECT_EQ(ask("POST", "/v1/idgenerator/farmer/id/").status, 404);
+  EXPECT_TRUE(desk.records.empty()) << "nothing was issued";
+  for (const auto* target :
+       {"/docs", "/redoc", "/v1/idgenerator/farmer/id/", "/v1/idgenerator/farmer", "/v1/idgenerator/farmer/id/validate",
+        "/v1/idgenerator/farmer/id/1", "/v1/idgenerator/farmer/id/validate/1/2"})
     EXPECT_EQ(get(target).status, 404) << target;
 }
 
@@ -169,10 +192,10 @@ TEST_F(openg2p_test, tells_its_health) {
   const headers nobody{{"Authorization", ""}};
   expect(get("/v1/idgenerator/health", nobody), 200, success(R"({"status":"UP"})"));
   pools = fail(errc::unavailable, "Not filled.");
-  expect(get("/v1/idgenerator/health", nobody), 503, failure("IDG-005", "Not filled."));
+  expect(get("/v1/idgenerator/health", nobody), 503, failure("IDG-005", "Service not ready: Not filled."));
   storage = fail(errc::storage_full, "Too little disk space.");
   const auto down = get("/v1/idgenerator/health", nobody);
-  expect(down, 503, failure("IDG-006", "Too little disk space."));
+  expect(down, 503, failure("IDG-006", "Database health check failed: Too little disk space."));
   EXPECT_EQ(header_of(down, "Retry-After"), "1");
 }
 
@@ -182,8 +205,41 @@ TEST_F(openg2p_test, tells_its_version_and_configuration) {
   expect(get("/v1/idgenerator/config"), 200,
          success(R"({"id_types":{"farmer":{"id_length":6},"prid":{"id_length":6}},)"
                  R"("filter_rules":{"sequence_limit":3,"repeating_limit":2,"repeating_block_limit":2,)"
-                 R"("conjugative_even_digits_limit":3,"digits_limit":5,"reverse_digits_limit":5,)"
+                 R"("conjugative_even_digits_limit":3,"digits_group_limit":5,"reverse_digits_group_limit":5,)"
                  R"("not_start_with":["0","1"],"restricted_numbers":[]}})"));
+}
+
+TEST_F(openg2p_test, describes_its_routes_as_openapi_yaml_does) {
+  const auto answer = get("/openapi.json", {{"Authorization", ""}});
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.content_type, "application/json");
+  const auto own = YAML::Load(answer.body); // JSON is YAML
+  const auto all = YAML::LoadFile(MATRICULA_SOURCE_DIR "/api/openapi.yaml");
+  EXPECT_EQ(own["openapi"].as<std::string>(), "3.1.0");
+  EXPECT_EQ(own["info"]["version"].as<std::string>(), all["info"]["version"].as<std::string>());
+  std::set<std::string> described, served;
+  const auto note = [](const YAML::Node& paths, std::set<std::string>& into, const auto& wanted) {
+    for (const auto& path : paths)
+      for (const auto& operation : path.second) {
+        // Beside the methods a path has the parameters that they share.
+        if (!operation.second.IsMap() || !wanted(operation.second)) continue;
+        for (const auto& response : operation.second["responses"])
+          into.insert(fmt::format("{} {} {}", operation.first.as<std::string>(), path.first.as<std::string>(),
+                                  response.first.as<std::string>()));
+      }
+  };
+  note(own["paths"], described, [](const YAML::Node&) { return true; });
+  note(all["paths"], served, [](const YAML::Node& operation) {
+    const auto tag = operation["tags"] ? operation["tags"][0].as<std::string>() : "";
+    return tag == "openg2p" && operation["operationId"].as<std::string>() != "openg2pDescription";
+  });
+  std::set<std::string> with_its_names; // a parameter has another name there
+  for (auto one : served) {
+    if (const auto at = one.find("/{id} "); at != one.npos) one.replace(at, 6, "/{id_value} ");
+    with_its_names.insert(one);
+  }
+  EXPECT_EQ(described, with_its_names);
+  EXPECT_GT(described.size(), 20U);
 }
 
 TEST_F(openg2p_test, passes_an_idempotency_key_on) {
