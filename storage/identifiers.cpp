@@ -17,6 +17,7 @@ namespace {
 /// In shard 0.
 constexpr std::string_view types_prefix{"\0type/", 6};
 constexpr std::uint8_t type_setup_version = 1;
+constexpr std::uint8_t with_past_keys_version = 2; ///< as 1, then the keys that were replaced
 
 byte_writer key_of(const id_partition& part) {
   byte_writer key;
@@ -192,7 +193,12 @@ result<type_setup> decode_type_setup(std::string_view key, std::string_view valu
   setup.of = static_cast<lifecycle>(of);
   setup.space = in.text();
   setup.key_fingerprint = in.text();
-  if (version != type_setup_version || of > 2 || !in.done())
+  if (version == with_past_keys_version)
+    for (auto n = in.varint(); n > 0 && in.ok(); --n) {
+      std::string fingerprint(in.text());
+      setup.past_keys.push_back({std::move(fingerprint), in.varint()});
+    }
+  if (version < type_setup_version || version > with_past_keys_version || of > 2 || !in.done())
     return fail(errc::corrupt, "identifier type: unknown version, cut short or too long");
   return setup;
 }
@@ -216,18 +222,24 @@ result<std::vector<type_setup>> find_types(const view& v) {
 result<std::string> describe_type_setup(std::string_view key, std::string_view value) {
   const auto setup = decode_type_setup(key, value);
   if (!setup) return std::unexpected(setup.error());
-  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}"}})",
+  std::string past;
+  for (const auto& one : setup->past_keys)
+    past += fmt::format(R"({}{{"key_fingerprint":{},"counters_below":{}}})", past.empty() ? "" : ",",
+                        json_string(one.key_fingerprint), one.end);
+  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":{},"past_keys":[{}]}})",
                      json_string(setup->name), setup->number, to_string(setup->of), json_string(setup->space),
-                     setup->key_fingerprint);
+                     json_string(setup->key_fingerprint), past);
 }
 
 void put(batch& into, const type_setup& setup) {
   byte_writer value;
-  value.u8(type_setup_version)
+  value.u8(setup.past_keys.empty() ? type_setup_version : with_past_keys_version)
       .big16(setup.number)
       .u8(static_cast<std::uint8_t>(setup.of))
       .text(setup.space)
       .text(setup.key_fingerprint);
+  if (!setup.past_keys.empty()) value.varint(setup.past_keys.size());
+  for (const auto& one : setup.past_keys) value.text(one.key_fingerprint).varint(one.end);
   into.put(column::meta, std::string(types_prefix) + setup.name, value.str());
 }
 
@@ -236,7 +248,7 @@ result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
   std::uint16_t next = 1;
   for (const auto& s : stored) next = std::max<std::uint16_t>(next, static_cast<std::uint16_t>(s.number + 1));
   for (auto& type : types) {
-    type_setup wanted{type.name, 0, type.rules.of, describe_space(type), type.key_fingerprint};
+    type_setup wanted{type.name, 0, type.rules.of, describe_space(type), type.key_fingerprint, type.past_keys};
     const auto known = std::ranges::find(stored, type.name, &type_setup::name);
     if (known == stored.end()) {
       wanted.number = type.number = next++;
@@ -250,6 +262,11 @@ result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
           fmt::format("identifier type '{}': the key has fingerprint {}, but its identifiers were made with {}. Start "
                       "with the key that belongs to this data folder; another one would issue identifiers twice.",
                       type.name, wanted.key_fingerprint, known->key_fingerprint));
+    if (known->past_keys != wanted.past_keys)
+      return fail(errc::invalid_argument,
+                  fmt::format("identifier type '{}': its key was replaced {} times and the type was given {} earlier "
+                              "keys. Name them in identifiers.previous_keys.",
+                              type.name, known->past_keys.size(), wanted.past_keys.size()));
     if (known->of != wanted.of)
       return fail(
           errc::invalid_argument,

@@ -3,6 +3,7 @@
 #include "foundation/bytes.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/keys.hpp"
+#include "storage/type_keys.hpp"
 
 #include <fmt/format.h>
 
@@ -18,11 +19,24 @@ using namespace identifiers;
 void identifiers_verifier::check(const view& rows, verify_report& report) const {
   const auto setups = find_types(rows);
   if (!setups) return report.add(name(), setups.error().message);
-  for (const auto& setup : *setups) check_type(rows, report, setup.name, setup.number, setup.of);
+  auto types = types_;
+  if (const auto given = settle_keys(*setups, types, masters_); !given) report.add(name(), given.error().message);
+  // Under another key than its own every identifier of a type would seem wrong.
+  std::erase_if(types, [&](const id_type& type) {
+    const auto known = std::ranges::find(*setups, type.name, &type_setup::name);
+    const bool other_keys = known != setups->end() &&
+                            (known->key_fingerprint != type.key_fingerprint || known->past_keys != type.past_keys);
+    if (other_keys)
+      report.add(name(), fmt::format("type {}: the keys that were given are not those of its identifiers (present "
+                                     "fingerprint {}); they are not compared with their counters",
+                                     type.name, known->key_fingerprint));
+    return other_keys;
+  });
+  for (const auto& setup : *setups) check_type(rows, report, types, setup.name, setup.number, setup.of);
 }
 
-void identifiers_verifier::check_type(const view& rows, verify_report& report, const std::string& type_name,
-                                      std::uint16_t number, lifecycle of) const {
+void identifiers_verifier::check_type(const view& rows, verify_report& report, std::span<const id_type> types,
+                                      const std::string& type_name, std::uint16_t number, lifecycle of) const {
   const id_partition part{id_shard(type_name), number, of};
   const auto bad = [&](std::string what) { report.add(name(), fmt::format("type {}: {}", type_name, what)); };
   const auto counters = find_pool(rows, part);
@@ -33,8 +47,8 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
                     "retired {} + granted {}",
                     counters->walked_to, counters->filtered, counters->available(), counters->issued,
                     counters->assigned, counters->cooling, counters->retired, counters->granted));
-  const auto known = std::ranges::find(types_, type_name, &id_type::name);
-  const auto* space = known == types_.end() ? nullptr : known->space.get();
+  const auto known = std::ranges::find(types, type_name, &id_type::name);
+  const auto* space = known == types.end() ? nullptr : known->space.get();
 
   // One pass over the due index: which records does it expect to end or to be released?
   std::unordered_set<std::uint64_t> to_expire, to_release;
