@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   create->add_option("--tenant", token_with.tenant, "Tenant")->capture_default_str();
   create->add_option("--scopes", token_with.scopes, "Scopes such as ids:issue, ids:*, *")->required()->delimiter(',');
   create->add_option("--expires-in-days", token_with.expires_in_days, "Ends by itself after so many days");
+  create->add_option("--quota", token_with.quota, "A quota of its own, such as issued_per_min=100,misses_per_min=6000");
   create->callback([&] { run = [&] { return token_create(token_with); }; });
   auto* revoke = token->add_subcommand("revoke", "Forget a token");
   add_settings(revoke, token_with.settings);
@@ -65,10 +66,24 @@ int main(int argc, char** argv) {
   revoke->callback([&] { run = [&] { return token_revoke(token_with.settings, token_name); }; });
 
   std::string key_file;
-  auto* key = app.add_subcommand("key", "Manage the permutation key")->require_subcommand(1);
+  auto* key = app.add_subcommand("keys", "Manage the permutation keys")->alias("key")->require_subcommand(1);
   auto* key_make = key->add_subcommand("create", "Make a new random key in a file that does not exist yet");
   key_make->add_option("file", key_file, "The file")->required();
   key_make->callback([&] { run = [&] { return key_create(key_file); }; });
+  settings_options keys_with;
+  auto* keys_list = key->add_subcommand("show", "Show the keys' fingerprints and which types they are for");
+  add_settings(keys_list, keys_with);
+  keys_list->callback([&] { run = [&] { return keys_show(keys_with); }; });
+  key_rotation rotate_with;
+  auto* rotate =
+      key->add_subcommand("rotate", "Replace the key for everything that was not issued; the node is stopped");
+  add_settings(rotate, rotate_with.settings);
+  rotate->add_option("--type", rotate_with.types, "Identifier type; may be given several times");
+  rotate->add_flag("--all", rotate_with.all, "Every type of the data folder");
+  rotate->add_option("--new-key-file", rotate_with.new_file, "File with the new key");
+  rotate->add_option("--new-key-command", rotate_with.new_command, "Command that prints the new key");
+  rotate->add_option("--new-key-env", rotate_with.new_variable, "Variable with the new key");
+  rotate->callback([&] { run = [&] { return keys_rotate(rotate_with); }; });
 
   ids_options ids_with;
   auto* ids = app.add_subcommand("ids", "Identifiers, offline")->require_subcommand(1);
@@ -109,6 +124,9 @@ int main(int argc, char** argv) {
   settle_command->add_option("--old-data", settle_with.old_data, "Data folder of the node that was lost, if readable");
   settle_command->add_option("--skip", settle_with.skips,
                              "Identifiers issued since the backup, at most: N for every type, TYPE=N for one");
+  settle_command->add_option(
+      "--cut", settle_with.cuts,
+      "With --skip, where a type's key was replaced since the backup: TYPE=COUNTER or TYPE=none");
   settle_command->callback([&] { run = [&] { return settle_restore(settle_with); }; });
 
   bool verify_json = false;
@@ -125,16 +143,16 @@ int main(int argc, char** argv) {
   inspect_command->add_option("--shard", inspect_with.shard, "Only this shard")->check(CLI::Range(0u, 63u));
   inspect_command->add_option("--rows", inspect_with.rows_max, "At most so many rows")->capture_default_str();
   inspect_command->callback([&] { run = [&] { return inspect_store(inspect_with); }; });
-  for (auto* command :
-       {create, revoke, restore_command, settle_command, verify_command, backup_command, inspect_command})
+  for (auto* command : {create, revoke, restore_command, settle_command, verify_command, backup_command,
+                        inspect_command, keys_list, rotate})
     command->add_option("--data", data, "Data folder: short for --set storage.data_dir=...");
   const auto data_for = [&](settings_options& to) {
     if (data) to.sets.push_back("storage.data_dir=" + *data);
   };
 
   CLI11_PARSE(app, argc, argv);
-  for (auto* to :
-       {&backup_with.settings, &store_with, &settle_with.settings, &inspect_with.settings, &token_with.settings})
+  for (auto* to : {&backup_with.settings, &store_with, &settle_with.settings, &inspect_with.settings,
+                   &token_with.settings, &keys_with, &rotate_with.settings})
     data_for(*to);
   return run();
 }

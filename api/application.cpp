@@ -21,7 +21,7 @@ application::endpoint::endpoint(route r, metrics& numbers) : declared(std::move(
 
 application::application(application_options options, const authenticator& who, metrics& numbers, const clock& time)
     : who_(who), numbers_(numbers), time_(time), open_routes_(std::move(options.open_routes)),
-      unmatched_(std::make_unique<endpoint>(route{"any", "none", "", {}}, numbers)),
+      quotas_(options.limits_of_callers), unmatched_(std::make_unique<endpoint>(route{"any", "none", "", {}}, numbers)),
       in_flight_gauge_(numbers.gauge("matricula_http_requests_in_flight", "Requests being answered.")) {
   set_limits(options.limits);
 }

@@ -2,6 +2,7 @@
 /// every request goes through.
 #pragma once
 #include "api/authenticator.hpp"
+#include "api/quotas.hpp"
 #include "api/route.hpp"
 #include "api/router.hpp"
 #include "foundation/clock.hpp"
@@ -28,6 +29,7 @@ struct application_options {
   request_limits limits;
   /// Templates that need no credentials, "/v1/x" or "GET /v1/x". Every one must exist when the server starts.
   std::vector<std::string> open_routes;
+  quotas* limits_of_callers = nullptr; ///< must live longer; null: nobody has quotas
 };
 
 class application {
@@ -66,6 +68,7 @@ private:
   metrics& numbers_;
   const clock& time_;
   std::vector<std::string> open_routes_;
+  quotas* quotas_;
   router router_;
   std::deque<endpoint> endpoints_;
   std::unique_ptr<endpoint> unmatched_; ///< counts what no route took

@@ -47,6 +47,8 @@ public:
   /// Writes the status line, headers and, except after HEAD, the body. False when the peer is gone or too slow.
   [[nodiscard]] bool write(const response& answer, bool close, bool head_only);
 
+  [[nodiscard]] int socket() const noexcept { return socket_; }
+
   /// Ends the sending side and swallows what still comes, for a moment: closing a socket with unread bytes resets it,
   /// and the reset can overtake the answer.
   void linger();

@@ -117,6 +117,27 @@ struct application::chain {
     return std::unexpected(std::move(why));
   }
 
+  /// Whose quotas apply: the principal's, or the address's where nobody was asked.
+  static quotas::caller quota_caller(const exchange& x) {
+    return {*x.seen.who, x.seen.open ? x.what.peer() : std::string_view{}};
+  }
+
+  static outcome<void> keep_quota(exchange& x) {
+    const auto& declared = x.to->declared;
+    if (!x.app.quotas_ || declared.under_load) return {};
+    if (auto ok = x.app.quotas_->admit(quota_caller(x), declared.issues, declared.guessable, x.began); !ok)
+      return std::unexpected(refusal(std::move(ok.error())));
+    return {};
+  }
+
+  /// @param status of the answer before a route puts it in words of its own
+  static void charge_quota(const exchange& x, int status, const response* answer) {
+    const auto& declared = x.to->declared;
+    if (!x.app.quotas_ || !(declared.issues || declared.guessable)) return;
+    const bool missed = declared.guessable && (status == 404 || (answer && answer->missed));
+    x.app.quotas_->charge(quota_caller(x), answer ? answer->issued : 0, missed, x.began);
+  }
+
   /// The server's deadline, or an earlier one that the client asks for.
   static outcome<void> set_deadline(exchange& x) {
     auto ms = x.app.deadline_ms_.load(std::memory_order_relaxed);
@@ -194,7 +215,7 @@ struct application::chain {
     return {};
   }
 
-  static constexpr std::array<step, 8> steps = {find_route,   admit,      authenticate,          authorise,
+  static constexpr std::array<step, 9> steps = {find_route,   admit,      authenticate,          authorise, keep_quota,
                                                 set_deadline, read_query, check_idempotency_key, read_body};
 };
 
@@ -211,8 +232,12 @@ response application::respond(exchange& x) {
   for (const auto step : chain::steps)
     if (const auto ok = step(x); !ok) return tell(x, ok.error());
   auto answer = x.to->declared.handle(x.seen);
-  if (answer) return std::move(*answer);
+  if (answer) {
+    chain::charge_quota(x, answer->status, &*answer);
+    return std::move(*answer);
+  }
   const auto& why = answer.error();
+  chain::charge_quota(x, status_of(why), nullptr);
   if (status_of(why) == 500)
     log::error("http.failed", why.cause.message, {{"route", x.seen.route}, {"code", to_string(why.cause.code)}},
                &x.seen.trace);

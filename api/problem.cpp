@@ -54,6 +54,8 @@ std::string_view title_of(errc code) noexcept {
     return "Temporarily not available";
   case errc::internal:
     return "Internal error";
+  case errc::quota_exceeded:
+    return "The quota is used up";
   }
   return "Internal error";
 }
@@ -77,6 +79,8 @@ int status_of(errc code) noexcept {
   case errc::assignment_ended:
   case errc::exhausted:
     return 410;
+  case errc::quota_exceeded:
+    return 429;
   case errc::payload_too_large:
     return 413;
   case errc::unsupported:

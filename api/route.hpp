@@ -1,5 +1,6 @@
 /// What a resource declares (routes) and what its handlers see (requests, responses): no HTTP library, no socket.
 #pragma once
+#include "api/quota_limits.hpp"
 #include "foundation/error.hpp"
 #include "foundation/trace.hpp"
 
@@ -9,6 +10,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +22,8 @@ namespace matricula::api {
 struct principal {
   std::string name;
   std::string tenant;
-  std::vector<std::string> scopes; ///< "ids:issue", "ids:*" (a whole feature) or "*" (everything)
+  std::vector<std::string> scopes;               ///< "ids:issue", "ids:*" (a whole feature) or "*" (everything)
+  std::optional<own_quota> quota = std::nullopt; ///< where it differs from everybody's
 
   /// Whether one of `scopes` covers `scope`.
   [[nodiscard]] bool may(std::string_view scope) const noexcept;
@@ -36,6 +39,8 @@ struct response {
   std::string body;
   std::string content_type = "application/json";
   std::vector<header> headers;
+  std::uint32_t issued = 0; ///< identifiers that were handed out for it, and counted against the caller's quota
+  bool missed = false;      ///< whether a guessable route found nothing, though its status is not 404
 };
 
 /// Why a request is refused: an error, and a status where the error's code alone does not decide it (0: it does).
@@ -74,6 +79,8 @@ public:
   /// The whole body; read on the first call, so that a refused request costs no memory.
   /// Refuses with 413 over `bytes_max`, 408 when it comes too slowly, 400 when its framing is broken.
   [[nodiscard]] virtual outcome<std::string_view> body(std::size_t bytes_max) = 0;
+  /// The network address that it comes from; valid as long as this.
+  [[nodiscard]] virtual std::string_view peer() const { return "unknown"; }
 };
 
 /// What a handler sees. Every view lives until the handler returns.
@@ -116,7 +123,11 @@ struct route {
   std::vector<std::string> content_types = {"application/json"};
   std::vector<std::string> query; ///< the query parameters that it knows; others are refused
   api::idempotency idempotency = api::idempotency::ignored;
-  bool under_load = false; ///< answered even when the bound of requests in flight is reached
+  bool under_load = false; ///< answered even when the bound of requests in flight is reached; no quotas
+  /// Whether it names something that could be guessed, such as an identifier: its 404s, and answers that are `missed`,
+  /// are counted against the caller's quota.
+  bool guessable = false;
+  bool issues = false; ///< whether its answers may be `issued`
 
   /// Whether a token may also come as the cookie `Authorization`. Browsers send cookies unasked, so for routes that
   /// promise it only.

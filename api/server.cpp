@@ -4,6 +4,7 @@
 #include "api/server.hpp"
 
 #include "api/open_connections.hpp"
+#include "api/peer_address.hpp"
 #include "api/refused_connections.hpp"
 #include "api/worker_pool.hpp"
 #include "foundation/log.hpp"
@@ -36,9 +37,14 @@ public:
   [[nodiscard]] std::string_view target() const override { return from_.head().target; }
   [[nodiscard]] std::string_view header(std::string_view name) const override { return from_.head().find(name); }
   [[nodiscard]] outcome<std::string_view> body(std::size_t bytes_max) override { return from_.read_body(bytes_max); }
+  [[nodiscard]] std::string_view peer() const override {
+    if (peer_.empty()) peer_ = peer_address(from_.socket());
+    return peer_;
+  }
 
 private:
   connection& from_;
+  mutable std::string peer_;
 };
 
 /// Set while a job runs only to be refused; httplib's jobs are closures that do not give their socket away.

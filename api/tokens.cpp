@@ -17,8 +17,8 @@ namespace matricula::api {
 
 namespace {
 constexpr std::size_t file_bytes_max = std::size_t{16} << 20;
-constexpr std::string_view comment =
-    "# Matricula's API tokens: name tenant scopes sha256 created expires. The tokens themselves are not here.\n";
+constexpr std::string_view comment = "# Matricula's API tokens: name tenant scopes sha256 created expires [quota]. The "
+                                     "tokens themselves are not here.\n";
 
 class descriptor {
 public:
@@ -62,12 +62,13 @@ std::string to_line(const token_record& token) {
   std::string scopes;
   for (const auto& scope : token.who.scopes) scopes.append(scopes.empty() ? "" : ",").append(scope);
   return token.who.name + ' ' + token.who.tenant + ' ' + scopes + ' ' + to_hex(token.hash) + ' ' +
-         to_rfc3339(token.created) + ' ' + (token.expires ? to_rfc3339(*token.expires) : "-") + '\n';
+         to_rfc3339(token.created) + ' ' + (token.expires ? to_rfc3339(*token.expires) : "-") +
+         (token.who.quota ? ' ' + to_string(*token.who.quota) : "") + '\n';
 }
 
 std::optional<token_record> from_line(std::string_view line) {
   const auto parts = split(line, ' ');
-  if (parts.size() != 6 || !is_name(parts[0]) || !is_name(parts[1])) return std::nullopt;
+  if (parts.size() < 6 || parts.size() > 7 || !is_name(parts[0]) || !is_name(parts[1])) return std::nullopt;
   token_record token{{std::string(parts[0]), std::string(parts[1]), {}}, {}, {}, {}};
   for (const auto scope : split(parts[2], ',')) {
     if (!is_scope(scope)) return std::nullopt;
@@ -82,6 +83,11 @@ std::optional<token_record> from_line(std::string_view line) {
     const auto expires = parse_rfc3339(parts[5]);
     if (!expires) return std::nullopt;
     token.expires = *expires;
+  }
+  if (parts.size() == 7) {
+    const auto quota = parse_own_quota(parts[6]);
+    if (!quota) return std::nullopt;
+    token.who.quota = *quota;
   }
   return token;
 }
@@ -208,7 +214,7 @@ result<std::vector<token_record>> load_tokens(const std::filesystem::path& file)
     if (!token)
       return fail(errc::corrupt, "The tokens file " + file.string() + " has a malformed line " +
                                      std::to_string(number) +
-                                     "; a line is: name tenant scopes sha256 created expires.");
+                                     "; a line is: name tenant scopes sha256 created expires [quota].");
     tokens.push_back(std::move(*token));
   }
   return tokens;
@@ -225,7 +231,7 @@ result<std::string> create_token(const std::filesystem::path& file, const token_
     if (token.who.name == wanted.name)
       return fail(errc::conflict, "There is a token '" + wanted.name + "' already. Take another name or revoke it.");
   auto text = random_token();
-  tokens->push_back({{wanted.name, wanted.tenant, wanted.scopes}, sha256(text), now, wanted.expires});
+  tokens->push_back({{wanted.name, wanted.tenant, wanted.scopes, wanted.quota}, sha256(text), now, wanted.expires});
   if (auto ok = replace(file, *tokens); !ok) return std::unexpected(ok.error());
   return text;
 }

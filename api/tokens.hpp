@@ -1,6 +1,6 @@
 /// Bearer tokens: 256 random bits each, of which only the SHA-256 is stored.
 /// The file has one line a token: name, tenant, scopes (comma separated), hash, created, expires or "-", with single
-/// spaces between. Lines that begin with '#' are comments.
+/// spaces between, and at the end a quota of its own if it has one. Lines that begin with '#' are comments.
 #pragma once
 #include "api/route.hpp"
 #include "foundation/clock.hpp"
@@ -27,10 +27,11 @@ struct token_record {
 };
 
 struct token_request {
-  std::string name;                 ///< 1 to 64 of [A-Za-z0-9._-], unique in the file
-  std::string tenant = "default";   ///< the same alphabet
-  std::vector<std::string> scopes;  ///< at least one, each of [a-z0-9:_-] and '*'
-  std::optional<timestamp> expires; ///< later than now
+  std::string name;                              ///< 1 to 64 of [A-Za-z0-9._-], unique in the file
+  std::string tenant = "default";                ///< the same alphabet
+  std::vector<std::string> scopes;               ///< at least one, each of [a-z0-9:_-] and '*'
+  std::optional<timestamp> expires;              ///< later than now
+  std::optional<own_quota> quota = std::nullopt; ///< where it differs from everybody's
 };
 
 /// Adds a token to `file`, which is made (mode 0600) when absent, and returns its text: the only time that it is seen.

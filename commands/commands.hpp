@@ -31,6 +31,7 @@ struct serve_options {
 
 struct token_options {
   settings_options settings;
+  std::string quota; ///< such as "issued_per_min=100"; empty = as everybody
   std::string name;
   std::string tenant = "default";
   std::vector<std::string> scopes;
@@ -42,6 +43,20 @@ struct token_options {
 
 /// Makes a key file and prints the fingerprint.
 [[nodiscard]] int key_create(const std::string& file);
+
+/// Which keys there are and what each is for; with a data folder, whether it has all that it needs.
+[[nodiscard]] int keys_show(const settings_options& settings);
+
+struct key_rotation {
+  settings_options settings;
+  std::vector<std::string> types;      ///< names; empty with `all`
+  bool all = false;                    ///< every type of the data folder
+  std::optional<std::string> new_file; ///< exactly one of these three
+  std::optional<std::string> new_command;
+  std::optional<std::string> new_variable;
+};
+/// Replaces the key of types for everything that they have not issued. The node is stopped.
+[[nodiscard]] int keys_rotate(const key_rotation& options);
 
 struct ids_options {
   settings_options settings;
@@ -71,6 +86,7 @@ struct settle_options {
   settings_options settings;
   std::string old_data;           ///< the data folder that was lost in part: its counters say what was issued
   std::vector<std::string> skips; ///< or: "N" for every type, "TYPE=N" for one; identifiers issued since, at most
+  std::vector<std::string> cuts;  ///< with skips: "TYPE=COUNTER" where its key was replaced since, or "TYPE=none"
 };
 /// After a restore: makes sure that nothing that was issued after the backup is issued again.
 [[nodiscard]] int settle_restore(const settle_options& options);

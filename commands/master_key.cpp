@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
@@ -33,51 +34,78 @@ result<identifiers::permutation_key> parse(std::string_view text, std::string_vi
   return identifiers::permutation_key::from_bytes(*raw);
 }
 
-result<std::string> read_file(const std::string& path) {
+result<std::string> read_file(const std::string& path, std::string_view setting) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
-    return fail(errc::io, fmt::format("identifiers.key_file {}: {}. Make one with `matricula key create {}`.", path,
+    return fail(errc::io, fmt::format("{} {}: {}. Make one with `matricula key create {}`.", setting, path,
                                       std::strerror(errno), path));
   const std::unique_ptr<const int, void (*)(const int*)> closer(&fd, [](const int* f) { ::close(*f); });
   struct stat info{};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-    return fail(errc::io, fmt::format("identifiers.key_file {} is not a file.", path));
+    return fail(errc::io, fmt::format("{} {} is not a file.", setting, path));
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return fail(errc::forbidden,
-                fmt::format("identifiers.key_file {} may be read by others. Run `chmod 600 {}`.", path, path));
+    return fail(errc::forbidden, fmt::format("{} {} may be read by others. Run `chmod 600 {}`.", setting, path, path));
   std::array<char, key_text_max> buffer{};
   const auto n = ::read(fd, buffer.data(), buffer.size());
-  if (n < 0) return fail(errc::io, fmt::format("identifiers.key_file {}: {}.", path, std::strerror(errno)));
+  if (n < 0) return fail(errc::io, fmt::format("{} {}: {}.", setting, path, std::strerror(errno)));
   return std::string(buffer.data(), static_cast<std::size_t>(n));
 }
 
-result<std::string> read_command(const std::string& command) {
+result<std::string> read_command(const std::string& command, std::string_view setting) {
   // The operator's own command line, from the settings: a shell is what it is written for.
   FILE* pipe = ::popen(command.c_str(), "re"); // NOLINT(cert-env33-c)
-  if (!pipe) return fail(errc::io, "identifiers.key_command cannot be started.");
+  if (!pipe) return fail(errc::io, fmt::format("{} cannot be started.", setting));
   std::array<char, key_text_max> buffer{};
   const auto n = std::fread(buffer.data(), 1, buffer.size(), pipe);
   const int status = ::pclose(pipe);
   if (status != 0)
-    return fail(errc::io, fmt::format("identifiers.key_command ended with status {}.",
-                                      WIFEXITED(status) ? WEXITSTATUS(status) : status));
+    return fail(errc::io,
+                fmt::format("{} ended with status {}.", setting, WIFEXITED(status) ? WEXITSTATUS(status) : status));
   return std::string(buffer.data(), n);
 }
 
 } // namespace
 
+result<identifiers::permutation_key> load_key(const config::key_source& from, std::string_view setting) {
+  switch (from.from) {
+  case config::key_source::kind::file: {
+    const auto text = read_file(from.what, setting);
+    if (!text) return std::unexpected(text.error());
+    return parse(*text, from.what);
+  }
+  case config::key_source::kind::command: {
+    const auto text = read_command(from.what, setting);
+    if (!text) return std::unexpected(text.error());
+    return parse(*text, setting);
+  }
+  case config::key_source::kind::environment: {
+    const char* text = std::getenv(from.what.c_str());
+    if (!text) return fail(errc::invalid_argument, fmt::format("{}: the variable {} is not set.", setting, from.what));
+    return parse(text, fmt::format("the variable {}", from.what));
+  }
+  }
+  return fail(errc::invalid_argument, "no such source of a key");
+}
+
+result<std::vector<identifiers::permutation_key>> load_all_keys(const config::identifier_settings& s) {
+  auto present = load_master_key(s);
+  if (!present) return std::unexpected(present.error());
+  std::vector<identifiers::permutation_key> keys{std::move(*present)};
+  for (const auto& entry : s.previous_keys) {
+    const auto from = config::parse_key_source(entry);
+    if (!from) return fail(errc::invalid_argument, "identifiers.previous_keys: an entry is no source of a key.");
+    auto key = load_key(*from, "identifiers.previous_keys");
+    if (!key) return std::unexpected(key.error());
+    keys.push_back(std::move(*key));
+  }
+  return keys;
+}
+
 result<identifiers::permutation_key> load_master_key(const config::identifier_settings& s) {
   if (!s.key.empty()) return parse(s.key, "the environment");
-  if (!s.key_file.empty()) {
-    const auto text = read_file(s.key_file);
-    if (!text) return std::unexpected(text.error());
-    return parse(*text, s.key_file);
-  }
-  if (!s.key_command.empty()) {
-    const auto text = read_command(s.key_command);
-    if (!text) return std::unexpected(text.error());
-    return parse(*text, "identifiers.key_command");
-  }
+  if (!s.key_file.empty()) return load_key({config::key_source::kind::file, s.key_file}, "identifiers.key_file");
+  if (!s.key_command.empty())
+    return load_key({config::key_source::kind::command, s.key_command}, "identifiers.key_command");
   return fail(
       errc::invalid_argument,
       "No key is configured. Make one with `matricula key create FILE`, keep a copy of FILE in a safe place away from "

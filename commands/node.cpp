@@ -24,6 +24,7 @@
 #include "api/server.hpp"
 #include "commands/id_types.hpp"
 #include "commands/jwt_options.hpp"
+#include "commands/limits_from_server.hpp"
 #include "commands/master_key.hpp"
 #include "commands/settings_json.hpp"
 #include "config/reload.hpp"
@@ -38,6 +39,7 @@
 #include "storage/log_writer.hpp"
 #include "storage/notebook.hpp"
 #include "storage/restored_store.hpp"
+#include "storage/type_keys.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -112,6 +114,9 @@ struct node::parts {
   std::unique_ptr<runtime::telemetry> telemetry;
   std::unique_ptr<actors::id_door> door;
 
+  server_limits from_server{running, time};
+  std::unique_ptr<api::quotas> quotas;
+
   std::unique_ptr<api::token_store> tokens;   ///< where tokens are accepted
   std::unique_ptr<api::jwks_source> jwt_keys; ///< where JWTs are
   std::unique_ptr<api::jwt_gate> jwts;
@@ -143,6 +148,11 @@ struct node::parts {
   /// Writes an operator's act down before it is carried out.
   result<void> note(const api::audit_entry& e);
   api::request_limits limits() const;
+  api::quota_limits quota_limits() const;
+  /// The pools' limits, as the settings have them now.
+  void give_pool_limits();
+  /// New limits of the configuration server.
+  void take_limits(const connectors::limits_of_types& limits);
 };
 
 result<void> node::parts::open_store() {
@@ -205,15 +215,44 @@ result<void> node::parts::open_store() {
   return {};
 }
 
+void node::parts::take_limits(const connectors::limits_of_types& limits) {
+  const std::lock_guard lock(reload_mutex);
+  running = from_server.with(running, limits);
+  give_pool_limits();
+  log::info("config_server.limits_changed", "The configuration server's limits were taken over.");
+}
+
+void node::parts::give_pool_limits() {
+  for (const auto* type : door->types())
+    if (const auto found = settings().identifiers.types.find(type->name); found != settings().identifiers.types.end())
+      door->set_limits(*type, {found->second.pool_min, found->second.pool_target});
+}
+
+api::quota_limits node::parts::quota_limits() const {
+  const auto& q = settings().quotas;
+  return {.requests_per_s = q.requests_per_s,
+          .requests_burst = q.requests_burst,
+          .issued_per_min = q.issued_per_min,
+          .misses_per_min = q.misses_per_min};
+}
+
 result<void> node::parts::start_actors() {
+  from_server.ask_first(running);
   const auto& s = settings();
-  const auto key = load_master_key(s.identifiers);
-  if (!key) return std::unexpected(key.error());
+  const auto keys = load_all_keys(s.identifiers);
+  if (!keys) return std::unexpected(keys.error());
   secure_random random;
-  auto types = make_types(s.identifiers, *key, random);
+  auto types = make_types(s.identifiers, keys->front(), random);
   if (!types) return std::unexpected(types.error());
   const auto stored = storage::find_types(*store->latest());
   if (!stored) return std::unexpected(stored.error());
+  if (auto given = storage::settle_keys(*stored, *types, *keys); !given) return given;
+  for (const auto& type : *types)
+    if (type.key_fingerprint != keys->front().derive(type.name).fingerprint())
+      log::warning(
+          "keys.previous_in_use",
+          "A type is issued with one of identifiers.previous_keys. If that is not meant: matricula keys rotate.",
+          {{"type", type.name}, {"key", type.key_fingerprint}});
   const auto added = storage::settle_types(*stored, *types);
   if (!added) return std::unexpected(added.error());
   if (!added->empty()) {
@@ -380,8 +419,11 @@ result<void> node::parts::start_server() {
   const auto& s = settings();
   batch_count_max = s.identifiers.batch_count_max;
   if (auto ok = start_authenticator(); !ok) return ok;
-  app = std::make_unique<api::application>(
-      api::application_options{.limits = limits(), .open_routes = s.auth.open_routes}, *who, numbers, time);
+  quotas = std::make_unique<api::quotas>(quota_limits(), s.quotas.callers_max, numbers);
+  app = std::make_unique<api::application>(api::application_options{.limits = limits(),
+                                                                    .open_routes = s.auth.open_routes,
+                                                                    .limits_of_callers = quotas.get()},
+                                           *who, numbers, time);
   actor_desk = api::make_actor_desk(*actors);
   letter_desk = api::make_dead_letter_desk(*letters, time);
   const api::audit_hook audit = [this](const api::audit_entry& e) { return note(e); };
@@ -441,6 +483,7 @@ result<void> node::parts::start_server() {
   const auto listening = server->start();
   if (!listening) return std::unexpected(listening.error());
   port = *listening;
+  from_server.go_on([this](const connectors::limits_of_types& now) { take_limits(now); });
   return {};
 }
 
@@ -467,6 +510,7 @@ void node::parts::publish_storage() {
         static_cast<std::uint64_t>(keys.age / std::chrono::seconds(1)));
     set("matricula_auth_jwks_failures", "Readings of the issuer's key set that failed.", keys.failures);
   }
+  from_server.publish(numbers);
   set("matricula_dead_letters_lost", "Dead letters that could not be written.", letters->lost());
   for (const auto* type : door->types()) {
     const metrics::labels of{{"type", type->name}};
@@ -512,6 +556,7 @@ void node::parts::stop() {
   if (server && !server->drain(drain))
     log::warning("node.drain_cut", "Some requests were cut off at the end of the drain.");
   server.reset();
+  from_server.stop();
   if (jwt_keys) jwt_keys->stop(); // after the last request that may wait for a key
   watchdog.reset();
   if (system && root) {
@@ -609,6 +654,7 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
   }
   if (tokens)
     if (const auto read = tokens->reload(); !read) return std::unexpected(refused_file(read.error()));
+  from_server.take_settings(*loaded);
   std::vector<std::string> changed;
   const auto plan = config::diff_reload(running.values, loaded->values);
   for (const auto& c : plan.now) changed.push_back(c.key);
@@ -620,9 +666,8 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
   batch_count_max = settings().identifiers.batch_count_max;
   log::set_level(settings().log.level);
   letters->set_cap(settings().dead_letters.per_actor_and_reason_max);
-  for (const auto* type : door->types())
-    if (const auto found = settings().identifiers.types.find(type->name); found != settings().identifiers.types.end())
-      door->set_limits(*type, {found->second.pool_min, found->second.pool_target});
+  give_pool_limits();
+  quotas->set_limits(quota_limits());
   return changed;
 }
 

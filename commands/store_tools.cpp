@@ -10,6 +10,7 @@
 #include "storage/identifiers_verifier.hpp"
 #include "storage/restored_store.hpp"
 #include "storage/store.hpp"
+#include "storage/type_keys.hpp"
 
 #include <fmt/format.h>
 #include <httplib.h>
@@ -129,11 +130,15 @@ result<std::pair<std::string, std::uint64_t>> parse_skip(const std::string& text
   return std::pair(equals == std::string::npos ? std::string{} : text.substr(0, equals), n);
 }
 
-/// By type and issuer.
-using starts_of_types = std::map<std::string, std::vector<std::uint64_t>>;
+/// A type of the lost node at its end.
+struct lost_type {
+  storage::type_setup setup;
+  std::vector<std::uint64_t> issued_to; ///< the index above everything that each issuer has issued
+};
 
-/// The counter above everything that each issuer of each type has issued, in the old folder.
-result<starts_of_types> high_water_of(const std::string& folder, const storage::store& restored, timestamp as_of) {
+/// Each type in the old folder.
+result<std::map<std::string, lost_type>> lost_types_of(const std::string& folder, const storage::store& restored,
+                                                       timestamp as_of) {
   if (!has_store(folder)) return fail(errc::not_found, fmt::format("There is no store in {}.", folder));
   std::error_code unknown;
   if (std::filesystem::equivalent(folder, restored.directory(), unknown) || unknown)
@@ -156,13 +161,16 @@ result<starts_of_types> high_water_of(const std::string& folder, const storage::
   const auto rows = (*old)->latest();
   const auto setups = storage::find_types(*rows);
   if (!setups) return std::unexpected(setups.error());
-  starts_of_types found;
-  for (const auto& setup : *setups)
+  std::map<std::string, lost_type> found;
+  for (const auto& setup : *setups) {
+    auto& type = found[setup.name];
+    type.setup = setup;
     for (const auto& part : storage::id_partitions(setup.name, setup.number, setup.of, setup.issuers)) {
       const auto counters = storage::find_pool(*rows, part);
       if (!counters) return std::unexpected(counters.error());
-      found[setup.name].push_back(counters->issued_to);
+      type.issued_to.push_back(counters->issued_to);
     }
+  }
   return found;
 }
 
@@ -183,21 +191,118 @@ std::uint64_t index_after(const identifiers::pool_rules& issuer, const identifie
   return from;
 }
 
-result<void> settle_all(const settle_options& options, const config::settings& settings, timestamp as_of) {
-  const auto key = load_master_key(settings.identifiers);
-  if (!key) return std::unexpected(key.error());
-  secure_random random;
-  auto types = make_types(settings.identifiers, *key, random);
-  if (!types) return std::unexpected(types.error());
+/// "uin=12345" or "uin=none". Errors: invalid_argument.
+result<std::pair<std::string, std::optional<std::uint64_t>>> parse_cut(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    return fail(errc::invalid_argument, fmt::format("--cut '{}': write TYPE=COUNTER or TYPE=none.", text));
+  if (text.substr(equals + 1) == "none") return std::pair(text.substr(0, equals), std::optional<std::uint64_t>{});
+  auto cut = parse_skip(text);
+  if (!cut) return fail(errc::invalid_argument, fmt::format("--cut '{}': write TYPE=COUNTER or TYPE=none.", text));
+  return std::pair(std::move(cut->first), std::optional(cut->second));
+}
+
+/// What the operator says about the time after the backup.
+struct said_of_types {
   std::map<std::string, std::uint64_t> skips;
+  std::map<std::string, std::optional<std::uint64_t>> cuts;
+  [[nodiscard]] std::optional<std::uint64_t> skip_of(const std::string& type) const {
+    const auto own = skips.find(type);
+    const auto skip = own != skips.end() ? own : skips.find("");
+    return skip == skips.end() ? std::nullopt : std::optional(skip->second);
+  }
+};
+
+result<said_of_types> read_sayings(const settle_options& options, std::span<const identifiers::id_type> types) {
+  said_of_types said;
+  const auto known = [&](const std::string& name) {
+    return std::ranges::find(types, name, &identifiers::id_type::name) != types.end();
+  };
   for (const auto& text : options.skips) {
     auto skip = parse_skip(text);
     if (!skip) return std::unexpected(skip.error());
-    if (!skip->first.empty() && std::ranges::find(*types, skip->first, &identifiers::id_type::name) == types->end())
+    if (!skip->first.empty() && !known(skip->first))
       return fail(errc::invalid_argument, fmt::format("--skip '{}': the settings name no such type.", text));
-    if (!skips.emplace(skip->first, skip->second).second)
+    if (!said.skips.emplace(skip->first, skip->second).second)
       return fail(errc::invalid_argument, fmt::format("--skip '{}': said twice.", text));
   }
+  for (const auto& text : options.cuts) {
+    auto cut = parse_cut(text);
+    if (!cut) return std::unexpected(cut.error());
+    if (!known(cut->first))
+      return fail(errc::invalid_argument, fmt::format("--cut '{}': the settings name no such type.", text));
+    if (!said.cuts.emplace(cut->first, cut->second).second)
+      return fail(errc::invalid_argument, fmt::format("--cut '{}': said twice.", text));
+  }
+  return said;
+}
+
+/// Everything that can be known to be wrong before anything changes.
+result<void> check_sayings(const said_of_types& said, const storage::store& store, const identifiers::id_type& type,
+                           const identifiers::permutation_key& present) {
+  if (!said.skip_of(type.name))
+    return fail(
+        errc::invalid_argument,
+        fmt::format("Say of type '{}', too, how many may have been issued since: --skip {}=N.", type.name, type.name));
+  const auto cut = said.cuts.find(type.name);
+  const bool by_present_key = type.key_fingerprint == present.derive(type.name).fingerprint();
+  if (!by_present_key && cut == said.cuts.end())
+    return fail(errc::invalid_argument,
+                fmt::format("Type '{}' was issued with one of identifiers.previous_keys when the backup was made. Was "
+                            "its key replaced since? Say --cut {}=COUNTER, the number that `matricula keys rotate` "
+                            "printed then, or --cut {}=none.",
+                            type.name, type.name, type.name));
+  if (cut == said.cuts.end() || !cut->second) return {};
+  const auto counters = storage::find_pool(*store.latest(), {storage::id_shard(type.name), type.number, type.rules.of});
+  if (!counters) return std::unexpected(counters.error());
+  if (by_present_key || *cut->second < counters->issued_to || *cut->second >= type.rules.end)
+    return fail(errc::invalid_argument,
+                fmt::format("--cut {}={}: the key of this type cannot have been replaced there after the backup.",
+                            type.name, *cut->second));
+  return {};
+}
+
+/// @param starts by issuer; those that are missing begin where they stand
+result<void> settle_type(storage::store& store, const identifiers::id_type& type, std::vector<std::uint64_t> starts) {
+  starts.resize(type.issuers);
+  for (std::uint32_t issuer = 0; issuer < type.issuers; ++issuer) {
+    const auto done = storage::settle_restored(store, type, starts[issuer], issuer);
+    if (!done) return std::unexpected(done.error());
+    fmt::print("{:<24} goes on at counter {}, {} passed over; {} released identifiers retired\n",
+               type.issuers == 1 ? type.name : fmt::format("{}/{}", type.name, issuer), done->starts_at, done->passed,
+               done->retired);
+  }
+  return {};
+}
+
+/// @param lent what each issuer may have given away besides
+result<void> settle_by_skip(storage::store& store, identifiers::id_type& type, const said_of_types& said,
+                            std::uint64_t lent, std::span<const identifiers::permutation_key> keys) {
+  if (const auto cut = said.cuts.find(type.name); cut != said.cuts.end() && cut->second) {
+    if (auto passed = storage::settle_restored(store, type, *cut->second); !passed)
+      return std::unexpected(passed.error());
+    if (auto replaced = storage::replace_key(store, type, keys, keys.front()); !replaced)
+      return std::unexpected(replaced.error());
+  }
+  // Any issuer may have issued all of them.
+  std::vector<std::uint64_t> starts;
+  for (const auto& part : storage::id_partitions(type)) {
+    const auto counters = storage::find_pool(*store.latest(), part);
+    if (!counters) return std::unexpected(counters.error());
+    starts.push_back(
+        index_after(type.rules_of(part.issuer), type, counters->issued_to, *said.skip_of(type.name) + lent));
+  }
+  return settle_type(store, type, std::move(starts));
+}
+
+result<void> settle_all(const settle_options& options, const config::settings& settings, timestamp as_of) {
+  const auto keys = load_all_keys(settings.identifiers);
+  if (!keys) return std::unexpected(keys.error());
+  secure_random random;
+  auto types = make_types(settings.identifiers, keys->front(), random);
+  if (!types) return std::unexpected(types.error());
+  const auto said = read_sayings(options, *types);
+  if (!said) return std::unexpected(said.error());
   storage::store_options open;
   open.directory = settings.storage.data_dir;
   auto opened = storage::store::open(std::move(open));
@@ -205,6 +310,7 @@ result<void> settle_all(const settle_options& options, const config::settings& s
   auto& store = **opened;
   const auto setups = storage::find_types(*store.latest());
   if (!setups) return std::unexpected(setups.error());
+  if (auto given = storage::settle_keys(*setups, *types, *keys); !given) return given;
   // A type that was configured only after the backup may have issued, too.
   const auto added = storage::settle_types(*setups, *types);
   if (!added) return std::unexpected(added.error());
@@ -217,37 +323,20 @@ result<void> settle_all(const settle_options& options, const config::settings& s
                       setup.name));
 
   // Everything is known before anything changes.
-  starts_of_types starts;
+  std::map<std::string, lost_type> lost;
   if (!options.old_data.empty()) {
-    auto found = high_water_of(options.old_data, store, as_of);
+    auto found = lost_types_of(options.old_data, store, as_of);
     if (!found) return std::unexpected(found.error());
-    for (const auto& [name, start] : *found)
+    for (const auto& [name, type] : *found)
       if (std::ranges::find(*types, name, &identifiers::id_type::name) == types->end())
         return fail(
             errc::invalid_argument,
             fmt::format("The lost node had a type '{}' that the settings do not name. Settle with its settings.",
                         name));
-    starts = std::move(*found);
-  }
-  for (const auto& type : *types) {
-    const auto own = skips.find(type.name);
-    const auto skip = own != skips.end() ? own : skips.find("");
-    if (skip == skips.end()) {
-      if (options.old_data.empty())
-        return fail(errc::invalid_argument,
-                    fmt::format("Say of type '{}', too, how many may have been issued since: --skip {}=N.", type.name,
-                                type.name));
-      continue;
-    }
-    // Any issuer may have issued all of them. And what it gave to the others went out of its own counters, too: of that
-    // they may still have as much as one request and one grant left, each.
-    const auto lent = (type.issuers - 1) * (settings.identifiers.batch_count_max + identifiers::grant_ids_max);
-    for (const auto& part : storage::id_partitions(type)) {
-      const auto counters = storage::find_pool(*store.latest(), part);
-      if (!counters) return std::unexpected(counters.error());
-      starts[type.name].push_back(
-          index_after(type.rules_of(part.issuer), type, counters->issued_to, skip->second + lent));
-    }
+    lost = std::move(*found);
+  } else {
+    for (const auto& type : *types)
+      if (auto ok = check_sayings(*said, store, type, keys->front()); !ok) return ok;
   }
   if (!added->empty()) {
     storage::batch setups_added(storage::shard_id{0});
@@ -256,16 +345,21 @@ result<void> settle_all(const settle_options& options, const config::settings& s
     if (auto written = store.commit(group, store.last_durable_time()); !written)
       return std::unexpected(written.error());
   }
-  for (const auto& type : *types) {
-    auto& start_at = starts[type.name];
-    start_at.resize(type.issuers);
-    for (std::uint32_t issuer = 0; issuer < type.issuers; ++issuer) {
-      const auto done = storage::settle_restored(store, type, start_at[issuer], issuer);
-      if (!done) return std::unexpected(done.error());
-      fmt::print("{:<24} goes on at counter {}, {} passed over; {} released identifiers retired\n",
-                 type.issuers == 1 ? type.name : fmt::format("{}/{}", type.name, issuer), done->starts_at, done->passed,
-                 done->retired);
+  for (auto& type : *types) {
+    if (options.old_data.empty()) {
+      // What an issuer gave to the others went out of its own counters, too: of that they may still have as much as one
+      // request and one grant left, each.
+      const auto lent = (type.issuers - 1) * (settings.identifiers.batch_count_max + identifiers::grant_ids_max);
+      if (auto done = settle_by_skip(store, type, *said, lent, *keys); !done) return done;
+      continue;
     }
+    const auto at_its_end = lost.find(type.name);
+    std::vector<std::uint64_t> starts;
+    if (at_its_end != lost.end()) {
+      if (auto done = storage::follow_keys(store, type, *keys, at_its_end->second.setup); !done) return done;
+      starts = at_its_end->second.issued_to;
+    }
+    if (auto done = settle_type(store, type, std::move(starts)); !done) return done;
   }
   return storage::unmark_restored(settings.storage.data_dir);
 }
@@ -282,7 +376,7 @@ int settle_restore(const settle_options& options) {
   if (!*as_of)
     return refuse(
         {errc::conflict, fmt::format("{} was not restored from a backup, or is settled already.", folder), {}});
-  if (options.old_data.empty() == options.skips.empty())
+  if (options.old_data.empty() == options.skips.empty() || (!options.old_data.empty() && !options.cuts.empty()))
     return refuse({errc::invalid_argument, "Say either --old-data FOLDER or --skip N.", {}});
   if (const auto done = settle_all(options, loaded->values, **as_of); !done) return refuse(done.error());
   fmt::print(
@@ -297,17 +391,19 @@ int verify(const settings_options& settings, bool as_json) {
   if (!is_folder(loaded->values.storage.data_dir)) return refuse_folder(loaded->values.storage.data_dir);
   std::vector<identifiers::id_type> types;
   std::string without_key; // why the key could not be had; empty when it could
-  if (const auto key = load_master_key(loaded->values.identifiers)) {
+  std::vector<identifiers::permutation_key> keys;
+  if (auto given = load_all_keys(loaded->values.identifiers)) {
     secure_random random;
-    auto made = make_types(loaded->values.identifiers, *key, random);
+    auto made = make_types(loaded->values.identifiers, given->front(), random);
     if (!made) return refuse(made.error());
     types = std::move(*made);
+    keys = std::move(*given);
   } else {
-    without_key = key.error().message;
+    without_key = given.error().message;
   }
   storage::store_options open;
   open.directory = loaded->values.storage.data_dir;
-  const storage::identifiers_verifier ids(std::move(types));
+  const storage::identifiers_verifier ids(std::move(types), std::move(keys));
   const storage::id_trail_verifier journals;
   const storage::verifier* const verifiers[] = {&ids, &journals};
   const auto report = storage::verify(std::move(open), all_decoders(), verifiers);

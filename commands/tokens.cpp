@@ -1,7 +1,6 @@
 #include "api/tokens.hpp"
 
 #include "commands/commands.hpp"
-#include "commands/master_key.hpp"
 #include "config/report.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +18,14 @@ int token_create(const token_options& options) {
   }
   const auto now = system_clock{}.wall();
   api::token_request wanted{.name = options.name, .tenant = options.tenant, .scopes = options.scopes};
+  if (!options.quota.empty()) {
+    const auto quota = api::parse_own_quota(options.quota);
+    if (!quota) {
+      fmt::print(stderr, "{}\n", quota.error().message);
+      return 1;
+    }
+    wanted.quota = *quota;
+  }
   if (options.expires_in_days) wanted.expires = now + std::chrono::days(*options.expires_in_days);
   const std::filesystem::path file = config::tokens_path(loaded->values);
   std::error_code ignored;
@@ -44,19 +51,6 @@ int token_revoke(const settings_options& settings, const std::string& name) {
     return 1;
   }
   fmt::print("Revoked. A running node forgets it on reload (SIGHUP or POST /v1/config/reload).\n");
-  return 0;
-}
-
-int key_create(const std::string& file) {
-  const auto fingerprint = create_key_file(file);
-  if (!fingerprint) {
-    fmt::print(stderr, "{}\n", fingerprint.error().message);
-    return 1;
-  }
-  fmt::print(
-      "Wrote {} (fingerprint {}). Keep a copy in a safe place: without it no identifier can be issued any more, and "
-      "whoever has it can foretell them.\n",
-      file, *fingerprint);
   return 0;
 }
 

@@ -110,6 +110,47 @@ void check_key(const loaded& now, problem_list& problems) {
                              shown(ids.key_file), shown(now.values.storage.data_dir)));
 }
 
+void check_previous_keys(const loaded& now, problem_list& problems) {
+  constexpr std::string_view key = "identifiers.previous_keys";
+  for (const auto& entry : now.values.identifiers.previous_keys) {
+    const auto source = parse_key_source(entry);
+    if (!source || source->from != key_source::kind::file) continue;
+    if (is_inside(source->what, now.values.storage.data_dir))
+      problems.add(
+          now.origin_of(key), std::string(key),
+          fmt::format("found {} inside storage.data_dir = {}; allowed: a file elsewhere, so that a copy of the "
+                      "data is no copy of the key",
+                      shown(source->what), shown(now.values.storage.data_dir)));
+  }
+}
+
+void check_config_server(const loaded& now, problem_list& problems) {
+  const auto& server = now.values.config_server;
+  if (server.url.empty()) return;
+  const auto url = split_url(server.url);
+  if (!url || (!url->tls && !is_loopback(url->host)))
+    problems.add(now.origin_of("config_server.url"), "config_server.url",
+                 fmt::format("found the text {}; allowed: https://HOST[:PORT]/PATH without user and fragment, or "
+                             "http:// with 127.0.0.1, [::1] or localhost",
+                             shown(server.url)));
+  const std::array<std::pair<std::string_view, const std::string*>, 3> words{
+      {{"config_server.application", &server.application},
+       {"config_server.profile", &server.profile},
+       {"config_server.label", &server.label}}};
+  for (const auto& [key, word] : words)
+    if (!std::ranges::all_of(*word, [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+                 c == '-' || c == ',';
+        }))
+      problems.add(now.origin_of(key), std::string(key),
+                   fmt::format("found the text {}; allowed: letters, digits, '.', '_', '-' and ','", shown(*word)));
+  if (server.user.empty() != server.password.empty())
+    problems.add(now.origin_of("config_server.user"), "config_server.user",
+                 fmt::format("found {} a password; allowed: both or neither, the password in the environment variable "
+                             "MATRICULA_CONFIG_SERVER__PASSWORD",
+                             server.user.empty() ? "nothing with" : "a user without"));
+}
+
 void check_not_below(const loaded& now, problem_list& problems, std::string_view upper_key, std::uint32_t upper,
                      std::string_view lower_key, std::uint32_t lower) {
   if (upper >= lower) return;
@@ -134,6 +175,8 @@ void check_consistency(const loaded& now, problem_list& problems) {
   check_access(now, problems);
   check_jwt(now, problems);
   check_key(now, problems);
+  check_previous_keys(now, problems);
+  check_config_server(now, problems);
   check_not_below(now, problems, "runtime.backoff_max_ms", s.runtime.backoff_max_ms, "runtime.backoff_min_ms",
                   s.runtime.backoff_min_ms);
   for (const auto& [name, type] : s.identifiers.types) check_type(now, problems, name, type);

@@ -220,6 +220,7 @@ private:
     case kind::route_list:
     case kind::text_list:
     case kind::role_list:
+    case kind::key_list:
     case kind::symbol_list:
       return list_from(text);
     default:

@@ -16,6 +16,8 @@ std::string to_string(const origin& o) {
     return fmt::format("environment {}", o.name);
   case source::command_line:
     return fmt::format("--set {}", o.name);
+  case source::config_server:
+    return "configuration server";
   }
   return {};
 }

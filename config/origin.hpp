@@ -7,7 +7,7 @@
 namespace matricula::config {
 
 /// Later ones win over earlier ones.
-enum class source : std::uint8_t { built_in, file, environment, command_line };
+enum class source : std::uint8_t { built_in, file, environment, command_line, config_server };
 
 struct origin {
   source from = source::built_in;
@@ -17,7 +17,8 @@ struct origin {
   bool operator==(const origin&) const = default;
 };
 
-/// "default", "matricula.toml:12", "environment MATRICULA_LOG__LEVEL" or "--set log.level".
+/// "default", "matricula.toml:12", "environment MATRICULA_LOG__LEVEL", "--set log.level" or
+/// "configuration server".
 [[nodiscard]] std::string to_string(const origin& o);
 
 struct problem {

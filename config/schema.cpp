@@ -122,6 +122,8 @@ bool has_shape(const setting& row, const value& v) {
     return list_fits(row, v, is_item);
   case kind::role_list:
     return list_fits(row, v, [](const std::string& entry) { return parse_role(entry).has_value(); });
+  case kind::key_list:
+    return list_fits(row, v, [](const std::string& entry) { return parse_key_source(entry).has_value(); });
   case kind::symbol_list:
     return list_fits(row, v, is_symbol);
   }
@@ -199,6 +201,8 @@ std::string allowed(const setting& row) {
     return fmt::format("a list of up to {} texts of 1 to {} bytes without control characters", row.max, item_bytes_max);
   case kind::role_list:
     return fmt::format("a list of up to {} texts \"ROLE=scope scope\", such as \"ID_REPOSITORY=ids:*\"", row.max);
+  case kind::key_list:
+    return fmt::format("a list of up to {} texts \"file:PATH\", \"command:COMMAND LINE\" or \"env:NAME\"", row.max);
   case kind::symbol_list:
     return fmt::format("a list of up to {} texts of 1 to {} digits and capital letters", row.max, symbol_bytes_max);
   }
@@ -253,6 +257,23 @@ std::optional<role_entry> parse_role(std::string_view entry) {
   }
   if (out.scopes.empty() || entry.ends_with(' ')) return std::nullopt;
   return out;
+}
+
+std::optional<key_source> parse_key_source(std::string_view text) {
+  constexpr std::size_t bytes_max = 4096;
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos || colon + 1 == text.size() || text.size() > bytes_max) return std::nullopt;
+  const auto kind = text.substr(0, colon);
+  const auto what = text.substr(colon + 1);
+  if (std::ranges::any_of(what, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+    return std::nullopt;
+  const bool is_name = std::ranges::all_of(what, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (kind == "file") return key_source{key_source::kind::file, std::string(what)};
+  if (kind == "command") return key_source{key_source::kind::command, std::string(what)};
+  if (kind == "env" && is_name) return key_source{key_source::kind::environment, std::string(what)};
+  return std::nullopt;
 }
 
 std::optional<host_and_port> split_address(std::string_view listen) {

@@ -24,6 +24,7 @@ enum class kind : std::uint8_t {
   key_hex,     ///< 64 hexadecimal digits
   route_list,  ///< up to max items "METHOD /path"
   text_list,   ///< up to max items of 1 to 256 bytes of UTF-8 without control characters
+  key_list,    ///< up to max items "file:PATH", "command:COMMAND LINE" or "env:NAME"
   role_list,   ///< up to max items "ROLE=scope scope"
   symbol_list, ///< up to max items of 1 to 32 digits and capital letters
 };

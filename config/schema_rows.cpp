@@ -290,6 +290,61 @@ std::vector<setting> identifier_rows() {
       text("identifiers.key_command", bound<in, &S::key_command>(), "", 0, when::restart,
            "Command that prints the master key as 64 hexadecimal digits; run by /bin/sh at start."),
       std::move(key),
+      list("identifiers.previous_keys", kind::key_list, bound<in, &S::previous_keys>(), 32, when::restart,
+           "Keys that were replaced (`matricula keys rotate`), each \"file:PATH\", \"command:COMMAND LINE\" or "
+           "\"env:NAME\" (a variable). What was issued with them is found with them; in any order."),
+  };
+}
+
+std::vector<setting> quota_rows() {
+  using S = quota_settings;
+  constexpr auto in = &settings::quotas;
+  constexpr std::int64_t most = 1'000'000'000;
+  return {
+      integer("quotas.requests_per_s", bound<in, &S::requests_per_s>(), 0, 0, most, "requests per second", when::reload,
+              "Requests of one caller, in the long run. 0: no limit. A caller is a principal, or on open routes a "
+              "network address."),
+      integer("quotas.requests_burst", bound<in, &S::requests_burst>(), 0, 0, most, "requests", when::reload,
+              "Requests that a caller may send at once after a pause. 0: as many as in a second."),
+      integer("quotas.issued_per_min", bound<in, &S::issued_per_min>(), 0, 0, most, "identifiers per minute",
+              when::reload,
+              "Identifiers issued to one caller. One request may go over it; the next ones wait until that is made up "
+              "for. 0: no limit."),
+      integer("quotas.misses_per_min", bound<in, &S::misses_per_min>(), 600, 0, most, "misses per minute", when::reload,
+              "Look-ups of one caller that find nothing: identifiers that are unknown, malformed or were never issued. "
+              "Guessing shows as these. 0: no limit."),
+      integer("quotas.callers_max", bound<in, &S::callers_max>(), 10'000, 16, 1'000'000, "callers", when::restart,
+              "Callers that are remembered, about 300 bytes each. When all of them have used something up, newcomers "
+              "share one quota until one has recovered."),
+  };
+}
+
+std::vector<setting> config_server_rows() {
+  using S = config_server_settings;
+  constexpr auto in = &settings::config_server;
+  auto password = text("config_server.password", bound<in, &S::password>(), "", 0, when::restart,
+                       "Password of config_server.user. Only from the environment, as "
+                       "MATRICULA_CONFIG_SERVER__PASSWORD; never shown.");
+  password.secret = true;
+  return {
+      text("config_server.url", bound<in, &S::url>(), "", 0, when::restart,
+           "Address of a Spring Cloud Config server, https://HOST[:PORT]/PATH or http:// on loopback: MOSIP's pool "
+           "limits are taken from it for the types uin, vid and prid. Empty: none."),
+      text("config_server.application", bound<in, &S::application>(), "kernel", 1, when::restart,
+           "Application to ask for: letters, digits, '.', '_', '-' and ','."),
+      text("config_server.profile", bound<in, &S::profile>(), "default", 1, when::restart,
+           "Profile to ask for, written like the application."),
+      text("config_server.label", bound<in, &S::label>(), "master", 1, when::restart,
+           "Label, such as a branch, to ask for, written like the application."),
+      text("config_server.user", bound<in, &S::user>(), "", 0, when::restart,
+           "User for HTTP Basic authentication. Empty: none."),
+      std::move(password),
+      text("config_server.ca_file", bound<in, &S::ca_file>(), "", 0, when::restart,
+           "Certificates (PEM) to trust for the server. Empty: those of the system."),
+      integer("config_server.refresh_s", bound<in, &S::refresh_s>(), 300, 1, day_s, "seconds", when::restart,
+              "How often it is asked again."),
+      integer("config_server.timeout_ms", bound<in, &S::timeout_ms>(), 5000, 100, minute_ms, "milliseconds",
+              when::restart, "How long one question may take, and so how long a start waits for the server at most."),
   };
 }
 
@@ -361,8 +416,8 @@ std::vector<setting> rule_rows() {
 
 std::vector<setting> all_rows() {
   std::vector<setting> all;
-  for (auto part : {server_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, identifier_rows,
-                    type_rows, rule_rows})
+  for (auto part : {server_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
+                    config_server_rows, identifier_rows, type_rows, rule_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -375,7 +430,7 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 12> all{{
+  static constexpr std::array<section, 14> all{{
       {"server", "The HTTP server and its limits."},
       {"auth", "Who may call."},
       {"auth.jwt", "JSON Web Tokens of an issuer, where auth.mode is \"jwt\" or \"tokens_and_jwt\"."},
@@ -385,6 +440,8 @@ std::span<const section> sections() {
       {"idempotency", "Records that make a repeated request safe."},
       {"dead_letters", "Messages that crashed their actor and were set aside."},
       {"audit", "The record of who did what."},
+      {"quotas", "How often one caller may ask; beyond it the answer is 429 with Retry-After."},
+      {"config_server", "MOSIP's configuration server as a source of pool limits."},
       {"identifiers", "What holds for all identifier types."},
       {"identifiers.types.<type>",
        "One identifier type. A file may change a shipped type, disable it with `enabled = false`, or add types: a new "

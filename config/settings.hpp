@@ -143,9 +143,33 @@ struct identifier_settings {
   std::uint32_t batch_count_max = 0;
   std::string key_file; ///< at most one of these three is not empty
   std::string key_command;
-  std::string key; ///< secret: 64 hexadecimal digits, from the environment only; never print it
+  std::string key;                        ///< secret: 64 hexadecimal digits, from the environment only; never print it
+  std::vector<std::string> previous_keys; ///< see `parse_key_source`
   std::map<std::string, type_settings, std::less<>> types;
   bool operator==(const identifier_settings&) const = default;
+};
+
+struct quota_settings {
+  std::uint32_t requests_per_s = 0; ///< 0 = no limit, as the others
+  std::uint32_t requests_burst = 0;
+  std::uint32_t issued_per_min = 0;
+  std::uint32_t misses_per_min = 0;
+  std::uint32_t callers_max = 0;
+  bool operator==(const quota_settings&) const = default;
+};
+
+/// A Spring Cloud Config server, as MOSIP runs one.
+struct config_server_settings {
+  std::string url; ///< empty = none
+  std::string application;
+  std::string profile;
+  std::string label;
+  std::string user;     ///< empty = no credentials
+  std::string password; ///< secret
+  std::string ca_file;
+  std::uint32_t refresh_s = 0;
+  std::uint32_t timeout_ms = 0;
+  bool operator==(const config_server_settings&) const = default;
 };
 
 struct settings {
@@ -159,6 +183,8 @@ struct settings {
   dead_letter_settings dead_letters;
   audit_settings audit;
   identifier_settings identifiers;
+  quota_settings quotas;
+  config_server_settings config_server;
   bool operator==(const settings&) const = default;
 };
 
@@ -181,6 +207,15 @@ struct role_entry {
 /// Nothing unless `entry` is "ROLE=scope scope ...": a role of 1 to 128 printable ASCII characters without blanks at
 /// its ends, and at least one scope such as ids:issue, ids:* or *.
 [[nodiscard]] std::optional<role_entry> parse_role(std::string_view entry);
+
+/// Where a key can be had that is not the present one any more.
+struct key_source {
+  enum class kind : std::uint8_t { file, command, environment };
+  kind from = kind::file;
+  std::string what; ///< path, command line, or name of a variable
+};
+/// Nothing unless `text` is "file:PATH", "command:COMMAND LINE" or "env:NAME".
+[[nodiscard]] std::optional<key_source> parse_key_source(std::string_view text);
 
 /// A "HOST:PORT" in its parts; the brackets of an IPv6 address are removed.
 struct host_and_port {

@@ -51,6 +51,8 @@ std::string_view to_string(errc code) noexcept {
     return "unavailable";
   case errc::internal:
     return "internal";
+  case errc::quota_exceeded:
+    return "quota_exceeded";
   }
   return "internal";
 }

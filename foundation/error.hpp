@@ -33,6 +33,7 @@ enum class errc : std::uint8_t {
   idempotency_running,  ///< the first request with this key is still running
   unavailable,          ///< the actor is down or refuses a poisonous message type
   internal,             ///< a broken promise of our own code
+  quota_exceeded,       ///< the caller has asked more often than it may
 };
 
 /// The stable, snake_case name of `code`.

@@ -20,8 +20,9 @@ constexpr std::string_view types_prefix{"\0type/", 6};
 constexpr std::uint8_t type_setup_version = 1;
 /// After a type's own key in column pools: an index row of an imported identifier.
 constexpr std::uint8_t import_index = 1;
-constexpr std::size_t import_id_at = 4;             ///< bytes before the identifier in such a key
-constexpr std::uint8_t type_setup_with_issuers = 2; ///< written for more than one
+constexpr std::size_t import_id_at = 4; ///< bytes before the identifier in such a key
+/// As 1, then the number of issuers and the keys that were replaced; written for types that need it.
+constexpr std::uint8_t type_setup_grown_version = 2;
 
 byte_writer key_of(const id_partition& part) {
   byte_writer key;
@@ -282,8 +283,14 @@ result<type_setup> decode_type_setup(std::string_view key, std::string_view valu
   setup.of = static_cast<lifecycle>(of);
   setup.space = in.text();
   setup.key_fingerprint = in.text();
-  if (version == type_setup_with_issuers) setup.issuers = static_cast<std::uint32_t>(in.varint());
-  const bool version_known = version == type_setup_version || version == type_setup_with_issuers;
+  if (version == type_setup_grown_version) {
+    setup.issuers = static_cast<std::uint32_t>(in.varint());
+    for (auto n = in.varint(); n > 0 && in.ok(); --n) {
+      std::string fingerprint(in.text());
+      setup.past_keys.push_back({std::move(fingerprint), in.varint()});
+    }
+  }
+  const bool version_known = version == type_setup_version || version == type_setup_grown_version;
   if (!version_known || of > 2 || setup.issuers < 1 || setup.issuers > issuers_max || !in.done())
     return fail(errc::corrupt, "identifier type: unknown version, cut short or too long");
   return setup;
@@ -308,19 +315,28 @@ result<std::vector<type_setup>> find_types(const view& v) {
 result<std::string> describe_type_setup(std::string_view key, std::string_view value) {
   const auto setup = decode_type_setup(key, value);
   if (!setup) return std::unexpected(setup.error());
-  return fmt::format(R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":"{}","issuers":{}}})",
-                     json_string(setup->name), setup->number, to_string(setup->of), json_string(setup->space),
-                     setup->key_fingerprint, setup->issuers);
+  std::string past;
+  for (const auto& one : setup->past_keys)
+    past += fmt::format(R"({}{{"key_fingerprint":{},"counters_below":{}}})", past.empty() ? "" : ",",
+                        json_string(one.key_fingerprint), one.end);
+  return fmt::format(
+      R"({{"type":{},"number":{},"lifecycle":"{}","space":{},"key_fingerprint":{},"issuers":{},"past_keys":[{}]}})",
+      json_string(setup->name), setup->number, to_string(setup->of), json_string(setup->space),
+      json_string(setup->key_fingerprint), setup->issuers, past);
 }
 
 void put(batch& into, const type_setup& setup) {
   byte_writer value;
-  value.u8(setup.issuers > 1 ? type_setup_with_issuers : type_setup_version)
+  const bool grown = setup.issuers > 1 || !setup.past_keys.empty();
+  value.u8(grown ? type_setup_grown_version : type_setup_version)
       .big16(setup.number)
       .u8(static_cast<std::uint8_t>(setup.of))
       .text(setup.space)
       .text(setup.key_fingerprint);
-  if (setup.issuers > 1) value.varint(setup.issuers);
+  if (grown) {
+    value.varint(setup.issuers).varint(setup.past_keys.size());
+    for (const auto& one : setup.past_keys) value.text(one.key_fingerprint).varint(one.end);
+  }
   into.put(column::meta, std::string(types_prefix) + setup.name, value.str());
 }
 
@@ -329,7 +345,8 @@ result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
   std::uint16_t next = 1;
   for (const auto& s : stored) next = std::max<std::uint16_t>(next, static_cast<std::uint16_t>(s.number + s.issuers));
   for (auto& type : types) {
-    type_setup wanted{type.name, 0, type.rules.of, describe_space(type), type.key_fingerprint, type.issuers};
+    type_setup wanted{type.name,    0, type.rules.of, describe_space(type), type.key_fingerprint,
+                      type.issuers, type.past_keys};
     const auto known = std::ranges::find(stored, type.name, &type_setup::name);
     if (known == stored.end()) {
       wanted.number = type.number = next;
@@ -344,6 +361,11 @@ result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
           fmt::format("identifier type '{}': the key has fingerprint {}, but its identifiers were made with {}. Start "
                       "with the key that belongs to this data folder; another one would issue identifiers twice.",
                       type.name, wanted.key_fingerprint, known->key_fingerprint));
+    if (known->past_keys != wanted.past_keys)
+      return fail(errc::invalid_argument,
+                  fmt::format("identifier type '{}': its key was replaced {} times and the type was given {} earlier "
+                              "keys. Name them in identifiers.previous_keys.",
+                              type.name, known->past_keys.size(), wanted.past_keys.size()));
     if (known->of != wanted.of)
       return fail(
           errc::invalid_argument,

@@ -94,8 +94,9 @@ struct type_setup {
   std::uint16_t number = 0;
   identifiers::lifecycle of = identifiers::lifecycle::pool;
   std::string space;           ///< length, alphabet and rules in words
-  std::string key_fingerprint; ///< hexadecimal
+  std::string key_fingerprint; ///< hexadecimal; of the present key
   std::uint32_t issuers = 1;
+  std::vector<identifiers::key_period> past_keys = {}; ///< the keys that it replaced, the oldest first
   bool operator==(const type_setup&) const = default;
 };
 [[nodiscard]] result<std::vector<type_setup>> find_types(const view& v);
@@ -106,8 +107,9 @@ void put(batch& into, const type_setup& setup); ///< @pre the batch is of shard 
 [[nodiscard]] result<std::string> describe_type_setup(std::string_view key, std::string_view value);
 
 /// Gives each type its number: the stored one, or the next free one. Returns the setups that must be written before the
-/// types are used. Errors: invalid_argument when a type's lifecycle, space, key or number of issuers differs from how
-/// it first started; the message says what to do.
+/// types are used. Errors: invalid_argument when a type's lifecycle, space, keys or number of issuers differ from how
+/// it first started; the message says what to do. Types whose key was replaced get their keys by settle_keys
+/// (type_keys.hpp) before.
 [[nodiscard]] result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
                                                            std::span<identifiers::id_type> types);
 

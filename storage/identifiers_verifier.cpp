@@ -5,6 +5,7 @@
 #include "storage/id_trail_verifier.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/keys.hpp"
+#include "storage/type_keys.hpp"
 
 #include <fmt/format.h>
 
@@ -83,19 +84,33 @@ void check_grants(const view& rows, std::span<const id_partition> issuers, std::
 void identifiers_verifier::check(const view& rows, verify_report& report) const {
   const auto setups = find_types(rows);
   if (!setups) return report.add(name(), setups.error().message);
-  for (const auto& setup : *setups) check_type(rows, report, setup);
+  auto types = types_;
+  if (const auto given = settle_keys(*setups, types, masters_); !given) report.add(name(), given.error().message);
+  // Under another key than its own every identifier of a type would seem wrong.
+  std::erase_if(types, [&](const id_type& type) {
+    const auto known = std::ranges::find(*setups, type.name, &type_setup::name);
+    const bool other_keys = known != setups->end() &&
+                            (known->key_fingerprint != type.key_fingerprint || known->past_keys != type.past_keys);
+    if (other_keys)
+      report.add(name(), fmt::format("type {}: the keys that were given are not those of its identifiers (present "
+                                     "fingerprint {}); they are not compared with their counters",
+                                     type.name, known->key_fingerprint));
+    return other_keys;
+  });
+  for (const auto& setup : *setups) check_type(rows, report, types, setup);
 }
 
-void identifiers_verifier::check_type(const view& rows, verify_report& report, const type_setup& setup) const {
+void identifiers_verifier::check_type(const view& rows, verify_report& report, std::span<const id_type> types,
+                                      const type_setup& setup) const {
   const auto issuers = id_partitions(setup.name, setup.number, setup.of, setup.issuers);
   std::vector<issuer_rows> found(issuers.size());
-  for (std::size_t i = 0; i < issuers.size(); ++i) check_issuer(rows, report, setup, issuers[i], found[i]);
+  for (std::size_t i = 0; i < issuers.size(); ++i) check_issuer(rows, report, types, setup, issuers[i], found[i]);
   if (issuers.size() > 1)
     check_grants(rows, issuers, found,
                  [&](std::string what) { report.add(name(), fmt::format("type {}: {}", setup.name, what)); });
 }
 
-void identifiers_verifier::check_issuer(const view& rows, verify_report& report, const type_setup& setup,
+void identifiers_verifier::check_issuer(const view& rows, verify_report& report, std::span<const id_type> types, const type_setup& setup,
                                         const id_partition& part, issuer_rows& of_issuer) const {
   const auto& type_name = setup.name;
   const issuing_class walks{part.issuer, setup.issuers};
@@ -109,8 +124,8 @@ void identifiers_verifier::check_issuer(const view& rows, verify_report& report,
         "{} + issued {} + assigned {} + cooling {} + retired {} + granted {}",
         counters->walked_to, counters->imported, counters->borrowed, counters->filtered, counters->available(),
         counters->issued, counters->assigned, counters->cooling, counters->retired, counters->granted));
-  const auto known = std::ranges::find(types_, type_name, &id_type::name);
-  const auto* space = known == types_.end() ? nullptr : known->space.get();
+  const auto known = std::ranges::find(types, type_name, &id_type::name);
+  const auto* space = known == types.end() ? nullptr : known->space.get();
 
   // One pass over the due index: which records does it expect to end or to be released?
   std::unordered_set<std::uint64_t> to_expire, to_release;

@@ -5,6 +5,7 @@
 #include "storage/inspect.hpp"
 #include "storage/verify.hpp"
 
+#include <span>
 #include <vector>
 
 namespace matricula::storage {
@@ -16,15 +17,20 @@ struct issuer_rows;
 /// is on its way. With the types (their key at hand) also that each identifier is the one of its counter.
 class identifiers_verifier final : public verifier {
 public:
-  explicit identifiers_verifier(std::vector<identifiers::id_type> types = {}) : types_(std::move(types)) {}
+  /// @param masters the keys that are at hand, for types whose key was replaced; the one of `types` first
+  explicit identifiers_verifier(std::vector<identifiers::id_type> types = {},
+                                std::vector<identifiers::permutation_key> masters = {})
+      : types_(std::move(types)), masters_(std::move(masters)) {}
   [[nodiscard]] std::string_view name() const noexcept override { return "identifiers"; }
   void check(const view& rows, verify_report& report) const override;
 
 private:
-  void check_type(const view& rows, verify_report& report, const type_setup& setup) const;
-  void check_issuer(const view& rows, verify_report& report, const type_setup& setup, const id_partition& part,
-                    issuer_rows& found) const;
+  void check_type(const view& rows, verify_report& report, std::span<const identifiers::id_type> types,
+                  const type_setup& setup) const;
+  void check_issuer(const view& rows, verify_report& report, std::span<const identifiers::id_type> types,
+                    const type_setup& setup, const id_partition& part, issuer_rows& found) const;
   std::vector<identifiers::id_type> types_;
+  std::vector<identifiers::permutation_key> masters_;
 };
 
 /// Adds the decoders of the identifier columns.

@@ -100,7 +100,7 @@ public:
 
     const auto place = from_.ids->locate(**type, asked.number);
     if (!place) return std::unexpected(refusal(place.error()));
-    if (!*place || !(*place)->record) return failed(uin_not_found, asked.as);
+    if (!*place || !(*place)->record) return missed(uin_not_found, asked.as);
     const auto& record = *(*place)->record;
     if (record.state != id_state::issued) return failed(uin_not_issued, asked.as);
     if (!returned && asked.status != "ASSIGNED") return failed(uin_status_unknown, asked.as);
@@ -109,7 +109,7 @@ public:
         **type, (*place)->counter, returned ? id_event::give_back : id_event::confirm, record.assignment, caller_of(r));
     if (!changed) {
       const auto code = changed.error().code;
-      if (code == errc::not_found) return failed(uin_not_found, asked.as);
+      if (code == errc::not_found) return missed(uin_not_found, asked.as);
       if (code == errc::conflict || code == errc::stale_assignment) return failed(uin_not_issued, asked.as);
       return std::unexpected(refusal(changed.error()));
     }
@@ -124,12 +124,12 @@ public:
     if (!type) return std::unexpected(type.error());
     const auto place = from_.ids->locate(**type, asked.number);
     if (!place) return std::unexpected(refusal(place.error()));
-    if (!*place) return failed(vid_not_found, asked.as);
+    if (!*place) return missed(vid_not_found, asked.as);
     if (asked.status != "REVOKED") return failed(vid_failed, asked.as, "The status must be REVOKED.");
     const auto changed = from_.ids->change(**type, (*place)->counter, id_event::revoke, 0, caller_of(r));
     if (!changed) {
       const auto code = changed.error().code;
-      if (code == errc::not_found) return failed(vid_not_found, asked.as);
+      if (code == errc::not_found) return missed(vid_not_found, asked.as);
       if (code == errc::conflict) return failed(vid_not_assigned, asked.as);
       return std::unexpected(refusal(changed.error()));
     }
@@ -193,6 +193,13 @@ private:
     return {.body = failure(from_.now(), of, why, message)};
   }
 
+  /// Nobody has this number: whoever asks often is guessing.
+  response missed(const fault& why, const echo& of) const {
+    auto out = failed(why, of);
+    out.missed = true;
+    return out;
+  }
+
   outcome<const id_type*> type_of(std::string_view name, lifecycle of) const {
     const auto* type = from_.ids->find(name);
     if (type && type->rules.of == of) return type;
@@ -219,7 +226,10 @@ private:
       return std::unexpected(refusal(issued.error()));
     }
     response out{.body = success(from_.now(), {}, number_body(name, issued->issued.ids.front()))};
-    if (issued->replayed) out.headers.push_back({"Idempotent-Replayed", "true"});
+    if (issued->replayed)
+      out.headers.push_back({"Idempotent-Replayed", "true"});
+    else
+      out.issued = 1;
     return out;
   }
 
@@ -250,6 +260,8 @@ std::vector<route> mosip_routes(mosip_sources sources) {
     r.cookie_credentials = true;
     r.refusal_body = ids->refusing_with(all_else);
     r.idempotency = r.method == "GET" ? idempotency::accepted : idempotency::ignored;
+    r.issues = r.method == "GET";
+    r.guessable = r.method == "PUT";
     return r;
   };
   std::vector<route> routes{

@@ -134,7 +134,10 @@ public:
     json::writer inner;
     inner.begin_object().member("id", issued->issued.ids.front()).end_object();
     response out{.body = success(from_.now(), inner.str())};
-    if (issued->replayed) out.headers.push_back({"Idempotent-Replayed", "true"});
+    if (issued->replayed)
+      out.headers.push_back({"Idempotent-Replayed", "true"});
+    else
+      out.issued = 1;
     return out;
   }
 
@@ -148,8 +151,11 @@ public:
     const auto* type = find(name);
     if (!type) return unknown(name);
     json::writer inner;
-    inner.begin_object().member("id", id).member("valid", type->space->failed_rules(id).empty()).end_object();
-    return response{.body = success(from_.now(), inner.str())};
+    const bool valid = type->space->failed_rules(id).empty();
+    inner.begin_object().member("id", id).member("valid", valid).end_object();
+    response out{.body = success(from_.now(), inner.str())};
+    out.missed = !valid;
+    return out;
   }
 
   outcome<response> health(const request&) const {
@@ -253,6 +259,8 @@ std::vector<route> openg2p_routes(openg2p_sources sources) {
       serve("GET", "/v1/idgenerator/config", "ids:read", &openg2p_resource::config),
   };
   routes[0].idempotency = idempotency::accepted;
+  routes[0].issues = true;
+  routes[1].guessable = true;
   routes[2].under_load = true;
   routes.push_back({"GET", "/openapi.json", "",
                     [](const request&) { return response{.body = std::string(openg2p_openapi_json)}; }});

@@ -66,7 +66,10 @@ public:
     auto issued = from_.door->issue(**type, call, caller_of(r));
     if (!issued) return std::unexpected(refusal(issued.error()));
     response out{.status = 201, .body = issue_body(**type, issued->issued)};
-    if (issued->replayed) out.headers.push_back({"Idempotent-Replayed", "true"});
+    if (issued->replayed)
+      out.headers.push_back({"Idempotent-Replayed", "true"});
+    else
+      out.issued = call.count;
     return out;
   }
 
@@ -96,7 +99,9 @@ public:
     // Never issued: it has no record, and its state follows from that.
     id_record fresh;
     fresh.id = std::string(r.param("id"));
-    return response{.body = record_body(**type, fresh)};
+    response out{.body = record_body(**type, fresh)};
+    out.missed = true;
+    return out;
   }
 
   outcome<response> validate(const request& r) const {
@@ -108,7 +113,9 @@ public:
     w.key("failed_rules").begin_array();
     for (const auto rule : failed) w.value(to_string(rule));
     w.end_array().end_object();
-    return response{.body = std::move(w).str()};
+    response out{.body = std::move(w).str()};
+    out.missed = !failed.empty();
+    return out;
   }
 
   outcome<response> change(const request& r, id_event event) const {
@@ -250,6 +257,8 @@ std::vector<route> identifier_routes(identifier_sources sources) {
       {"POST", "/v1/ids/{type}/expire-due", "ids:act", [ids](const request& r) { return ids->expire_due(r); }},
   };
   routes.front().idempotency = idempotency::accepted;
+  routes.front().issues = true;
+  for (auto& one : routes) one.guessable = one.path.contains("{id}");
   return routes;
 }
 

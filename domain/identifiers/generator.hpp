@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,17 @@ struct walk_order {
   std::size_t ids_max = std::numeric_limits<std::size_t>::max();
 };
 
+/// A type's key that was replaced by a later one.
+struct past_key {
+  permutation_key key;
+  std::uint64_t end = 0; ///< counters below this, and not below the end of the key before, are its own
+};
+
+/// A type's key may be replaced: what was issued stays where it is, and the rest of the space is drawn with the new
+/// key. Counters run on: those of each key stand behind those of the one before. A later key passes over every
+/// identifier that an earlier one has under a counter of its own, so that each valid identifier still has exactly one
+/// counter.
+///
 /// Immutable; all members may be called from several threads at once.
 class identifier_space {
 public:
@@ -55,13 +67,24 @@ public:
   [[nodiscard]] static result<identifier_space> make(id_format format, const permutation_key& key,
                                                      std::string_view type_name);
 
+  /// One whose keys were replaced. Refuses, besides, ends that do not ascend or lie beyond their key's numbers, and
+  /// counters that would run out: those from counters_max on are not for generated identifiers.
+  /// @param past keys of this type alone, the oldest first; empty: as above.
+  [[nodiscard]] static result<identifier_space> make(id_format format, std::span<const past_key> past,
+                                                     const permutation_key& key, std::string_view type_name);
+
+  /// With keys that were replaced, every counter is below this.
+  static constexpr std::uint64_t counters_max = std::uint64_t{1} << 63;
+
   [[nodiscard]] const id_format& format() const noexcept { return format_; }
+  /// The first counter of the present key: 0 unless it replaced others.
+  [[nodiscard]] std::uint64_t present_key_from() const noexcept { return epochs_.back().from; }
 
   /// How many raw numbers there are, valid or not.
-  [[nodiscard]] uint128 domain_size() const noexcept { return permutation_.size(); }
+  [[nodiscard]] uint128 domain_size() const noexcept { return epochs_.back().shuffle.size(); }
 
-  /// Counters are below this: the domain's size, or 2^64-1 where that is larger. A walk that arrives here has seen all
-  /// identifiers that will ever be issued.
+  /// Counters are below this: the present key's first one and the domain's size, or 2^64-1 where that is larger. A walk
+  /// that arrives here has seen all identifiers that will ever be issued.
   [[nodiscard]] std::uint64_t counter_end() const noexcept;
 
   /// Appends the valid identifiers of the order's counters, in the order of their counters.
@@ -84,13 +107,21 @@ public:
   }
 
 private:
-  identifier_space(id_format format, const permutation_key& key, std::string_view type_name);
-  [[nodiscard]] std::optional<id_text> identifier_of(halves number) const;
+  /// The counters [from, to) and the key that they go through, counted from `from`.
+  struct epoch {
+    permutation shuffle;
+    std::uint64_t from;
+    std::uint64_t to; ///< of the present key: counter_end()
+  };
+  identifier_space(id_format format, std::span<const past_key> past, const permutation_key& key,
+                   std::string_view type_name);
+  [[nodiscard]] const epoch& epoch_at(std::uint64_t counter) const noexcept;
+  [[nodiscard]] std::optional<id_text> identifier_of(halves number, const epoch& under) const;
 
   id_format format_;
   bool check_digit_;
   body_codec codec_;
-  permutation permutation_;
+  std::vector<epoch> epochs_; ///< oldest first; the last one is the present key's
 };
 
 } // namespace matricula::identifiers

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace matricula::identifiers {
 
@@ -24,6 +25,13 @@ struct type_options {
   std::uint32_t issuers = 1; ///< issuing shards, 1 to issuers_max
 };
 
+/// A key that a type had before, without the key.
+struct key_period {
+  std::string key_fingerprint; ///< hexadecimal
+  std::uint64_t end = 0;       ///< counters below this, and not below the end before, are its own
+  bool operator==(const key_period&) const = default;
+};
+
 /// Immutable and shared by every actor of the type and by readers.
 struct id_type {
   std::string name;
@@ -34,8 +42,9 @@ struct id_type {
   pool_limits limits;
   std::uint32_t populator_workers = 2;
   capacity_estimate capacity;
-  std::string key_fingerprint; ///< of the type's own key, hexadecimal
-  std::uint32_t issuers = 1;   ///< issuing shards; fixed once the type has started
+  std::string key_fingerprint;            ///< of the type's own key, hexadecimal
+  std::vector<key_period> past_keys = {}; ///< that it had before, the oldest first
+  std::uint32_t issuers = 1;              ///< issuing shards; fixed once the type has started
 
   /// The rules of the pool of one issuer. @pre issuer < issuers
   [[nodiscard]] pool_rules rules_of(std::uint32_t issuer) const noexcept {

@@ -1,9 +1,12 @@
 /// Every operation of openapi.yaml, asked in a way that does no harm: for tests of who may ask.
 #pragma once
 #include "test/e2e/api_client.hpp"
+#include "test/support/node_process.hpp"
 
+#include <functional>
 #include <set>
 #include <string>
+#include <type_traits>
 
 namespace matricula::test {
 
@@ -32,6 +35,32 @@ namespace matricula::test {
   for (const auto& op : contract()->operations())
     if (op.scope != "none") all.insert(op.scope);
   return all;
+}
+
+/// Credentials for a scope, as headers.
+using credentials_for = std::function<http_headers(const std::string& scope)>;
+[[nodiscard]] inline credentials_for bearer(const std::string& token) {
+  return [token](const std::string&) { return http_headers{{"Authorization", "Bearer " + token}}; };
+}
+
+/// Asks every operation that needs a scope, on one connection, and has each answer checked.
+/// @param check takes the answer, or the operation and the answer
+template <class Check>
+void ask_everything(const node_process& node, const credentials_for& credentials, Check&& check) {
+  std::size_t asked = 0;
+  api_client client(node.port(), "");
+  for (const auto& op : contract()->operations()) {
+    if (op.scope == "none") continue;
+    SCOPED_TRACE(op.method + " " + op.path);
+    auto what = harmless(op);
+    for (auto& one : credentials(op.scope)) what.headers.push_back(std::move(one));
+    if constexpr (std::is_invocable_v<Check, const openapi_contract::operation&, const api_answer&>)
+      check(op, client.send(what));
+    else
+      check(client.send(what));
+    ++asked;
+  }
+  EXPECT_GT(asked, 15U);
 }
 
 } // namespace matricula::test

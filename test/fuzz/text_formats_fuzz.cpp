@@ -47,7 +47,7 @@ private:
 
 bool same(const api::token_record& a, const api::token_record& b) {
   return a.who.name == b.who.name && a.who.tenant == b.who.tenant && a.who.scopes == b.who.scopes && a.hash == b.hash &&
-         a.created == b.created && a.expires == b.expires;
+         a.created == b.created && a.expires == b.expires && a.who.quota == b.who.quota;
 }
 
 void read_tokens(std::string_view text) {

@@ -92,12 +92,14 @@ TEST(reload, can_change_every_limit_of_requests_pools_and_what_is_kept) {
   std::vector<std::string_view> keys;
   for (const auto& row : schema())
     if (row.reloadable) keys.push_back(row.key);
-  EXPECT_THAT(keys, ElementsAre("server.requests_in_flight_max", "server.body_bytes_max", "server.request_deadline_ms",
-                                "server.drain_timeout_ms", "auth.jwt.issuer", "auth.jwt.audience", "auth.jwt.leeway_s",
-                                "auth.jwt.name_claim", "auth.jwt.tenant_claim", "auth.jwt.tenant",
-                                "auth.jwt.roles_claim", "auth.jwt.role_map", "log.level",
-                                "dead_letters.per_actor_and_reason_max", "identifiers.batch_count_max",
-                                "identifiers.types.<type>.pool_min", "identifiers.types.<type>.pool_target"));
+  EXPECT_THAT(keys,
+              ElementsAre("server.requests_in_flight_max", "server.body_bytes_max", "server.request_deadline_ms",
+                          "server.drain_timeout_ms", "auth.jwt.issuer", "auth.jwt.audience", "auth.jwt.leeway_s",
+                          "auth.jwt.name_claim", "auth.jwt.tenant_claim", "auth.jwt.tenant", "auth.jwt.roles_claim",
+                          "auth.jwt.role_map", "log.level", "dead_letters.per_actor_and_reason_max",
+                          "quotas.requests_per_s", "quotas.requests_burst", "quotas.issued_per_min",
+                          "quotas.misses_per_min", "identifiers.batch_count_max", "identifiers.types.<type>.pool_min",
+                          "identifiers.types.<type>.pool_target"));
 }
 
 } // namespace

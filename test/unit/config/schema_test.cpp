@@ -62,6 +62,7 @@ TEST(schema, writes_and_reads_each_key_at_its_own_place) {
     case kind::route_list:
     case kind::text_list:
     case kind::role_list:
+    case kind::key_list:
     case kind::symbol_list:
       v = std::vector<std::string>{std::to_string(step)};
       break;

@@ -1,0 +1,47 @@
+/// Keeps callers within their quotas: a bucket of tokens for each thing that is limited and each caller. Bounded: when
+/// too many callers have used theirs up, newcomers share one set of buckets until one of the others has recovered, so
+/// that nobody gets full buckets by having others pushed out.
+#pragma once
+#include "api/quota_limits.hpp"
+#include "api/route.hpp"
+#include "foundation/metrics.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace matricula::api {
+
+/// Thread safe.
+class quotas {
+public:
+  /// @param callers_max at least 16; about 300 bytes each. The metrics must live longer.
+  quotas(const quota_limits& limits, std::size_t callers_max, metrics& numbers);
+  ~quotas();
+  quotas(const quotas&) = delete;
+  quotas& operator=(const quotas&) = delete;
+
+  void set_limits(const quota_limits& limits);
+
+  struct caller {
+    const principal& who;
+    std::string_view address; ///< who it is where nobody was asked for credentials; empty where somebody was
+  };
+  /// Takes one request from the caller's bucket and looks whether the others have anything left for it.
+  /// @param issues whether it may issue identifiers @param guesses whether it may be a miss
+  /// Errors: quota_exceeded, with the time until it is worth another try; noted in the log once a minute for a caller.
+  [[nodiscard]] result<void> admit(const caller& by, bool issues, bool guesses, std::chrono::nanoseconds now);
+  /// What came of it. More than is left is a debt: the next one waits until it is paid.
+  void charge(const caller& by, std::uint32_t issued, bool missed, std::chrono::nanoseconds now);
+
+  /// Callers that are remembered now.
+  [[nodiscard]] std::size_t remembered() const;
+
+private:
+  struct inside;
+  std::unique_ptr<inside> in_;
+};
+
+} // namespace matricula::api
