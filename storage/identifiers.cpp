@@ -345,8 +345,8 @@ result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
   std::uint16_t next = 1;
   for (const auto& s : stored) next = std::max<std::uint16_t>(next, static_cast<std::uint16_t>(s.number + s.issuers));
   for (auto& type : types) {
-    type_setup wanted{type.name,    0, type.rules.of, describe_space(type), type.key_fingerprint,
-                      type.issuers, type.past_keys};
+    type_setup wanted{type.name,     0, type.rules.of, describe_space(type), type.key_fingerprint, type.issuers,
+                      type.past_keys};
     const auto known = std::ranges::find(stored, type.name, &type_setup::name);
     if (known == stored.end()) {
       wanted.number = type.number = next;

@@ -110,8 +110,9 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, s
                  [&](std::string what) { report.add(name(), fmt::format("type {}: {}", setup.name, what)); });
 }
 
-void identifiers_verifier::check_issuer(const view& rows, verify_report& report, std::span<const id_type> types, const type_setup& setup,
-                                        const id_partition& part, issuer_rows& of_issuer) const {
+void identifiers_verifier::check_issuer(const view& rows, verify_report& report, std::span<const id_type> types,
+                                        const type_setup& setup, const id_partition& part,
+                                        issuer_rows& of_issuer) const {
   const auto& type_name = setup.name;
   const issuing_class walks{part.issuer, setup.issuers};
   const auto who = setup.issuers == 1 ? type_name : fmt::format("{}/{}", type_name, part.issuer);
