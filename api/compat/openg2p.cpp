@@ -254,8 +254,8 @@ std::vector<route> openg2p_routes(openg2p_sources sources) {
   };
   routes[0].idempotency = idempotency::accepted;
   routes[2].under_load = true;
-  routes.push_back({"GET", "/openapi.json", "",
-                    [](const request&) { return response{.body = std::string(openg2p_openapi_json)}; }});
+  routes.push_back(
+      {"GET", "/openapi.json", "", [](const request&) { return response{.body = std::string(openg2p_openapi_json)}; }});
   return routes;
 }
 
