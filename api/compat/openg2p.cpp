@@ -262,8 +262,8 @@ std::vector<route> openg2p_routes(openg2p_sources sources) {
   routes[0].issues = true;
   routes[1].guessable = true;
   routes[2].under_load = true;
-  routes.push_back({"GET", "/openapi.json", "",
-                    [](const request&) { return response{.body = std::string(openg2p_openapi_json)}; }});
+  routes.push_back(
+      {"GET", "/openapi.json", "", [](const request&) { return response{.body = std::string(openg2p_openapi_json)}; }});
   return routes;
 }
 

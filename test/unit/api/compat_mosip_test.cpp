@@ -507,6 +507,9 @@ TEST_F(mosip_test, serves_routes_that_are_open_without_credentials_but_no_keys) 
 }
 
 TEST_F(mosip_test, passes_an_idempotency_key_on_and_marks_a_repeated_answer) {
+  for (const auto& key : {std::string(), std::string(256, 'k'), std::string("\xc3\xa4")})
+    EXPECT_TRUE(get("/v1/idgenerator/uin", {{"Idempotency-Key", key}}).body.contains("KER-UIG-005")) << key;
+  EXPECT_TRUE(desk.records.empty()) << "nothing was issued";
   get("/v1/idgenerator/uin", {{"Idempotency-Key", "k"}});
   const auto of_uin = desk.last_call;
   EXPECT_EQ(of_uin.idempotency_ref.size(), 16U);
