@@ -1,6 +1,8 @@
 /// Every message that the cast exchanges, in one block of type ids. A comment says who sends it to whom.
 /// Times are milliseconds since 1970; an absent time is 0. Texts of requests never appear in logs.
 #pragma once
+#include "actors/identifiers/vid_action.hpp"
+#include "domain/identifiers/holder.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "foundation/trace.hpp"
 #include "runtime/reply.hpp"
@@ -60,6 +62,27 @@ struct change_id {
   std::uint8_t event = 0;       ///< identifiers::id_event
   std::uint32_t assignment = 0; ///< 0 = whichever is the present one
   runtime::reply_to<identifiers::id_record> reply;
+};
+
+struct vid_answer {
+  /// create: the new VID, then those that made room; use, revoke: the VID, then the fresh one that came for it;
+  /// regenerate: the new one, then the old one; deactivate, reactivate: all of the holder.
+  identifiers::holder of;
+  bool replayed = false;
+};
+
+/// api -> pool: one of the actions. The reply leaves when its effect is durable.
+struct change_vids {
+  trace_context trace;
+  request_context context;
+  std::uint8_t action = 0;      ///< vid_action
+  std::string holder;           ///< create, deactivate, reactivate
+  std::string policy;           ///< create
+  std::uint64_t counter = 0;    ///< use, revoke, regenerate
+  std::uint32_t assignment = 0; ///< of the counter; 0 = whichever is the present one
+  std::string idempotency_ref;  ///< 16 bytes, or empty; create, use, regenerate
+  std::string fingerprint;
+  runtime::reply_to<vid_answer> reply;
 };
 
 /// pool -> checker: the level may have changed. At most one is on its way.
@@ -158,6 +181,7 @@ struct tenure_granted {
 };
 
 inline std::size_t approximate_size(const issue_ids& m) { return sizeof(m) + m.holder.size(); }
+inline std::size_t approximate_size(const change_vids& m) { return sizeof(m) + m.holder.size() + m.policy.size(); }
 inline std::size_t approximate_size(const walked& m) {
   return sizeof(m) + m.found.size() * sizeof(identifiers::candidate);
 }
@@ -181,6 +205,11 @@ typename I::result_type inspect(I& f, issue_ids& x) {
 template <class I>
 typename I::result_type inspect(I& f, change_id& x) {
   return f(caf::meta::type_name("change_id"), x.trace, x.context, x.counter, x.event, x.assignment, x.reply);
+}
+template <class I>
+typename I::result_type inspect(I& f, change_vids& x) {
+  return f(caf::meta::type_name("change_vids"), x.trace, x.context, x.action, x.holder, x.policy, x.counter,
+           x.assignment, x.idempotency_ref, x.fingerprint, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, level_changed&) {
@@ -257,4 +286,5 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::refill_lost))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::tick))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::lease_check))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::tenure_granted))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::change_vids))
 CAF_END_TYPE_ID_BLOCK(matricula)

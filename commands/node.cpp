@@ -3,6 +3,7 @@
 #include "actors/cast.hpp"
 #include "actors/dead_letter_office.hpp"
 #include "actors/identifiers/door.hpp"
+#include "actors/identifiers/vid_door.hpp"
 #include "actors/messages.hpp"
 #include "actors/schedule_book.hpp"
 #include "api/compat/mosip.hpp"
@@ -15,6 +16,7 @@
 #include "api/resources/configuration.hpp"
 #include "api/resources/constant.hpp"
 #include "api/resources/dead_letters.hpp"
+#include "api/resources/holders.hpp"
 #include "api/resources/identifiers.hpp"
 #include "api/resources/operations.hpp"
 #include "api/server.hpp"
@@ -22,6 +24,7 @@
 #include "commands/jwt_options.hpp"
 #include "commands/master_key.hpp"
 #include "commands/settings_json.hpp"
+#include "commands/vid_policies.hpp"
 #include "config/reload.hpp"
 #include "foundation/log.hpp"
 #include "runtime/registry.hpp"
@@ -106,6 +109,7 @@ struct node::parts {
   std::unique_ptr<runtime::watchdog_thread> watchdog;
   std::unique_ptr<runtime::telemetry> telemetry;
   std::unique_ptr<actors::id_door> door;
+  std::unique_ptr<actors::vid_door> vid_door; ///< unless the type that policies draw from is disabled
 
   std::unique_ptr<api::token_store> tokens;   ///< where tokens are accepted
   std::unique_ptr<api::jwks_source> jwt_keys; ///< where JWTs are
@@ -205,6 +209,8 @@ result<void> node::parts::start_actors() {
   secure_random random;
   auto types = make_types(s.identifiers, *key, random);
   if (!types) return std::unexpected(types.error());
+  const auto policies = make_policies(running);
+  if (!policies) return std::unexpected(policies.error());
   const auto stored = storage::find_types(*store->latest());
   if (!stored) return std::unexpected(stored.error());
   const auto added = storage::settle_types(*stored, *types);
@@ -255,8 +261,11 @@ result<void> node::parts::start_actors() {
     cx->monotonic = &time;
     cx->make_random = [] { return std::make_unique<secure_random>(); };
     cx->options.purge_after = std::chrono::days(s.idempotency.retention_days);
+    const bool draws_policies = cx->type.name == s.vid_policies.type;
+    if (draws_policies) cx->policies = *policies;
     actors::make_addresses(*cx, *system, cast.slots);
     contexts.push_back(std::move(cx));
+    if (draws_policies) vid_door = std::make_unique<actors::vid_door>(contexts.back(), gate);
   }
   runtime::supervisor_options at_root = cast.supervision;
   at_root.how = runtime::strategy::one_for_all;
@@ -378,9 +387,10 @@ result<void> node::parts::start_server() {
 
   for (auto& routes :
        {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
-        api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration)),
-        api::dead_letter_routes(*letter_desk, audit), api::audit_routes(*audit_log),
-        api::clock_routes({decisions.get(), audit}), api::backup_routes({store.get(), decisions.get(), audit})})
+        api::holder_routes({vid_door.get(), decisions.get()}), api::actor_routes(*actor_desk, audit, time),
+        api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
+        api::audit_routes(*audit_log), api::clock_routes({decisions.get(), audit}),
+        api::backup_routes({store.get(), decisions.get(), audit})})
     if (auto ok = app->add(routes); !ok) return ok;
   if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)
@@ -501,6 +511,7 @@ void node::stop() {
   // The actor system must go before what its actors point at; contexts hold addresses and so go before the system.
   parts_->app.reset();
   parts_->door.reset();
+  parts_->vid_door.reset();
   parts_->contexts.clear();
   parts_->services.reset();
   parts_->telemetry.reset();

@@ -5,6 +5,7 @@
 #include "config/report.hpp"
 #include "foundation/random.hpp"
 #include "storage/backup.hpp"
+#include "storage/holders.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/restored_store.hpp"
@@ -43,6 +44,7 @@ int refuse(const error& why) {
 storage::row_decoders all_decoders() {
   storage::row_decoders decoders;
   storage::add_identifier_decoders(decoders);
+  storage::add_holder_decoder(decoders);
   return decoders;
 }
 
@@ -292,7 +294,8 @@ int verify(const settings_options& settings, bool as_json) {
   storage::store_options open;
   open.directory = loaded->values.storage.data_dir;
   const storage::identifiers_verifier ids(std::move(types));
-  const storage::verifier* const verifiers[] = {&ids};
+  const storage::holders_verifier holders;
+  const storage::verifier* const verifiers[] = {&ids, &holders};
   const auto report = storage::verify(std::move(open), all_decoders(), verifiers);
   if (as_json) {
     api::json::writer key_check;

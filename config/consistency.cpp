@@ -1,5 +1,6 @@
 #include "config/consistency.hpp"
 
+#include "config/family.hpp"
 #include "config/url.hpp"
 
 #include <fmt/format.h>
@@ -127,6 +128,17 @@ void check_type(const loaded& now, problem_list& problems, const std::string& na
                              type.length, letters_length_max));
 }
 
+/// Whose policies would hold would otherwise depend on what a reader looks at first.
+void check_policy_file(const loaded& now, problem_list& problems) {
+  if (now.values.vid_policies.file.empty()) return;
+  for (const auto& [key, at] : now.origins)
+    if (const auto [of, name] = member_in(key);
+        of != nullptr && of->table == "vid_policies" && of->has(now.values, name))
+      problems.add(at, key,
+                   fmt::format("found besides vid_policies.file ({}); allowed: policies in one of the two",
+                               to_string(now.origin_of("vid_policies.file"))));
+}
+
 } // namespace
 
 void check_consistency(const loaded& now, problem_list& problems) {
@@ -134,6 +146,7 @@ void check_consistency(const loaded& now, problem_list& problems) {
   check_access(now, problems);
   check_jwt(now, problems);
   check_key(now, problems);
+  check_policy_file(now, problems);
   check_not_below(now, problems, "runtime.backoff_max_ms", s.runtime.backoff_max_ms, "runtime.backoff_min_ms",
                   s.runtime.backoff_min_ms);
   for (const auto& [name, type] : s.identifiers.types) check_type(now, problems, name, type);

@@ -141,6 +141,24 @@ struct identifier_settings {
   bool operator==(const identifier_settings&) const = default;
 };
 
+/// One VID policy. 0 = no limit of that kind.
+struct policy_settings {
+  bool enabled = true;
+  std::uint32_t valid_for_minutes = 0;
+  std::uint32_t transactions_allowed = 0;
+  std::uint32_t instances_allowed = 0;
+  bool auto_restore_allowed = false;
+  std::string restore_on_action; ///< "REVOKED", "USED" or "REGENERATE"
+  bool operator==(const policy_settings&) const = default;
+};
+
+struct vid_policy_settings {
+  std::string type; ///< of identifiers that policies draw from
+  std::string file; ///< policies of MOSIP instead of the ones below; empty: none
+  std::map<std::string, policy_settings, std::less<>> policies;
+  bool operator==(const vid_policy_settings&) const = default;
+};
+
 struct settings {
   server_settings server;
   auth_settings auth;
@@ -151,6 +169,7 @@ struct settings {
   idempotency_settings idempotency;
   dead_letter_settings dead_letters;
   identifier_settings identifiers;
+  vid_policy_settings vid_policies;
   bool operator==(const settings&) const = default;
 };
 

@@ -18,12 +18,13 @@ enum class column : std::uint8_t {
   dead_letters, ///< messages that crashed their actor
   schedules,    ///< when each schedule last ran
   audit,        ///< who did what to the running node
+  holders,      ///< the VIDs that policies have made, one row a holder
 };
-inline constexpr std::size_t column_count = 11;
+inline constexpr std::size_t column_count = 12;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
     "default", "pools",       "uins",         "vids",      "pool_ids", "released",
-    "due",     "idempotency", "dead_letters", "schedules", "audit"};
+    "due",     "idempotency", "dead_letters", "schedules", "audit",    "holders"};
 
 } // namespace matricula::storage

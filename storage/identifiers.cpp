@@ -61,6 +61,7 @@ std::string describe(const id_record& r) {
   if (r.ended_at) out += fmt::format(R"(,"ended_at":"{}")", to_rfc3339(*r.ended_at));
   if (!r.holder.empty()) out += fmt::format(R"(,"holder":{})", json_string(r.holder));
   if (!r.idempotency_ref.empty()) out += fmt::format(R"(,"idempotency_ref":"{}")", to_hex(r.idempotency_ref));
+  if (r.of_policy) out += R"(,"of_policy":true)";
   out += R"(,"history":[)";
   for (std::size_t i = 0; i < r.history.size(); ++i) {
     const auto& e = r.history[i];

@@ -1,6 +1,7 @@
 /// What the actors of one identifier type share: the type, the store, the time, each other's addresses.
 #pragma once
 #include "domain/identifiers/type.hpp"
+#include "domain/identifiers/vid_policy.hpp"
 #include "foundation/clock.hpp"
 #include "runtime/slot.hpp"
 #include "storage/commit_log.hpp"
@@ -96,6 +97,7 @@ struct type_context {
   const clock* monotonic = nullptr;
   std::function<std::unique_ptr<random_source>()> make_random;
   id_cast_options options;
+  identifiers::vid_policies policies; ///< by which VIDs of this type are made for holders; of one type only
   std::shared_ptr<level_gauge> level = std::make_shared<level_gauge>();
   runtime::slot_ref pool, checker, populator, expirer;
   std::vector<runtime::slot_ref> walkers;

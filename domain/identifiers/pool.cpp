@@ -155,6 +155,7 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
     record.expires_at = request.expires_at;
     record.ended_at.reset();
     record.holder = request.holder;
+    record.of_policy = request.of_policy;
     record.idempotency_ref = request.idempotency_ref;
     const auto to = next_state(rules_.of, id_state::available, id_event::issue);
     record.advance(now, *to, request.by);
@@ -264,6 +265,21 @@ result<pool::step_outcome> pool::step(std::uint64_t counter, id_event event, std
     else
       counters_.count(*to, 1);
   }
+  out.changes.records.emplace_back(counter, record);
+  return out;
+}
+
+result<pool::step_outcome> pool::expire(std::uint64_t counter, std::string_view by, timestamp now,
+                                        milliseconds purge_after, pool_rows& rows) {
+  auto found = rows.record(counter);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return fail(errc::not_found, "This identifier was never issued.");
+  step_outcome out{std::move(**found), false, {}};
+  auto& record = out.record;
+  const auto to = next_state(rules_.of, record.state, id_event::expire);
+  if (!to || !record.expires_at || *record.expires_at > now) return out;
+  out.changed = true;
+  end_assignment(counter, record, *to, *record.expires_at, now, by, purge_after, out.changes);
   out.changes.records.emplace_back(counter, record);
   return out;
 }

@@ -19,7 +19,8 @@ enum flag : std::uint8_t {
   has_holder = 4,
   has_ref = 8,
   has_dropped = 16,
-  all_flags = 31
+  is_of_policy = 32,
+  all_flags = 63
 };
 
 } // namespace
@@ -55,7 +56,7 @@ std::string encode(const id_record& r) {
   out.reserve(40 + r.id.size() + r.holder.size());
   const auto flags = (r.expires_at ? has_expires : 0) | (r.ended_at ? has_ended : 0) |
                      (r.holder.empty() ? 0 : has_holder) | (r.idempotency_ref.empty() ? 0 : has_ref) |
-                     (r.history_dropped ? has_dropped : 0);
+                     (r.history_dropped ? has_dropped : 0) | (r.of_policy ? is_of_policy : 0);
   out.u8(id_record_version).u8(static_cast<std::uint8_t>(flags)).u8(static_cast<std::uint8_t>(r.state));
   out.text(r.id).varint(r.assignment);
   if (r.expires_at) out.varint(to_unix_ms(*r.expires_at));
@@ -80,6 +81,7 @@ result<id_record> decode_id_record(std::string_view bytes) {
   if (flags > all_flags || state > last_state) return bad("unknown flag or state");
   id_record r;
   r.state = static_cast<id_state>(state);
+  r.of_policy = flags & is_of_policy;
   r.id = in.text();
   const auto assignment = in.varint();
   if (assignment > UINT32_MAX) return bad("assignment out of range");

@@ -35,6 +35,7 @@ struct id_record {
   std::string idempotency_ref;         ///< 16 bytes, or empty: the idempotency record that answers with it
   std::uint64_t history_dropped = 0;   ///< events no longer kept
   std::vector<history_event> history;
+  bool of_policy = false; ///< vid: made by a policy for its holder, whose row lists it (holder.hpp)
 
   /// Moves to `to`, noting it in the history.
   void advance(timestamp at, id_state to, std::string_view by);

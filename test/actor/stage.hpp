@@ -39,6 +39,7 @@ struct stage_options {
   std::size_t length = 10;
   identifiers::pool_limits limits{20, 60};
   actors::id_cast_options cast;
+  std::vector<identifiers::vid_policy> policies;
   std::string expirer_schedule;             ///< a cron expression; without one nobody runs the expirer
   std::vector<runtime::child_spec> helpers; ///< further children of "domain"
 };
@@ -103,6 +104,10 @@ public:
   [[nodiscard]] change_cell send_change(const std::string& id, identifiers::id_event event, std::uint32_t assignment,
                                         std::chrono::nanoseconds deadline = {});
   [[nodiscard]] expiry_cell send_expire();
+  using vid_cell = std::shared_ptr<runtime::reply_cell<actors::vid_answer>>;
+  /// For "the holder", or of the VID `id` when it is not empty.
+  [[nodiscard]] vid_cell send_vids(actors::vid_action action, const std::string& policy, const std::string& id = {},
+                                   const std::string& key = {});
   /// The same, with all that they bring about.
   [[nodiscard]] result<actors::issue_answer> issue(const asked& what);
   /// The identifier of an issue that succeeds.
@@ -110,6 +115,8 @@ public:
   [[nodiscard]] result<identifiers::id_record> change(const std::string& id, identifiers::id_event event,
                                                       std::uint32_t assignment = 0);
   [[nodiscard]] result<actors::expiry_answer> expire();
+  [[nodiscard]] result<actors::vid_answer> vids(actors::vid_action action, const std::string& policy,
+                                                const std::string& id = {}, const std::string& key = {});
   [[nodiscard]] result<void> replay(const std::string& letter);
 
   // -- looking --------------------------------------------------------------------------------------------------------
@@ -129,6 +136,9 @@ public:
   /// Durable rows.
   [[nodiscard]] identifiers::pool_counters counters() const;
   [[nodiscard]] std::optional<identifiers::id_record> record(const std::string& id) const;
+  [[nodiscard]] identifiers::holder the_holder() const;
+  /// What `matricula verify` says of the durable rows.
+  [[nodiscard]] std::vector<std::string> verified() const;
   [[nodiscard]] std::string record_key(const std::string& id) const;
   [[nodiscard]] std::optional<std::string> row(storage::column where, const std::string& key) const;
   [[nodiscard]] std::vector<identifiers::due_row> due_rows() const;
