@@ -128,15 +128,20 @@ void check_type(const loaded& now, problem_list& problems, const std::string& na
                              type.length, letters_length_max));
 }
 
-/// Whose policies would hold would otherwise depend on what a reader looks at first.
+/// Whose policies would hold would otherwise depend on what a reader looks at first. What only repeats the shipped
+/// ones, as `config show` does, is no contradiction.
 void check_policy_file(const loaded& now, problem_list& problems) {
   if (now.values.vid_policies.file.empty()) return;
-  for (const auto& [key, at] : now.origins)
-    if (const auto [of, name] = member_in(key);
-        of != nullptr && of->table == "vid_policies" && of->has(now.values, name))
-      problems.add(at, key,
-                   fmt::format("found besides vid_policies.file ({}); allowed: policies in one of the two",
-                               to_string(now.origin_of("vid_policies.file"))));
+  const auto shipped = defaults();
+  for (const auto& [key, at] : now.origins) {
+    const auto [of, name] = member_in(key);
+    const auto known = find_setting(key);
+    if (of == nullptr || of->table != "vid_policies" || !known || known->type.empty()) continue;
+    if (of->has(shipped, name) && known->row->read(shipped, name) == known->row->read(now.values, name)) continue;
+    problems.add(at, key,
+                 fmt::format("found besides vid_policies.file ({}); allowed: policies in one of the two",
+                             to_string(now.origin_of("vid_policies.file"))));
+  }
 }
 
 } // namespace

@@ -36,10 +36,12 @@ void append(pool_changes& to, pool_changes&& more) {
 }
 
 /// An upper bound for the batch that carries a plan out, the answer kept for its key included.
-std::size_t bytes_of(const vid_plan& plan) {
+std::size_t bytes_of(const vid_plan& plan, const holder& of) {
   constexpr std::size_t beside = 8 * 1024;
   constexpr std::size_t of_a_record = id_record::bytes_max + 256;
-  return std::min(storage::batch::bytes_max, beside + 2 * holder::bytes_max + (plan.ends.size() + 2) * of_a_record);
+  const auto vids = of.vids.size() + plan.ends.size() + 3; // of the row and of the answer
+  return std::min(storage::batch::bytes_max,
+                  beside + vids * holder::vid_bytes_max + (plan.ends.size() + 2) * of_a_record);
 }
 
 error gone() {
@@ -209,7 +211,7 @@ result<void> pool_actor::change_held(const change_vids& request, timestamp now) 
 
 result<pool_actor::carried> pool_actor::carry(holder of, const vid_plan& plan, const std::string& by,
                                               const std::string& ref, timestamp now) {
-  auto room = part_->reserve(bytes_of(plan));
+  auto room = part_->reserve(bytes_of(plan, of));
   if (!room) return std::unexpected(room.error());
   if (plan.needs_fresh && plan.fresh->valid_for_minutes && cx_->time->suspect())
     return fail(

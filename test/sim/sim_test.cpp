@@ -145,6 +145,9 @@ TEST(sim, finds_a_planted_bug_replay_that_is_not_written_down_as_a_message_sent_
 TEST(sim, finds_a_planted_bug_schedule_that_forgets_as_a_run_made_twice) {
   expect_found(planted_bug::forgotten_run, symptom::run_repeated);
 }
+TEST(sim, finds_a_planted_bug_policy_count_that_is_not_atomic_as_more_than_the_policy_allows) {
+  expect_found(planted_bug::count_apart, symptom::policy_exceeded);
+}
 
 } // namespace
 } // namespace matricula::sim

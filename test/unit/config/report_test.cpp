@@ -47,6 +47,7 @@ TEST(show_report, loads_again_to_the_same_settings) {
   const auto now = accepted(load_text("[storage]\ndata_dir = 'a \"quoted\" \\ folder \xc3\xa9'\n[auth]\n"
                                       "open_routes = ['GET /v1/ids/{type}', 'POST /\"']\n"
                                       "[identifiers.types.uin.rules]\nnot_start_with = []\nsequence_limit = 0\n"
+                                      "[vid_policies]\nfile = '/p.json'\n"
                                       "[identifiers.types.new_one]\nlength = 6\nlifecycle = 'vid'\nreuse = 'never'\n"));
   EXPECT_EQ(accepted(load_text(show_report(now))).values, now.values);
 }
