@@ -348,8 +348,9 @@ void pool::end_assignment(std::uint64_t counter, id_record& record, id_state to,
   counters_.count(to, 1);
   record.ended_at = ended_at;
   record.advance(now, to, by);
-  // Due rows never lie before the floor that the expirer has passed.
-  const auto due_at = std::max(ended_at + rules_.cool_off, counters_.due_floor);
+  // Due rows never lie before the floor that the expirer has passed, nor before the time of their decision: a run that
+  // began earlier would release the identifier at a time before its end was noted.
+  const auto due_at = std::max({ended_at + rules_.cool_off, counters_.due_floor, now});
   add_due(changes.due_added, due_at, due_kind::release, {counter, record.assignment});
   purge_later(record, now, purge_after, changes);
 }

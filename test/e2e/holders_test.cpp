@@ -40,7 +40,8 @@ protected:
   }
   std::vector<std::string> states(const std::string& holder) {
     std::vector<std::string> out;
-    for (const auto& v : client_.get(vids_of(holder))().at("items")) out.push_back(v.at("state"));
+    const auto list = client_.get(vids_of(holder));
+    for (const auto& v : list().at("items")) out.push_back(v.at("state"));
     return out;
   }
   std::ptrdiff_t active(const std::string& holder) { return std::ranges::count(states(holder), "ACTIVE"); }

@@ -36,7 +36,7 @@ public:
       if (!w.cell->ready()) return false;
       const auto& answer = w.cell->value();
       note(answer ? answer->of.vids.size() : 100 + static_cast<std::uint64_t>(answer.error().code));
-      answered(w.call, answer, now, now_ns, storage_failed);
+      answered(w.what, answer, now, now_ns, storage_failed);
       return true;
     });
   }
