@@ -1,6 +1,8 @@
 /// Every message that the cast exchanges, in one block of type ids. A comment says who sends it to whom.
 /// Times are milliseconds since 1970; an absent time is 0. Texts of requests never appear in logs.
 #pragma once
+#include "actors/identifiers/vid_action.hpp"
+#include "domain/identifiers/holder.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "foundation/trace.hpp"
 #include "runtime/reply.hpp"
@@ -95,6 +97,27 @@ struct import_ids {
   request_context context;
   std::vector<identifiers::import_row> rows; ///< at most identifiers::import_rows_max
   runtime::reply_to<import_answer> reply;
+};
+
+struct vid_answer {
+  /// create: the new VID, then those that made room; use, revoke: the VID, then the fresh one that came for it;
+  /// regenerate: the new one, then the old one; deactivate, reactivate: all of the holder.
+  identifiers::holder of;
+  bool replayed = false;
+};
+
+/// api -> pool: one of the actions. The reply leaves when its effect is durable.
+struct change_vids {
+  trace_context trace;
+  request_context context;
+  std::uint8_t action = 0;      ///< vid_action
+  std::string holder;           ///< create, deactivate, reactivate
+  std::string policy;           ///< create
+  std::uint64_t counter = 0;    ///< use, revoke, regenerate
+  std::uint32_t assignment = 0; ///< of the counter; 0 = whichever is the present one
+  std::string idempotency_ref;  ///< 16 bytes, or empty; create, use, regenerate
+  std::string fingerprint;
+  runtime::reply_to<vid_answer> reply;
 };
 
 /// pool -> checker: the level may have changed. At most one is on its way.
@@ -248,6 +271,7 @@ struct tenure_granted {
 };
 
 inline std::size_t approximate_size(const issue_ids& m) { return sizeof(m) + m.holder.size(); }
+inline std::size_t approximate_size(const change_vids& m) { return sizeof(m) + m.holder.size() + m.policy.size(); }
 inline std::size_t approximate_size(const walked& m) {
   return sizeof(m) + m.found.size() * sizeof(identifiers::candidate);
 }
@@ -280,6 +304,11 @@ typename I::result_type inspect(I& f, change_id& x) {
 template <class I>
 typename I::result_type inspect(I& f, import_ids& x) {
   return f(caf::meta::type_name("import_ids"), x.trace, x.context, x.rows, x.reply);
+}
+template <class I>
+typename I::result_type inspect(I& f, change_vids& x) {
+  return f(caf::meta::type_name("change_vids"), x.trace, x.context, x.action, x.holder, x.policy, x.counter,
+           x.assignment, x.idempotency_ref, x.fingerprint, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, level_changed&) {
@@ -389,4 +418,5 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::import_ids))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::borrow_ids))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::grant_ids))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::grant_taken))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::change_vids))
 CAF_END_TYPE_ID_BLOCK(matricula)

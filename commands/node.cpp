@@ -3,6 +3,7 @@
 #include "actors/cast.hpp"
 #include "actors/dead_letter_office.hpp"
 #include "actors/identifiers/door.hpp"
+#include "actors/identifiers/vid_door.hpp"
 #include "actors/journal_keeper.hpp"
 #include "actors/messages.hpp"
 #include "actors/schedule_book.hpp"
@@ -16,6 +17,7 @@
 #include "api/resources/configuration.hpp"
 #include "api/resources/constant.hpp"
 #include "api/resources/dead_letters.hpp"
+#include "api/resources/holders.hpp"
 #include "api/resources/id_trail.hpp"
 #include "api/resources/identifiers.hpp"
 #include "api/resources/import.hpp"
@@ -27,6 +29,7 @@
 #include "commands/limits_from_server.hpp"
 #include "commands/master_key.hpp"
 #include "commands/settings_json.hpp"
+#include "commands/vid_policies.hpp"
 #include "config/reload.hpp"
 #include "foundation/log.hpp"
 #include "runtime/registry.hpp"
@@ -113,6 +116,7 @@ struct node::parts {
   std::unique_ptr<runtime::watchdog_thread> watchdog;
   std::unique_ptr<runtime::telemetry> telemetry;
   std::unique_ptr<actors::id_door> door;
+  std::unique_ptr<actors::vid_door> vid_door; ///< unless the type that policies draw from is disabled
 
   server_limits from_server{running, time};
   std::unique_ptr<api::quotas> quotas;
@@ -244,6 +248,8 @@ result<void> node::parts::start_actors() {
   secure_random random;
   auto types = make_types(s.identifiers, keys->front(), random);
   if (!types) return std::unexpected(types.error());
+  const auto policies = make_policies(running);
+  if (!policies) return std::unexpected(policies.error());
   const auto stored = storage::find_types(*store->latest());
   if (!stored) return std::unexpected(stored.error());
   if (auto given = storage::settle_keys(*stored, *types, *keys); !given) return given;
@@ -301,7 +307,11 @@ result<void> node::parts::start_actors() {
     cx.make_random = [] { return std::make_unique<secure_random>(); };
     cx.options.purge_after = std::chrono::days(s.idempotency.retention_days);
     cx.unconfirmed_lease = std::chrono::hours(s.identifiers.types.at(cx.type.name).unconfirmed_lease_hours);
-    for (auto& issuer : actors::make_issuers(cx, *system, cast.slots)) contexts.push_back(std::move(issuer));
+    const bool draws_policies = cx.type.name == s.vid_policies.type;
+    if (draws_policies) cx.policies = *policies;
+    auto issuers = actors::make_issuers(cx, *system, cast.slots);
+    if (draws_policies) vid_door = std::make_unique<actors::vid_door>(issuers, gate);
+    std::ranges::move(issuers, std::back_inserter(contexts));
   }
   runtime::supervisor_options at_root = cast.supervision;
   at_root.how = runtime::strategy::one_for_all;
@@ -456,7 +466,8 @@ result<void> node::parts::start_server() {
 
   for (auto& routes :
        {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
-         api::import_routes({door.get(), decisions.get(), audit}), api::actor_routes(*actor_desk, audit, time),
+         api::import_routes({door.get(), decisions.get(), audit}),
+         api::holder_routes({vid_door.get(), decisions.get()}), api::actor_routes(*actor_desk, audit, time),
          api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
          api::audit_routes(*audit_log), api::id_trail_routes(*door, *audit_log),
          api::unconfirmed_routes({door.get(), decisions.get()}), api::clock_routes({decisions.get(), audit}),
@@ -582,6 +593,7 @@ void node::stop() {
   // The actor system must go before what its actors point at; contexts hold addresses and so go before the system.
   parts_->app.reset();
   parts_->door.reset();
+  parts_->vid_door.reset();
   parts_->contexts.clear();
   parts_->services.reset();
   parts_->telemetry.reset();

@@ -1,5 +1,6 @@
 #include "commands/commands.hpp"
 #include "commands/id_types.hpp"
+#include "commands/vid_policies.hpp"
 #include "config/report.hpp"
 #include "runtime/cron.hpp"
 
@@ -26,7 +27,7 @@ config::load_result settings_options::load() const {
                              {.cron = bad_cron, .time_zone = bad_time_zone});
   if (!loaded) return loaded;
   // What only the identifier domain knows: rules that contradict each other, lengths at which nothing is valid.
-  std::vector<config::problem> problems;
+  auto problems = policy_problems(*loaded);
   for (const auto& [name, type] : loaded->values.identifiers.types)
     if (const auto options = type_options_of(name, type); !options)
       problems.push_back({loaded->origin_of("identifiers.types." + name + ".profile"), "identifiers.types." + name,

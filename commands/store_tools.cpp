@@ -5,6 +5,7 @@
 #include "config/report.hpp"
 #include "foundation/random.hpp"
 #include "storage/backup.hpp"
+#include "storage/holders.hpp"
 #include "storage/id_trail_verifier.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/identifiers_verifier.hpp"
@@ -45,6 +46,7 @@ int refuse(const error& why) {
 storage::row_decoders all_decoders() {
   storage::row_decoders decoders;
   storage::add_identifier_decoders(decoders);
+  storage::add_holder_decoder(decoders);
   return decoders;
 }
 
@@ -405,7 +407,8 @@ int verify(const settings_options& settings, bool as_json) {
   open.directory = loaded->values.storage.data_dir;
   const storage::identifiers_verifier ids(std::move(types), std::move(keys));
   const storage::id_trail_verifier journals;
-  const storage::verifier* const verifiers[] = {&ids, &journals};
+  const storage::holders_verifier holders;
+  const storage::verifier* const verifiers[] = {&ids, &journals, &holders};
   const auto report = storage::verify(std::move(open), all_decoders(), verifiers);
   if (as_json) {
     api::json::writer key_check;

@@ -96,4 +96,15 @@ constexpr binding bound_in_rules() {
           }};
 }
 
+/// `Field` is a member of policy_settings.
+template <auto Field>
+constexpr binding bound_in_policy() {
+  return {[](const settings& s, std::string_view policy) {
+            return to_value(s.vid_policies.policies.find(policy)->second.*Field);
+          },
+          [](settings& s, std::string_view policy, const value& v) {
+            assign(s.vid_policies.policies.find(policy)->second.*Field, v);
+          }};
+}
+
 } // namespace matricula::config

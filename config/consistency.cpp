@@ -1,5 +1,6 @@
 #include "config/consistency.hpp"
 
+#include "config/family.hpp"
 #include "config/url.hpp"
 
 #include <fmt/format.h>
@@ -168,6 +169,22 @@ void check_type(const loaded& now, problem_list& problems, const std::string& na
                              type.length, letters_length_max));
 }
 
+/// Whose policies would hold would otherwise depend on what a reader looks at first. What only repeats the shipped
+/// ones, as `config show` does, is no contradiction.
+void check_policy_file(const loaded& now, problem_list& problems) {
+  if (now.values.vid_policies.file.empty()) return;
+  const auto shipped = defaults();
+  for (const auto& [key, at] : now.origins) {
+    const auto [of, name] = member_in(key);
+    const auto known = find_setting(key);
+    if (of == nullptr || of->table != "vid_policies" || !known || known->type.empty()) continue;
+    if (of->has(shipped, name) && known->row->read(shipped, name) == known->row->read(now.values, name)) continue;
+    problems.add(at, key,
+                 fmt::format("found besides vid_policies.file ({}); allowed: policies in one of the two",
+                             to_string(now.origin_of("vid_policies.file"))));
+  }
+}
+
 } // namespace
 
 void check_consistency(const loaded& now, problem_list& problems) {
@@ -177,6 +194,7 @@ void check_consistency(const loaded& now, problem_list& problems) {
   check_key(now, problems);
   check_previous_keys(now, problems);
   check_config_server(now, problems);
+  check_policy_file(now, problems);
   check_not_below(now, problems, "runtime.backoff_max_ms", s.runtime.backoff_max_ms, "runtime.backoff_min_ms",
                   s.runtime.backoff_min_ms);
   for (const auto& [name, type] : s.identifiers.types) check_type(now, problems, name, type);

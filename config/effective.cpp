@@ -1,5 +1,7 @@
 #include "config/effective.hpp"
 
+#include "config/family.hpp"
+
 #include <fmt/format.h>
 
 namespace matricula::config {
@@ -30,10 +32,11 @@ std::string in_comment(std::string_view text) {
 std::vector<effective_setting> effective(const loaded& now) {
   std::vector<effective_setting> all;
   for (const auto& row : schema())
-    if (!row.of_type()) all.push_back(entry_of(row, now, {}));
-  for (const auto& [name, type] : now.values.identifiers.types)
-    for (const auto& row : schema())
-      if (row.of_type()) all.push_back(entry_of(row, now, name));
+    if (!row.named()) all.push_back(entry_of(row, now, {}));
+  for (const auto& of : families())
+    for (const auto& name : of.names(now.values))
+      for (const auto& row : schema())
+        if (family_of_row(row.key) == &of) all.push_back(entry_of(row, now, name));
   return all;
 }
 

@@ -1,6 +1,7 @@
 #include "config/load.hpp"
 
 #include "config/consistency.hpp"
+#include "config/family.hpp"
 #include "config/nearest.hpp"
 #include "config/toml_document.hpp"
 
@@ -15,27 +16,15 @@
 namespace matricula::config {
 namespace {
 
-constexpr std::string_view types_table = "identifiers.types";
 constexpr std::string_view variable_prefix = "MATRICULA_";
 
-/// Whether some key lies in the table `path`; a type's name stands for "<type>".
+/// Whether some key lies in the table `path`; a name stands for its family's placeholder.
 bool is_section(std::string_view path) {
-  if (path == types_table) return true;
+  if (std::ranges::any_of(families(), [&](const family& f) { return f.table == path; })) return true;
   std::string pattern(path);
-  const auto prefix = std::string(types_table) + ".";
-  if (path.starts_with(prefix)) {
-    const auto rest = path.substr(prefix.size());
-    pattern = prefix + "<type>" + std::string(rest.substr(std::min(rest.find('.'), rest.size())));
-  }
+  if (const auto [of, name] = member_in(path); of != nullptr)
+    pattern.replace(of->table.size() + 1, name.size(), of->placeholder);
   return std::ranges::any_of(sections(), [&](const section& s) { return s.name == pattern; });
-}
-
-/// The type's name in a key or table of a type; empty for others.
-std::string_view type_in(std::string_view path) {
-  const auto prefix = types_table.size() + 1;
-  if (!path.starts_with(types_table) || path.size() <= prefix || path[types_table.size()] != '.') return {};
-  const auto rest = path.substr(prefix);
-  return rest.substr(0, rest.find('.'));
 }
 
 class loader {
@@ -80,7 +69,7 @@ public:
   }
 
   load_result finish() && {
-    check_types();
+    check_new_members();
     // Rules between settings would repeat what is already wrong with one of them.
     if (problems_.empty()) check_consistency(now_, problems_);
     if (!problems_.empty()) return std::unexpected(std::move(problems_).take());
@@ -92,7 +81,7 @@ private:
   bool read_entry(const origin& at, const toml_entry& entry) {
     if (const auto known = find_setting(entry.key)) {
       said_.insert(entry.key);
-      if (!accept_type(at, known->type)) return false;
+      if (!accept_member(at, *known, entry.key)) return false;
       if (entry.table) return refuse(at, entry.key, "a table", allowed(*known->row));
       if (known->row->secret)
         return refuse(at, entry.key, "a value in a file",
@@ -103,7 +92,7 @@ private:
     }
     if (is_section(entry.key)) {
       if (!entry.table) return refuse(at, entry.key, entry.description, fmt::format("a table [{}]", entry.key));
-      return accept_type(at, type_in(entry.key));
+      return accept_member(at, member_in(entry.key));
     }
     return refuse_unknown(at, entry.key, false);
   }
@@ -114,7 +103,7 @@ private:
     if (rest.find("__") == std::string_view::npos) {
       // Service managers set variables such as MATRICULA_PORT of their own; only a mistyped setting is a mistake.
       for (const auto& row : schema())
-        if (!row.of_type() && single_underscores(environment_name(row.key)) == name)
+        if (!row.named() && single_underscores(environment_name(row.key)) == name)
           problems_.add(at, std::string(row.key),
                         fmt::format("found one underscore after the section; allowed: {}", environment_name(row.key)));
       return;
@@ -137,7 +126,7 @@ private:
       const setting* best = nullptr;
       std::string best_end;
       for (const auto& row : schema()) {
-        if (!row.of_type()) continue;
+        if (!row.key.starts_with("identifiers.types.<")) continue;
         auto end = environment_name(row.key.substr(row.key.find('>') + 1)).substr(variable_prefix.size());
         if (rest.ends_with(end) && rest.size() > types.size() + end.size() && end.size() > best_end.size()) {
           best = &row;
@@ -186,7 +175,7 @@ private:
       return;
     }
     said_.insert(key);
-    if (!accept_type(at, known->type)) return;
+    if (!accept_member(at, *known, key)) return;
     const auto& row = *known->row;
     if (row.secret && !environment) {
       refuse(at, key, "a value on the command line, where others can read it",
@@ -260,34 +249,37 @@ private:
     return true;
   }
 
-  /// Makes room for a type that is named for the first time. True for keys of no type.
-  bool accept_type(const origin& at, std::string_view type) {
-    if (type.empty()) return true;
-    if (now_.values.identifiers.types.contains(type)) return true;
-    if (!is_type_name(type))
-      return refuse(at, fmt::format("{}.{}", types_table, type), "the name " + shown(type),
-                    "a small letter, then 1 to 63 small letters, digits or underscores");
-    if (now_.values.identifiers.types.size() >= types_max)
-      return refuse(at, fmt::format("{}.{}", types_table, type), fmt::format("more than {} types", types_max),
-                    fmt::format("at most {}, the shipped ones included", types_max));
-    add_type(now_.values, type);
-    new_types_.emplace(std::string(type), at);
+  bool accept_member(const origin& at, const known_key& known, std::string_view key) {
+    return known.type.empty() || accept_member(at, member_in(key));
+  }
+
+  /// Makes room for a type or policy that is named for the first time. True for keys of none.
+  bool accept_member(const origin& at, const family_member& member) {
+    const auto [of, name] = member;
+    if (of == nullptr || of->has(now_.values, name)) return true;
+    const auto key = fmt::format("{}.{}", of->table, name);
+    if (!of->may_be_named(name)) return refuse(at, key, "the name " + shown(name), of->names_are);
+    if (of->names(now_.values).size() >= of->members_max)
+      return refuse(at, key, fmt::format("more than {} {}", of->members_max, of->members),
+                    fmt::format("at most {}, the shipped ones included", of->members_max));
+    of->add(now_.values, name);
+    new_members_[of].emplace(std::string(name), at);
     return true;
   }
 
-  void check_types() {
-    for (const auto& [type, at] : new_types_)
-      for (const auto& row : schema()) {
-        const auto key = with_type(row.key, type);
-        if (!row.required || !row.of_type() || said_.contains(key)) continue;
-        std::vector<std::string> names;
-        for (const auto& [name, unused] : now_.values.identifiers.types)
-          if (!new_types_.contains(name)) names.push_back(name);
-        const auto meant = nearest_key(type, names);
-        problems_.add(at, key,
-                      fmt::format("missing; allowed: {}, which a new type must say{}", allowed(row),
-                                  meant ? fmt::format(" (did you mean the type {}?)", *meant) : ""));
-      }
+  void check_new_members() {
+    for (const auto& [of, members] : new_members_)
+      for (const auto& [name, at] : members)
+        for (const auto& row : schema()) {
+          const auto key = with_type(row.key, name);
+          if (!row.required || family_of_row(row.key) != of || said_.contains(key)) continue;
+          auto others = of->names(now_.values);
+          std::erase_if(others, [&](const std::string& other) { return members.contains(other); });
+          const auto meant = nearest_key(name, others);
+          problems_.add(at, key,
+                        fmt::format("missing; allowed: {}, which a new {} must say{}", allowed(row), of->member,
+                                    meant ? fmt::format(" (did you mean the {} {}?)", of->member, *meant) : ""));
+        }
   }
 
   bool refuse(const origin& at, const std::string& key, std::string_view found, std::string_view what_is_allowed) {
@@ -301,10 +293,14 @@ private:
       return false;
     }
     std::vector<std::string> known;
-    std::string type(type_in(key));
-    if (!is_type_name(type)) type = "uin";
-    for (const auto& row : schema()) known.push_back(with_type(row.key, type));
-    for (const auto& s : sections()) known.push_back(with_type(s.name, type));
+    const auto written = member_in(key);
+    const auto with_name = [&](std::string_view pattern) {
+      const auto* of = family_of_row(pattern);
+      if (of == nullptr) return std::string(pattern);
+      return with_type(pattern, of == written.of && of->may_be_named(written.name) ? written.name : of->example);
+    };
+    for (const auto& row : schema()) known.push_back(with_name(row.key));
+    for (const auto& s : sections()) known.push_back(with_name(s.name));
     const auto meant = nearest_key(key, known);
     problems_.add(at, key,
                   fmt::format("unknown key{}",
@@ -319,7 +315,7 @@ private:
   loaded now_;
   problem_list problems_;
   std::set<std::string> said_; ///< keys that some source names, well or badly
-  std::map<std::string, origin, std::less<>> new_types_;
+  std::map<const family*, std::map<std::string, origin, std::less<>>> new_members_;
 };
 
 } // namespace

@@ -18,6 +18,8 @@ namespace matricula::config {
 inline constexpr std::size_t override_bytes_max = 65'536;
 /// Identifier types, shipped ones included.
 inline constexpr std::size_t types_max = 64;
+/// VID policies, shipped ones included.
+inline constexpr std::size_t policies_max = 32;
 
 /// A settings file, read.
 struct file_text {

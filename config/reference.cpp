@@ -1,5 +1,6 @@
 #include "config/reference.hpp"
 
+#include "config/family.hpp"
 #include "config/schema.hpp"
 
 #include <fmt/format.h>
@@ -9,7 +10,7 @@ namespace {
 
 constexpr std::size_t line_width = 110;
 constexpr std::string_view type_section = "identifiers.types.<type>";
-constexpr std::string_view rules_section = "identifiers.types.<type>.rules";
+constexpr std::string_view policy_section = "vid_policies.<policy>";
 constexpr std::string_view example_type = "example";
 
 /// `text` as comment lines.
@@ -28,7 +29,7 @@ std::string comment(std::string_view text) {
 }
 
 std::string default_of(const setting& row) {
-  if (row.required) return "none: a new type must say it";
+  if (row.required) return fmt::format("none: a new {} must say it", family_of_row(row.key)->member);
   if (row.secret) return "not set";
   if (std::holds_alternative<std::monostate>(row.initial)) return "as the profile has it";
   return to_toml(row.initial);
@@ -61,8 +62,8 @@ std::string setting_lines(const setting& row, bool example) {
                            unset ? example_of(row) : to_toml(row.initial));
 }
 
-std::string shipped_lines(const shipped_type& type) {
-  auto out = fmt::format("\n# {}\n[identifiers.types.{}]\n", type.help, type.name);
+std::string shipped_lines(std::string_view table, const shipped_type& type) {
+  auto out = fmt::format("\n# {}\n[{}.{}]\n", type.help, table, type.name);
   for (const auto& [name, v] : type.says) out += fmt::format("{} = {}\n", name, to_toml(v));
   return out;
 }
@@ -89,15 +90,18 @@ std::string reference_toml() {
               "both. Check with `matricula config check`, see what holds with `matricula config show`. Settings that "
               "take effect on reload do so on SIGHUP or POST /v1/config/reload.");
   for (const auto& s : sections()) {
-    const bool example = s.name == type_section || s.name == rules_section;
+    const bool example = family_of_row(s.name) != nullptr;
     out += "\n" + comment(s.help);
     if (s.name == type_section) out += comment("As an example, a type of your own with every key:");
+    if (s.name == policy_section) out += comment("As an example, a policy of your own with every key:");
     out += fmt::format("{}[{}]\n", example ? "#" : "", with_type(s.name, example_type));
     for (const auto& row : schema())
       if (section_of(row.key) == s.name) out += "\n" + setting_lines(row, example);
   }
   out += "\n" + comment("The shipped types. What is not said here is as in the example above.");
-  for (const auto& type : shipped_types()) out += shipped_lines(type);
+  for (const auto& type : shipped_types()) out += shipped_lines("identifiers.types", type);
+  out += "\n" + comment("The shipped VID policies.");
+  for (const auto& policy : shipped_policies()) out += shipped_lines("vid_policies", policy);
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "config/reload.hpp"
 
+#include "config/family.hpp"
 #include "config/schema.hpp"
 
 #include <fmt/format.h>
@@ -24,18 +25,19 @@ void compare(const setting& row, const settings& before, const settings& after, 
 reload_plan diff_reload(const settings& before, const settings& after) {
   reload_plan plan;
   for (const auto& row : schema())
-    if (!row.of_type()) compare(row, before, after, {}, plan);
-  for (const auto& [name, type] : before.identifiers.types) {
-    if (!after.identifiers.types.contains(name)) {
-      plan.restart.push_back({fmt::format("identifiers.types.{}", name), "there", ""});
-      continue;
+    if (!row.named()) compare(row, before, after, {}, plan);
+  for (const auto& of : families()) {
+    for (const auto& name : of.names(before)) {
+      if (!of.has(after, name)) {
+        plan.restart.push_back({fmt::format("{}.{}", of.table, name), "there", ""});
+        continue;
+      }
+      for (const auto& row : schema())
+        if (family_of_row(row.key) == &of) compare(row, before, after, name, plan);
     }
-    for (const auto& row : schema())
-      if (row.of_type()) compare(row, before, after, name, plan);
+    for (const auto& name : of.names(after))
+      if (!of.has(before, name)) plan.restart.push_back({fmt::format("{}.{}", of.table, name), "", "there"});
   }
-  for (const auto& [name, type] : after.identifiers.types)
-    if (!before.identifiers.types.contains(name))
-      plan.restart.push_back({fmt::format("identifiers.types.{}", name), "", "there"});
   return plan;
 }
 
@@ -51,12 +53,13 @@ loaded after_reload(const loaded& running, const loaded& fresh) {
   };
   for (const auto& row : schema()) {
     if (!row.reloadable) continue;
-    if (!row.of_type()) {
+    const auto* of = family_of_row(row.key);
+    if (!of) {
       take_over(row, {});
       continue;
     }
-    for (const auto& [name, type] : running.values.identifiers.types)
-      if (fresh.values.identifiers.types.contains(name)) take_over(row, name);
+    for (const auto& name : of->names(running.values))
+      if (of->has(fresh.values, name)) take_over(row, name);
   }
   return result;
 }

@@ -1,5 +1,7 @@
 #include "config/schema.hpp"
 
+#include "config/family.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,8 +11,6 @@
 namespace matricula::config {
 namespace {
 
-constexpr std::string_view types_prefix = "identifiers.types.";
-constexpr std::string_view placeholder = "<type>";
 constexpr std::string_view environment_prefix = "MATRICULA_";
 constexpr std::size_t symbol_bytes_max = 32;
 constexpr std::size_t key_hex_digits = 64;
@@ -141,17 +141,16 @@ std::string_view name_of(std::string_view key) noexcept { return key.substr(key.
 
 std::string with_type(std::string_view key, std::string_view type) {
   std::string out(key);
-  if (const auto at = out.find(placeholder); at != std::string::npos) out.replace(at, placeholder.size(), type);
+  if (const auto* f = family_of_row(key)) out.replace(out.find(f->placeholder), f->placeholder.size(), type);
   return out;
 }
 
 std::optional<known_key> find_setting(std::string_view key) {
   std::string pattern(key), type;
-  if (key.starts_with(types_prefix)) {
-    const auto end = key.find('.', types_prefix.size());
-    if (end == std::string_view::npos) return std::nullopt;
-    type = key.substr(types_prefix.size(), end - types_prefix.size());
-    pattern = std::string(types_prefix) + std::string(placeholder) + std::string(key.substr(end));
+  if (const auto [of, name] = member_in(key); of != nullptr && of->table.size() + 1 + name.size() < key.size()) {
+    if (name.empty()) return std::nullopt;
+    type = name;
+    pattern.replace(of->table.size() + 1, name.size(), of->placeholder);
   }
   const auto rows = schema();
   const auto row = std::ranges::find(rows, std::string_view(pattern), &setting::key);
@@ -219,17 +218,23 @@ std::optional<std::string> refusal(const setting& row, const value& v, const out
 void add_type(settings& s, std::string_view name) {
   if (!s.identifiers.types.try_emplace(std::string(name)).second) return;
   for (const auto& row : schema())
-    if (row.of_type() && !std::holds_alternative<std::monostate>(row.initial)) row.write(s, name, row.initial);
+    if (row.key.starts_with("identifiers.types.") && !std::holds_alternative<std::monostate>(row.initial))
+      row.write(s, name, row.initial);
 }
 
 settings defaults() {
   settings s;
   for (const auto& row : schema())
-    if (!row.of_type()) row.write(s, {}, row.initial);
+    if (!row.named()) row.write(s, {}, row.initial);
   for (const auto& type : shipped_types()) {
     add_type(s, type.name);
     for (const auto& [name, v] : type.says)
-      find_setting(fmt::format("{}{}.{}", types_prefix, type.name, name))->row->write(s, type.name, v);
+      find_setting(fmt::format("identifiers.types.{}.{}", type.name, name))->row->write(s, type.name, v);
+  }
+  for (const auto& policy : shipped_policies()) {
+    s.vid_policies.policies.try_emplace(std::string(policy.name));
+    for (const auto& [name, v] : policy.says)
+      find_setting(fmt::format("vid_policies.{}.{}", policy.name, name))->row->write(s, policy.name, v);
   }
   return s;
 }

@@ -29,7 +29,7 @@ enum class kind : std::uint8_t {
   symbol_list, ///< up to max items of 1 to 32 digits and capital letters
 };
 
-/// One row. In `key`, "<type>" stands for the name of an identifier type.
+/// One row. In `key`, "<type>" stands for the name of an identifier type and "<policy>" for that of a VID policy.
 struct setting {
   std::string_view key;
   kind what;
@@ -43,12 +43,14 @@ struct setting {
   bool secret = false;     ///< environment only, never shown
   std::string_view help;   ///< one or two sentences
 
-  /// `type` is the identifier type for keys with "<type>" (it must exist) and ignored otherwise.
+  /// `type` is the name for keys with "<type>" or "<policy>" (there must be such a type or policy) and ignored
+  /// otherwise.
   value (*read)(const settings& s, std::string_view type) = nullptr;
   /// @pre `v` has the alternative and the range of this row
   void (*write)(settings& s, std::string_view type, const value& v) = nullptr;
 
-  [[nodiscard]] bool of_type() const noexcept { return key.starts_with("identifiers.types.<type>."); }
+  /// Whether a name belongs to the key; see family.hpp.
+  [[nodiscard]] bool named() const noexcept { return key.find('<') != std::string_view::npos; }
 };
 
 /// The rows, in the order of matricula.toml.
@@ -66,13 +68,13 @@ struct section {
 /// The last part of a key.
 [[nodiscard]] std::string_view name_of(std::string_view key) noexcept;
 
-/// `key` with the type's name in place of "<type>".
+/// `key` with the name in place of "<type>" or "<policy>".
 [[nodiscard]] std::string with_type(std::string_view key, std::string_view type);
 
 /// A key that somebody wrote, recognised.
 struct known_key {
   const setting* row = nullptr;
-  std::string type; ///< of a per-type key
+  std::string type; ///< the name in a key of a type or policy
 };
 /// Nothing when no row has this key. A type's name is not judged here.
 [[nodiscard]] std::optional<known_key> find_setting(std::string_view key);
@@ -102,6 +104,9 @@ struct shipped_type {
   std::vector<std::pair<std::string_view, value>> says; ///< last part of the key, value
 };
 [[nodiscard]] std::span<const shipped_type> shipped_types();
+
+/// The shipped VID policies, each with all its keys.
+[[nodiscard]] std::span<const shipped_type> shipped_policies();
 
 /// Adds a type with every default to `s`, if it is not there.
 void add_type(settings& s, std::string_view name);

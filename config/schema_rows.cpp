@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 6> profiles{"strict",    "mosip-uin",  "m
                                                    "mosip-vid", "mosip-prid", "openg2p"};
 constexpr std::array<std::string_view, 3> lifecycles{"uin", "vid", "pool"};
 constexpr std::array<std::string_view, 2> reuses{"random", "never"};
+constexpr std::array<std::string_view, 3> restore_actions{"REVOKED", "USED", "REGENERATE"};
 
 enum class when : std::uint8_t { restart, reload };
 
@@ -84,7 +85,7 @@ setting optional(setting s) {
   return s;
 }
 
-/// Without a default: a new type must say it.
+/// Without a default: a new type or policy must say it.
 setting required(setting s) {
   s.initial = value{};
   s.required = true;
@@ -414,10 +415,41 @@ std::vector<setting> rule_rows() {
   };
 }
 
+std::vector<setting> vid_policy_rows() {
+  using S = vid_policy_settings;
+  using P = policy_settings;
+  constexpr auto in = &settings::vid_policies;
+  constexpr std::int64_t hundred_years_min = 52'596'000;
+  return {
+      text("vid_policies.type", bound<in, &S::type>(), "vid", 1, when::restart,
+           "The identifier type, of lifecycle vid, that policies draw from."),
+      text("vid_policies.file", bound<in, &S::file>(), "", 0, when::restart,
+           "MOSIP's policy file (mosip-vid-policy.json) to take the policies from, instead of the tables below. Its "
+           "OneTimeUse is then called one_time_use. Empty: none."),
+      flag("vid_policies.<policy>.enabled", bound_in_policy<&P::enabled>(), true, when::restart,
+           "Whether VIDs of the policy can be made. Those that were stay as they are."),
+      integer("vid_policies.<policy>.valid_for_minutes", bound_in_policy<&P::valid_for_minutes>(), 0, 0,
+              hundred_years_min, "minutes; 0 = perpetual", when::restart, "How long a VID is valid."),
+      integer("vid_policies.<policy>.transactions_allowed", bound_in_policy<&P::transactions_allowed>(), 0, 0,
+              1'000'000, "transactions; 0 = unlimited", when::restart,
+              "How often a VID can be used. The last time makes it USED."),
+      required(integer("vid_policies.<policy>.instances_allowed", bound_in_policy<&P::instances_allowed>(), 0, 1, 32,
+                       "VIDs", when::restart, "How many a holder may have active at once.")),
+      flag("vid_policies.<policy>.auto_restore_allowed", bound_in_policy<&P::auto_restore_allowed>(), false,
+           when::restart,
+           "Whether a fresh VID comes by itself for one that ended as restore_on_action says, and whether at the "
+           "limit the oldest one makes room. Such VIDs cannot be regenerated."),
+      word("vid_policies.<policy>.restore_on_action", bound_in_policy<&P::restore_on_action>(), "REGENERATE",
+           restore_actions, when::restart,
+           "With auto restore, the end for which a fresh VID comes, and what the oldest one becomes that makes room: "
+           "\"REVOKED\", or \"USED\" where transactions are limited. Without, \"REGENERATE\" or \"REVOKED\"."),
+  };
+}
+
 std::vector<setting> all_rows() {
   std::vector<setting> all;
   for (auto part : {server_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
-                    config_server_rows, identifier_rows, type_rows, rule_rows})
+                    config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -430,7 +462,7 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 14> all{{
+  static constexpr std::array<section, 16> all{{
       {"server", "The HTTP server and its limits."},
       {"auth", "Who may call."},
       {"auth.jwt", "JSON Web Tokens of an issuer, where auth.mode is \"jwt\" or \"tokens_and_jwt\"."},
@@ -449,6 +481,11 @@ std::span<const section> sections() {
        "or underscores."},
       {"identifiers.types.<type>.rules",
        "What the type does differently from its profile. A rule that is not named here is as the profile has it."},
+      {"vid_policies", "Kinds of VIDs that are made for holders: POST /v1/holders/{holder}/vids."},
+      {"vid_policies.<policy>",
+       "One VID policy. A file may change a shipped policy, disable it with `enabled = false`, or add policies: a new "
+       "one says at least its instances. Names are a small letter and then 1 to 31 small letters, digits or "
+       "underscores."},
   }};
   return all;
 }
@@ -480,6 +517,31 @@ std::span<const shipped_type> shipped_types() {
       if (t.name == "tracking_id") t.says.insert(t.says.begin() + 1, {"alphabet", std::string("letters_and_digits")});
     return list;
   }();
+  return all;
+}
+
+std::span<const shipped_type> shipped_policies() {
+  const auto policy = [](std::string_view name, std::string_view help, std::int64_t minutes, std::int64_t transactions,
+                         std::int64_t instances, bool restores, const char* on) {
+    return shipped_type{name,
+                        help,
+                        {{"enabled", true},
+                         {"valid_for_minutes", minutes},
+                         {"transactions_allowed", transactions},
+                         {"instances_allowed", instances},
+                         {"auto_restore_allowed", restores},
+                         {"restore_on_action", std::string(on)}}};
+  };
+  constexpr std::int64_t day = 24 * 60;
+  static const std::vector<shipped_type> all{
+      policy("perpetual", "Valid until it is revoked, and then replaced.", 0, 0, 1, true, "REVOKED"),
+      policy("temporary", "For half an hour and two transactions.", 30, 2, 5, false, "REGENERATE"),
+      policy("one_time_use", "For one transaction, whenever that is.", 0, 1, 5, false, "REGENERATE"),
+      policy("transactional", "For one transaction within a day; using it brings the next one.", day, 1, 1, true,
+             "USED"),
+      policy("long_term", "For a year, replaced when it is revoked.", 365 * day, 0, 1, true, "REVOKED"),
+      policy("short_term", "For a day.", day, 0, 5, false, "REGENERATE"),
+  };
   return all;
 }
 

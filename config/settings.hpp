@@ -170,6 +170,22 @@ struct config_server_settings {
   std::uint32_t refresh_s = 0;
   std::uint32_t timeout_ms = 0;
   bool operator==(const config_server_settings&) const = default;
+/// One VID policy. 0 = no limit of that kind.
+struct policy_settings {
+  bool enabled = true;
+  std::uint32_t valid_for_minutes = 0;
+  std::uint32_t transactions_allowed = 0;
+  std::uint32_t instances_allowed = 0;
+  bool auto_restore_allowed = false;
+  std::string restore_on_action; ///< "REVOKED", "USED" or "REGENERATE"
+  bool operator==(const policy_settings&) const = default;
+};
+
+struct vid_policy_settings {
+  std::string type; ///< of identifiers that policies draw from
+  std::string file; ///< policies of MOSIP instead of the ones below; empty: none
+  std::map<std::string, policy_settings, std::less<>> policies;
+  bool operator==(const vid_policy_settings&) const = default;
 };
 
 struct settings {
@@ -185,6 +201,7 @@ struct settings {
   identifier_settings identifiers;
   quota_settings quotas;
   config_server_settings config_server;
+  vid_policy_settings vid_policies;
   bool operator==(const settings&) const = default;
 };
 

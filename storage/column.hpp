@@ -20,13 +20,14 @@ enum class column : std::uint8_t {
   audit,        ///< who did what to the running node, as it was kept before there were journals
   journals,     ///< chained rows: who did what, to the node and to each identifier
   unconfirmed,  ///< identifiers that were issued and not confirmed yet, by the time of their issue
+  holders,      ///< the VIDs that policies have made, one row a holder
 };
-inline constexpr std::size_t column_count = 13;
+inline constexpr std::size_t column_count = 14;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
     "default", "pools",       "uins",         "vids",      "pool_ids", "released",
     "due",     "idempotency", "dead_letters", "schedules", "audit",
-    "journals", "unconfirmed"};
+    "journals", "unconfirmed", "holders"};
 
 } // namespace matricula::storage

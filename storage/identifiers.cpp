@@ -69,6 +69,7 @@ std::string describe(const id_record& r) {
   if (!r.idempotency_ref.empty()) out += fmt::format(R"(,"idempotency_ref":"{}")", to_hex(r.idempotency_ref));
   if (r.foreign) out += R"(,"foreign":true)";
   if (r.state == id_state::granted) out += fmt::format(R"(,"granted_to_issuer":{})", r.granted_to);
+  if (r.of_policy) out += R"(,"of_policy":true)";
   out += R"(,"history":[)";
   for (std::size_t i = 0; i < r.history.size(); ++i) {
     const auto& e = r.history[i];

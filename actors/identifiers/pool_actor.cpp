@@ -31,6 +31,12 @@ std::size_t issue_bytes(const issue_ids& request, bool may_draw_released) {
   return std::min(storage::batch::bytes_max, 2048 + request.count * each);
 }
 
+/// An entry of a due row takes two bytes or more, and may rewrite a whole record. A VID of a policy is alone in its
+/// row, because each was made in a batch of its own, and changes its holder's row.
+std::size_t due_bytes(const apply_due& order, lifecycle of) {
+  return 24 * 1024 + order.value.size() * 2'048 + (of == lifecycle::vid ? holder::bytes_max : 0);
+}
+
 } // namespace
 
 error verdict_error(storage::verdict v) {
@@ -74,6 +80,7 @@ caf::behavior pool_actor::loading() {
       },
       [later](const issue_ids&) { return later(); },
       [later](const change_id&) { return later(); },
+      [later](const change_vids&) { return later(); },
       [later](const apply_due&) { return later(); },
       [later](const reclaim_ids&) { return later(); },
       [later](const import_ids&) { return later(); },
@@ -110,6 +117,7 @@ caf::behavior pool_actor::serving() {
   return {
       [this](const issue_ids& request) { return on_issue(request); },
       [this](const change_id& request) { return on_change(request); },
+      [this](const change_vids& request) { return on_vids(request); },
       [this](const propose& proposal) { return on_proposal(proposal); },
       [this](const refill_done& order) { caf::anon_send(cx_->checker.address(), order); },
       [this](const apply_due& order) { return on_due(order); },
@@ -175,16 +183,6 @@ bool pool_actor::deadline_passed(const request_context& context) const {
   return context.deadline_ns != 0 && cx_->monotonic->monotonic().count() >= context.deadline_ns;
 }
 
-template <class T>
-void pool_actor::answer_settled(const runtime::reply_to<T>& reply, result<T> answer) {
-  part_->after_settled([reply, answer = std::move(answer)](storage::verdict v) mutable noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(std::move(answer));
-    else
-      reply.deliver(std::unexpected(verdict_error(v)));
-  });
-}
-
 std::string pool_actor::idempotency_key(std::string_view ref) const {
   return storage::idempotency::key_of(cx_->part.shard, ref);
 }
@@ -248,19 +246,28 @@ caf::result<void> pool_actor::on_issue(const issue_ids& request) {
   return caf::unit;
 }
 
+result<std::optional<std::string>> pool_actor::known_answer(const std::string& ref, const std::string& fingerprint) {
+  while (!running_order_.empty() && part_->settled(running_order_.front().first)) {
+    running_.erase(running_order_.front().second);
+    running_order_.pop_front();
+  }
+  if (const auto first = running_.find(ref); first != running_.end()) {
+    if (first->second != fingerprint)
+      return fail(errc::idempotency_mismatch, "This Idempotency-Key was used for another request. Use a new key.");
+    return fail(errc::idempotency_running, "The first request with this key is still running. Ask again in a moment.",
+                running_retry_after);
+  }
+  return part_->get(storage::column::idempotency, idempotency_key(ref));
+}
+
+void pool_actor::note_running(const std::string& ref, const std::string& fingerprint) {
+  running_.emplace(ref, fingerprint);
+  running_order_.emplace_back(part_->last_ticket(), ref);
+}
+
 result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
   if (!request.idempotency_ref.empty()) {
-    while (!running_order_.empty() && part_->settled(running_order_.front().first)) {
-      running_.erase(running_order_.front().second);
-      running_order_.pop_front();
-    }
-    if (const auto first = running_.find(request.idempotency_ref); first != running_.end()) {
-      if (first->second != request.fingerprint)
-        return fail(errc::idempotency_mismatch, "This Idempotency-Key was used for another request. Use a new key.");
-      return fail(errc::idempotency_running, "The first request with this key is still running. Ask again in a moment.",
-                  running_retry_after);
-    }
-    auto stored = part_->get(storage::column::idempotency, idempotency_key(request.idempotency_ref));
+    auto stored = known_answer(request.idempotency_ref, request.fingerprint);
     if (!stored) return std::unexpected(stored.error());
     if (*stored) {
       answer_settled(request.reply, replay(request, **stored, now));
@@ -296,10 +303,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
                  else
                    reply.deliver(std::unexpected(verdict_error(v)));
                });
-  if (!request.idempotency_ref.empty()) {
-    running_.emplace(request.idempotency_ref, request.fingerprint);
-    running_order_.emplace_back(part_->last_ticket(), request.idempotency_ref);
-  }
+  if (!request.idempotency_ref.empty()) note_running(request.idempotency_ref, request.fingerprint);
   return {};
 }
 
@@ -338,13 +342,21 @@ caf::result<void> pool_actor::on_change(const change_id& request) {
         fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
     return caf::unit;
   }
-  if (const auto outcome = change(request, cx_->time->now()); !outcome)
+  if (const auto outcome = change(request, cx_->time->now()); !outcome) {
+    // A policy owes the holder a fresh VID for the one that ends, and the pool is about to have some.
+    if (outcome.error().code == errc::refilling && should_wait(1)) return caf::skip();
     answer_settled(request.reply, result<id_record>(std::unexpected(outcome.error())));
+  }
   tell_level();
   return caf::unit;
 }
 
 result<void> pool_actor::change(const change_id& request, timestamp now) {
+  if (static_cast<id_event>(request.event) == id_event::revoke) {
+    const auto held = revoke_held(request, now);
+    if (!held) return std::unexpected(held.error());
+    if (*held) return {};
+  }
   auto room = part_->reserve(24 * 1024);
   if (!room) return std::unexpected(room.error());
   std::optional<std::uint32_t> assignment;
@@ -392,8 +404,7 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
   const auto answer = [to = cx_->expirer.address(), run = order.run](bool durable, const expiry_answer& outcome) {
     caf::anon_send(to, due_applied{run, durable, outcome, false, 0, {}});
   };
-  // An entry of the row takes two bytes or more, and may rewrite a whole record.
-  auto room = part_->reserve(std::min(storage::batch::bytes_max, 24 * 1024 + order.value.size() * 2'048));
+  auto room = part_->reserve(std::min(storage::batch::bytes_max, due_bytes(order, cx_->part.of)));
   if (!room) {
     answer(false, {});
     return caf::unit;
@@ -424,6 +435,7 @@ caf::result<void> pool_actor::on_due(const apply_due& order) {
     if (!out && out.error().code == errc::corrupt) return go_round(out.error());
     if (!out) throw std::runtime_error("due row: " + out.error().message);
     put(batch, out->changes, {});
+    note_due(out->changes, batch);
     outcome = {out->expired, out->released, out->retired};
   }
   part_->write(std::move(*room), std::move(batch),
@@ -440,7 +452,7 @@ result<void> pool_actor::purge_record(const due_row& row, timestamp now, storage
   if (!*stored) return {};
   auto kept = storage::idempotency::decode(**stored);
   if (!kept) return std::unexpected(kept.error());
-  auto answer = decode_issued_ids(kept->payload);
+  auto answer = answered_with(*kept);
   if (!answer) return std::unexpected(answer.error());
   // A batch's record stays as long as one of its identifiers is still its caller's, or was until a short while ago.
   std::optional<timestamp> keep_to;
@@ -456,6 +468,7 @@ result<void> pool_actor::purge_record(const due_row& row, timestamp now, storage
     if (*over + cx_->options.purge_after > now)
       keep_to = std::max(keep_to, std::optional(*over + cx_->options.purge_after));
   }
+  if (kept->expires_at && *kept->expires_at > now) keep_to = kept->expires_at;
   if (keep_to) {
     const due_row later{*keep_to, due_kind::purge, {}, row.idempotency_ref};
     batch.put(storage::column::due, cx_->part.due_key(later), encode_due_value(later));

@@ -5,6 +5,7 @@
 #include "domain/identifiers/pool.hpp"
 #include "runtime/supervised_actor.hpp"
 #include "storage/id_ledger.hpp"
+#include "storage/idempotency.hpp"
 #include "storage/partition.hpp"
 
 #include <caf/result.hpp>
@@ -76,6 +77,36 @@ private:
   void send_grant(std::uint32_t taker);
   void send_grants_again();
   void remind();
+  // -- VIDs of holders: pool_holders.cpp -----------------------------------------------------------------------------
+  caf::result<void> on_vids(const change_vids& request);
+  result<void> change_held(const change_vids& request, timestamp now);
+  result<identifiers::holder> holder_named(std::string_view name);
+  result<identifiers::holder> holder_and_place(const change_vids& request, std::size_t& place);
+  result<identifiers::vid_plan> plan_of(const change_vids& request, const identifiers::holder& of, std::size_t place,
+                                        timestamp now) const;
+  result<vid_answer> replay_held(const change_vids& request, std::string_view stored, timestamp now);
+  /// What carries a plan out, decided and not yet written: the caller may add to the batch.
+  struct carried {
+    storage::permit room;
+    storage::batch batch;
+    identifiers::holder of; ///< afterwards
+    std::optional<identifiers::held_vid> fresh;
+  };
+  /// Errors: refilling (wait and try again), and what reserve, issue and the rows' own give. Then nothing has happened.
+  result<carried> carry(identifiers::holder of, const identifiers::vid_plan& plan, const request_context& who,
+                        const trace_context& trace, const std::string& ref, timestamp now);
+  /// A plain revocation of a VID that a policy made. False: it is none, or there is nothing to end.
+  result<bool> revoke_held(const change_id& request, timestamp now);
+  /// Tells the holders' rows what became due: their VIDs expired, or left their cool-off.
+  void note_due(const identifiers::pool_changes& changes, storage::batch& batch);
+  /// The identifiers that an idempotency record answers with.
+  static result<identifiers::issued_ids> answered_with(const storage::idempotency::record& kept);
+
+  /// The stored answer to this key, if it was used before. Errors: idempotency_mismatch or idempotency_running while
+  /// the first request under it has not settled.
+  result<std::optional<std::string>> known_answer(const std::string& ref, const std::string& fingerprint);
+  /// From now on and until the last write has settled, the key is running.
+  void note_running(const std::string& ref, const std::string& fingerprint);
 
   /// Whether to leave the message for a later incarnation because this one must not write any more.
   [[nodiscard]] bool stand_down();
@@ -87,7 +118,14 @@ private:
   void tell_decided();
   /// Answers what may rest on writes that have not settled yet: after them.
   template <class T>
-  void answer_settled(const runtime::reply_to<T>& reply, result<T> answer);
+  void answer_settled(const runtime::reply_to<T>& reply, result<T> answer) {
+    part_->after_settled([reply, answer = std::move(answer)](storage::verdict v) mutable noexcept {
+      if (v == storage::verdict::durable)
+        reply.deliver(std::move(answer));
+      else
+        reply.deliver(std::unexpected(verdict_error(v)));
+    });
+  }
   [[nodiscard]] std::string idempotency_key(std::string_view ref) const;
   [[nodiscard]] bool deadline_passed(const request_context& context) const;
 

@@ -1,6 +1,7 @@
 /// What the actors of one identifier type share: the type, the store, the time, each other's addresses.
 #pragma once
 #include "domain/identifiers/type.hpp"
+#include "domain/identifiers/vid_policy.hpp"
 #include "foundation/clock.hpp"
 #include "runtime/slot.hpp"
 #include "storage/commit_log.hpp"
@@ -112,6 +113,7 @@ struct type_context {
   id_cast_options options;
   /// What is ISSUED and was not confirmed for so long is taken back by the expirer; 0 = never.
   milliseconds unconfirmed_lease{0};
+  identifiers::vid_policies policies; ///< by which VIDs of this type are made for holders; of one type only
   std::shared_ptr<level_gauge> level = std::make_shared<level_gauge>();
   runtime::slot_ref pool, checker, populator, expirer;
   std::vector<runtime::slot_ref> walkers;

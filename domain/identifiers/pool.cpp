@@ -166,6 +166,7 @@ result<pool::issue_outcome> pool::issue(const issue_request& request, timestamp 
     record.expires_at = request.expires_at;
     record.ended_at.reset();
     record.holder = request.holder;
+    record.of_policy = request.of_policy;
     record.idempotency_ref = request.idempotency_ref;
     const auto to = next_state(rules_.of, id_state::available, id_event::issue);
     record.advance(now, *to, request.by);
@@ -284,6 +285,21 @@ result<pool::step_outcome> pool::step(std::uint64_t counter, id_event event, std
   return out;
 }
 
+result<pool::step_outcome> pool::expire(std::uint64_t counter, std::string_view by, timestamp now,
+                                        milliseconds purge_after, pool_rows& rows) {
+  auto found = rows.record(counter);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return fail(errc::not_found, "This identifier was never issued.");
+  step_outcome out{std::move(**found), false, {}};
+  auto& record = out.record;
+  const auto to = next_state(rules_.of, record.state, id_event::expire);
+  if (!to || !record.expires_at || *record.expires_at > now) return out;
+  out.changed = true;
+  end_assignment(counter, record, *to, *record.expires_at, now, by, purge_after, out.changes);
+  out.changes.records.emplace_back(counter, record);
+  return out;
+}
+
 result<pool::due_outcome> pool::apply_due(const due_row& row, timestamp now, milliseconds purge_after,
                                           pool_rows& rows) {
   require(row.at <= now && row.kind != due_kind::purge, "only rows that are due are applied");
@@ -348,8 +364,9 @@ void pool::end_assignment(std::uint64_t counter, id_record& record, id_state to,
   counters_.count(to, 1);
   record.ended_at = ended_at;
   record.advance(now, to, by);
-  // Due rows never lie before the floor that the expirer has passed.
-  const auto due_at = std::max(ended_at + rules_.cool_off, counters_.due_floor);
+  // Due rows never lie before the floor that the expirer has passed, nor before the time of their decision: a run that
+  // began earlier would release the identifier at a time before its end was noted.
+  const auto due_at = std::max({ended_at + rules_.cool_off, counters_.due_floor, now});
   add_due(changes.due_added, due_at, due_kind::release, {counter, record.assignment});
   purge_later(record, now, purge_after, changes);
 }

@@ -58,6 +58,7 @@ struct issue_request {
   std::string holder;
   std::string by;
   std::string idempotency_ref;
+  bool of_policy = false; ///< the holder's row lists it
 };
 
 /// What an issue answers, in the order of handing out.
@@ -124,6 +125,11 @@ public:
   [[nodiscard]] result<step_outcome> step(std::uint64_t counter, id_event event,
                                           std::optional<std::uint32_t> assignment, std::string_view by, timestamp now,
                                           milliseconds purge_after, pool_rows& rows);
+
+  /// Ends an ASSIGNED identifier whose time is over, as apply_due would. One whose time is not over is left as it is.
+  /// Errors: not_found (never issued), corrupt, io.
+  [[nodiscard]] result<step_outcome> expire(std::uint64_t counter, std::string_view by, timestamp now,
+                                            milliseconds purge_after, pool_rows& rows);
 
   struct due_outcome {
     pool_changes changes;

@@ -21,7 +21,8 @@ enum flag : std::uint8_t {
   has_dropped = 16,
   has_journal_seq = 32,
   is_foreign = 64,
-  all_flags = 127
+  is_of_policy = 128,
+  all_flags = 255
 };
 
 } // namespace
@@ -61,7 +62,7 @@ std::string encode(const id_record& r) {
   const auto flags = (r.expires_at ? has_expires : 0) | (r.ended_at ? has_ended : 0) |
                      (r.holder.empty() ? 0 : has_holder) | (r.idempotency_ref.empty() ? 0 : has_ref) |
                      (r.history_dropped ? has_dropped : 0) | (r.journal_seq ? has_journal_seq : 0) |
-                     (r.foreign ? is_foreign : 0);
+                     (r.foreign ? is_foreign : 0) | (r.of_policy ? is_of_policy : 0);
   out.u8(id_record_version).u8(static_cast<std::uint8_t>(flags)).u8(static_cast<std::uint8_t>(r.state));
   out.text(r.id).varint(r.assignment);
   if (r.state == id_state::granted) out.varint(r.granted_to);
@@ -88,6 +89,7 @@ result<id_record> decode_id_record(std::string_view bytes) {
   if (flags > all_flags || state > last_state) return bad("unknown flag or state");
   id_record r;
   r.state = static_cast<id_state>(state);
+  r.of_policy = flags & is_of_policy;
   r.id = in.text();
   const auto assignment = in.varint();
   if (assignment > UINT32_MAX) return bad("assignment out of range");

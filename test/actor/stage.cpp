@@ -5,6 +5,7 @@
 #include "runtime/services.hpp"
 #include "runtime/supervised_actor.hpp"
 #include "runtime/system.hpp"
+#include "storage/holders.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
@@ -166,6 +167,7 @@ void stage::start_actors() {
   auto cx = std::make_shared<actors::type_context>();
   cx->type = type_of(options_);
   cx->type.number = 1;
+  cx->policies = identifiers::vid_policies(options_.policies);
   cx->part = {storage::id_shard(cx->type.name), cx->type.number, cx->type.rules.of};
   cx->log = seen_log_.get();
   cx->time = decisions_.get();
@@ -394,6 +396,24 @@ stage::expiry_cell stage::send_expire() {
   return cell;
 }
 
+stage::vid_cell stage::send_vids(actors::vid_action action, const std::string& policy, const std::string& id,
+                                 const std::string& key) {
+  auto cell = std::make_shared<runtime::reply_cell<actors::vid_answer>>(nullptr);
+  actors::change_vids message;
+  message.context = {"client", 0};
+  message.action = static_cast<std::uint8_t>(action);
+  if (id.empty()) message.holder = "the holder";
+  message.policy = policy;
+  if (!id.empty()) message.counter = static_cast<std::uint64_t>(*context_->type.space->counter_of(id));
+  if (!key.empty()) {
+    message.idempotency_ref = reference_of(key);
+    message.fingerprint = fingerprint_of(policy + id);
+  }
+  message.reply = runtime::reply_to<actors::vid_answer>(cell);
+  caf::anon_send(context_->pool.address(), std::move(message));
+  return cell;
+}
+
 namespace {
 template <class T>
 result<T> answer_of(const std::shared_ptr<runtime::reply_cell<T>>& cell) {
@@ -422,6 +442,13 @@ result<id_record> stage::change(const std::string& id, id_event event, std::uint
 
 result<actors::expiry_answer> stage::expire() {
   const auto cell = send_expire();
+  run();
+  return answer_of(cell);
+}
+
+result<actors::vid_answer> stage::vids(actors::vid_action action, const std::string& policy, const std::string& id,
+                                       const std::string& key) {
+  const auto cell = send_vids(action, policy, id, key);
   run();
   return answer_of(cell);
 }
@@ -465,6 +492,18 @@ std::optional<id_record> stage::record(const std::string& id) const {
   const auto bytes = row(context_->part.records(), record_key(id));
   if (!bytes) return std::nullopt;
   return must(decode_id_record(*bytes));
+}
+
+holder stage::the_holder() const {
+  return must(storage::find_holder(*store_->snapshot(), context_->part, "the holder"));
+}
+
+std::vector<std::string> stage::verified() const {
+  storage::verify_report report;
+  storage::holders_verifier().check(*store_->snapshot(), report);
+  std::vector<std::string> out;
+  for (const auto& problem : report.problems()) out.push_back(problem.message);
+  return out;
 }
 
 std::optional<std::string> stage::row(storage::column where, const std::string& key) const {

@@ -40,6 +40,7 @@ struct stage_options {
   identifiers::pool_limits limits{20, 60};
   actors::id_cast_options cast;
   milliseconds unconfirmed_lease{0};
+  std::vector<identifiers::vid_policy> policies;
   std::string expirer_schedule;             ///< a cron expression; without one nobody runs the expirer
   std::vector<runtime::child_spec> helpers; ///< further children of "domain"
 };
@@ -106,6 +107,10 @@ public:
   [[nodiscard]] expiry_cell send_expire();
   using reclaim_cell = std::shared_ptr<runtime::reply_cell<actors::reclaim_answer>>;
   [[nodiscard]] reclaim_cell send_reclaim(const std::vector<std::string>& ids, timestamp issued_before);
+  using vid_cell = std::shared_ptr<runtime::reply_cell<actors::vid_answer>>;
+  /// For "the holder", or of the VID `id` when it is not empty.
+  [[nodiscard]] vid_cell send_vids(actors::vid_action action, const std::string& policy, const std::string& id = {},
+                                   const std::string& key = {});
   /// The same, with all that they bring about.
   [[nodiscard]] result<actors::issue_answer> issue(const asked& what);
   /// The identifier of an issue that succeeds.
@@ -113,6 +118,8 @@ public:
   [[nodiscard]] result<identifiers::id_record> change(const std::string& id, identifiers::id_event event,
                                                       std::uint32_t assignment = 0);
   [[nodiscard]] result<actors::expiry_answer> expire();
+  [[nodiscard]] result<actors::vid_answer> vids(actors::vid_action action, const std::string& policy,
+                                                const std::string& id = {}, const std::string& key = {});
   [[nodiscard]] result<void> replay(const std::string& letter);
 
   // -- looking --------------------------------------------------------------------------------------------------------
@@ -132,6 +139,9 @@ public:
   /// Durable rows.
   [[nodiscard]] identifiers::pool_counters counters() const;
   [[nodiscard]] std::optional<identifiers::id_record> record(const std::string& id) const;
+  [[nodiscard]] identifiers::holder the_holder() const;
+  /// What `matricula verify` says of the durable rows.
+  [[nodiscard]] std::vector<std::string> verified() const;
   [[nodiscard]] std::string record_key(const std::string& id) const;
   [[nodiscard]] std::shared_ptr<const storage::view> durable() const { return store_->snapshot(); }
   [[nodiscard]] storage::commit_log& log() { return *log_; }

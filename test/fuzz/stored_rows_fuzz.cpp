@@ -1,11 +1,13 @@
 // Rows as a damaged disk could give them: any bytes are refused as corrupt or are a row, which written again and read
 // again is the same row. The first byte says which kind; whatever it says, the tools must be able to show the rest.
+#include "domain/identifiers/holder.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "domain/identifiers/record.hpp"
 #include "foundation/digest.hpp"
 #include "storage/backup.hpp"
 #include "storage/group_record.hpp"
 #include "storage/id_trail.hpp"
+#include "storage/holders.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/inspect.hpp"
 #include "storage/unconfirmed.hpp"
@@ -51,6 +53,7 @@ void show(std::string_view bytes) {
   static const storage::row_decoders decoders = [] {
     storage::row_decoders all;
     storage::add_identifier_decoders(all);
+    storage::add_holder_decoder(all);
     return all;
   }();
   if (bytes.empty()) return;
@@ -75,6 +78,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     break;
   case 'i':
     round_trip(rest, identifiers::decode_issued_ids, [](const identifiers::issued_ids& ids) { return encode(ids); });
+    break;
+  case 'h':
+    round_trip(rest, identifiers::decode_holder, [](const identifiers::holder& h) { return encode(h); });
     break;
   case 'e':
     read_due(rest, identifiers::due_kind::expire);

@@ -51,7 +51,7 @@ void client::send(node& to, issue_call call) {
 }
 
 void client::ask_for_ids(node& to, timestamp now, std::int64_t now_ns) {
-  const auto type = random_.below(sim_types().size());
+  const auto type = random_.below(plain_types());
   auto& used = keys_[type];
   if (!used.empty() && random_.below(4) == 0) {
     // A key that was used before, mostly one of the latest; sometimes for another request.
@@ -93,7 +93,7 @@ bool client::repeat(node& to, std::size_t type, timestamp now) {
 }
 
 void client::ask_for_change(node& to, timestamp now, std::int64_t now_ns) {
-  const auto type = random_.below(sim_types().size());
+  const auto type = random_.below(plain_types());
   const auto& targets = model_.targets(type);
   if (targets.empty()) return;
   const auto latest = std::min<std::size_t>(targets.size(), random_.below(3) == 0 ? targets.size() : 20);

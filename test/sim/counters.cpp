@@ -33,6 +33,8 @@ std::string_view to_string(counter c) noexcept {
                                                                 "runs_caught_up",
                                                                 "runs_skipped",
                                                                 "runs_sent_again",
+                                                                "holders_vids_made",
+                                                                "holders_vids_used",
                                                                 "settled_checks",
                                                                 "backups",
                                                                 "restores",

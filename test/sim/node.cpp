@@ -5,6 +5,7 @@
 #include "runtime/supervisor.hpp"
 #include "runtime/system.hpp"
 #include "test/sim/sim_store.hpp"
+#include "test/sim/holders.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/scheduled_actor.hpp>
@@ -92,6 +93,7 @@ void node::start_actors(std::vector<identifiers::id_type> types) {
   for (auto& type : types) {
     auto cx = std::make_shared<actors::type_context>();
     cx->part = {storage::id_shard(type.name), type.number, type.rules.of};
+    if (contexts_.size() == holders_type()) cx->policies = sim_policies();
     cx->type = std::move(type);
     cx->log = seen_log_.get();
     cx->time = decisions_.get();
@@ -232,6 +234,13 @@ node::expiry_cell node::send(const expiry_call& call) {
   auto cell = std::make_shared<runtime::reply_cell<actors::expiry_answer>>(nullptr);
   caf::anon_send(contexts_[call.type]->expirer.address(),
                  actors::run_expirer{{}, runtime::reply_to<actors::expiry_answer>(cell)});
+  return cell;
+}
+
+node::vid_cell node::send(actors::change_vids message) {
+  auto cell = std::make_shared<runtime::reply_cell<actors::vid_answer>>(nullptr);
+  message.reply = runtime::reply_to<actors::vid_answer>(cell);
+  caf::anon_send(contexts_[holders_type()]->pool.address(), std::move(message));
   return cell;
 }
 

@@ -65,10 +65,13 @@ public:
   // -- requests -------------------------------------------------------------------------------------------------------
   using issue_cell = std::shared_ptr<runtime::reply_cell<actors::issue_answer>>;
   using change_cell = std::shared_ptr<runtime::reply_cell<identifiers::id_record>>;
+  using vid_cell = std::shared_ptr<runtime::reply_cell<actors::vid_answer>>;
   using expiry_cell = std::shared_ptr<runtime::reply_cell<actors::expiry_answer>>;
   [[nodiscard]] issue_cell send(const issue_call& call);
   [[nodiscard]] change_cell send(const change_call& call);
   [[nodiscard]] expiry_cell send(const expiry_call& call);
+  /// To the pool of the holders' type; the reply is added.
+  [[nodiscard]] vid_cell send(actors::change_vids message);
 
   // -- an operator ----------------------------------------------------------------------------------------------------
   [[nodiscard]] actors::dead_letter_office& office() noexcept { return *office_; }

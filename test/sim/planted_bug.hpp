@@ -24,6 +24,7 @@ enum class planted_bug : std::uint8_t {
   unmarked_replay,    ///< that a dead letter was replayed is said to be durable and is not written
   forgotten_run,      ///< that a schedule ran is said to be durable; only its beginning is written
   unsettled_restore,  ///< a node starts from a restored backup, and nobody has said what was issued since
+  count_apart,        ///< a holder's row is written in a batch of its own: decisions meet counts of before
   count_
 };
 
@@ -43,6 +44,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted_b
     "unmarked_replay",
     "forgotten_run",
     "unsettled_restore",
+    "count_apart",
 };
 
 [[nodiscard]] constexpr std::string_view to_string(planted_bug bug) noexcept {

@@ -45,7 +45,10 @@ void planted_log::acquire(shard_id shard, std::string_view partition, completion
 void planted_log::append(permit room, batch what, completion<verdict, position> settled) noexcept {
   switch (bug_) {
   case planted_bug::idempotency_apart:
-    append_apart(std::move(room), what, std::move(settled));
+    append_apart(column::idempotency, std::move(room), what, std::move(settled));
+    break;
+  case planted_bug::count_apart:
+    append_apart(column::holders, std::move(room), what, std::move(settled));
     break;
   case planted_bug::reply_before_write:
     early_.emplace_back([done = std::move(settled)]() mutable noexcept { done(verdict::durable, position{}); });
@@ -109,13 +112,14 @@ result<std::shared_ptr<const view>> planted_log::read(shard_id shard, position a
   return std::make_shared<const poisonous_view>(std::move(*rows));
 }
 
-void planted_log::append_apart(permit room, const batch& what, completion<verdict, position> settled) noexcept {
+void planted_log::append_apart(column part, permit room, const batch& what,
+                               completion<verdict, position> settled) noexcept {
   batch rest(what.shard());
   batch apart(what.shard());
   const bool well_formed = batch::decode(
       what.encoded(),
-      [&](column c, std::string_view k, std::string_view v) { (c == column::idempotency ? apart : rest).put(c, k, v); },
-      [&](column c, std::string_view k) { (c == column::idempotency ? apart : rest).erase(c, k); });
+      [&](column c, std::string_view k, std::string_view v) { (c == part ? apart : rest).put(c, k, v); },
+      [&](column c, std::string_view k) { (c == part ? apart : rest).erase(c, k); });
   require(well_formed, "a batch decodes");
   const auto held = room.held();
   real_.append(std::move(room), std::move(rest), std::move(settled));

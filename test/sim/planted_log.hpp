@@ -51,7 +51,7 @@ protected:
   void give_back(const storage::tenure&, std::size_t) noexcept override {}
 
 private:
-  void append_apart(storage::permit room, const storage::batch& what,
+  void append_apart(storage::column part, storage::permit room, const storage::batch& what,
                     storage::completion<storage::verdict, storage::position> settled) noexcept;
   [[nodiscard]] storage::batch without_some_due_rows(const storage::batch& what);
   [[nodiscard]] static storage::batch purging_early(const storage::batch& what);

@@ -148,6 +148,9 @@ TEST(sim, finds_a_planted_bug_schedule_that_forgets_as_a_run_made_twice) {
 TEST(sim, finds_a_planted_bug_restore_that_nobody_settled_as_an_identifier_issued_again) {
   expect_found(planted_bug::unsettled_restore, symptom::issued_again_after_restore);
 }
+TEST(sim, finds_a_planted_bug_policy_count_that_is_not_atomic_as_more_than_the_policy_allows) {
+  expect_found(planted_bug::count_apart, symptom::policy_exceeded);
+}
 
 } // namespace
 } // namespace matricula::sim

@@ -25,7 +25,7 @@ sim_type make(std::string name, std::string_view profile, std::size_t length, li
   seeded_random random{1};
   auto type = make_type(o, *key, random);
   if (!type) require(false, type.error().message);
-  sim_type out{std::move(*type), {}};
+  sim_type out{.type = std::move(*type), .valid = {}};
   std::vector<candidate> all;
   (void)out.type.space->walk({}, all);
   for (const auto& c : all) out.valid.push_back(c.counter);
@@ -45,9 +45,13 @@ const std::vector<sim_type>& sim_types() {
     types.push_back(make("vid", "mosip-vid", 3, lifecycle::vid, reuse_policy::random, milliseconds{700}, {8, 16}));
     types.push_back(make("pass", "mosip-vid", 4, lifecycle::vid, reuse_policy::never, milliseconds{300}, {20, 60}));
     types.push_back(make("farmer", "openg2p", 4, lifecycle::pool, reuse_policy::random, {}, {20, 60}));
+    types.push_back(make("alias", "mosip-vid", 4, lifecycle::vid, reuse_policy::random, milliseconds{400}, {10, 30}));
+    types.back().of_holders = true;
     return types;
   }();
   return all;
 }
+
+std::size_t plain_types() { return sim_types().size() - 1; }
 
 } // namespace matricula::sim

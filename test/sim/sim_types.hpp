@@ -15,14 +15,17 @@ struct sim_type {
 
   /// Identifiers with a counter below `end`.
   [[nodiscard]] std::uint64_t valid_below(std::uint64_t end) const;
+  bool of_holders = false; ///< only policies issue of it: holders.hpp
   [[nodiscard]] bool expires() const noexcept { return type.rules.of == identifiers::lifecycle::vid; }
 };
 
 /// How long idempotency records outlive their assignment in the simulation.
 inline constexpr milliseconds sim_purge_after{4'000};
 
-/// Made once a process: `uin` (5 digits), `vid` (3 digits, reused), `pass` (4 digits, a VID that is never reused) and
-/// `farmer` (4 digits, of the pool kind).
+/// Made once a process: `uin` (5 digits), `vid` (3 digits, reused), `pass` (4 digits, a VID that is never reused),
+/// `farmer` (4 digits, of the pool kind) and, after all others, `alias` (4 digits, the VIDs of holders).
 [[nodiscard]] const std::vector<sim_type>& sim_types();
+/// Those before `alias`: of which clients ask for identifiers.
+[[nodiscard]] std::size_t plain_types();
 
 } // namespace matricula::sim

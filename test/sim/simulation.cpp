@@ -2,6 +2,7 @@
 
 #include "test/sim/audit_check.hpp"
 #include "test/sim/client.hpp"
+#include "test/sim/holders.hpp"
 #include "test/sim/node.hpp"
 #include "test/sim/restore.hpp"
 #include "test/sim/store_check.hpp"
@@ -39,16 +40,18 @@ struct mix_of_steps {
 class simulation {
 public:
   simulation(std::uint64_t seed, planted_bug bug, bool trace)
-      : random_(seed), bug_(bug), trace_(trace), model_(found_), client_(random_, model_), letters_(found_),
-        runs_(found_) {}
+      : random_(seed), bug_(bug), trace_(trace), model_(found_), client_(random_, model_), holders_(random_, found_),
+        letters_(found_), runs_(found_) {}
 
   run_report run() {
     report_[counter::seeds] = 1;
     while (report_[counter::steps] < steps_min || report_[counter::power_cuts] < power_cuts_min)
       if (!live(false)) break;
     if (!broken_) (void)live(true);
-    report_[counter::requests] = client_.sent();
-    report_[counter::acknowledged] = model_.acknowledged();
+    report_[counter::requests] = client_.sent() + holders_.sent();
+    report_[counter::acknowledged] = model_.acknowledged() + holders_.acknowledged();
+    report_[counter::holders_vids_made] = holders_.made();
+    report_[counter::holders_vids_used] = holders_.used();
     report_[counter::expired_deadlines] = client_.deadlines_expired();
     count_what_was_seen(1);
     report_[counter::violations] = found_.found();
@@ -187,6 +190,7 @@ private:
 
   void end() {
     client_.forget();
+    holders_.forget();
     letters_.life_ends();
     runs_.life_ends();
     node_.reset();
@@ -232,6 +236,7 @@ private:
     const auto durable = node_->durable();
     for (std::size_t t = 0; t < sim_types().size(); ++t)
       check_equation(*durable, node_->part(t), sim_types()[t], found_);
+    holders_.check(*durable, node_->part(holders_type()), now());
     // What expires a moment from now has not expired.
     for (const auto& [type, id] : model_.about_to_expire(now())) look_up(type, id, *durable);
     return true;
@@ -250,9 +255,10 @@ private:
 
   void ask() {
     if (random_.below(24) == 0) return operate();
+    if (random_.below(5) == 0) return holders_.ask(*node_, now(), now_ns());
     if (random_.below(4) != 0) return client_.ask(*node_, now(), now_ns());
     // A reader looks something up: only durable rows show.
-    const auto type = random_.below(sim_types().size());
+    const auto type = random_.below(plain_types());
     if (random_.below(2) == 0) return look_up_keys(type);
     const auto& targets = model_.targets(type);
     if (targets.empty()) return;
@@ -431,6 +437,8 @@ private:
       return true;
     };
     if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add("never answered: " + client_.oldest());
+    if (!wait_until([&] { return holders_.waiting_for_answers() == 0; }))
+      return found_.add("a holder is never answered");
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
         if (const auto level = node_->level(t); next_refill(level, sim_types()[t].type.limits))
@@ -438,7 +446,8 @@ private:
                                                      sim_types()[t].type.name, level.fresh, level.held_to, level.end));
       return;
     }
-    for (std::size_t t = 0; t < sim_types().size() && node_->fatal().empty(); ++t) probe(t);
+    for (std::size_t t = 0; t < plain_types() && node_->fatal().empty(); ++t) probe(t);
+    if (node_->fatal().empty()) probe_holders();
     if (node_->fatal().empty()) settle_runs();
     if (node_->fatal().empty()) check_everything();
     if (node_->fatal().empty()) letters_.check_at_rest(*node_->durable(), node_->office().lost());
@@ -518,6 +527,20 @@ private:
         return found_.add("a repeated key is not answered: " + name);
   }
 
+  /// A holder gets a VID of the policy that always makes room.
+  void probe_holders() {
+    for (auto until = time_.wall() + settle_max;;) {
+      holders_.ask_for_one(*node_, now());
+      if (!wait_until([&] { return holders_.waiting_for_answers() == 0; }))
+        return found_.add("a holder is not answered");
+      if (!node_->fatal().empty() || holders_.last_was_met()) return;
+      const auto c = storage::find_pool(*node_->durable(), node_->part(holders_type()));
+      if (c && c->available() == 0 && c->walked_to == sim_types()[holders_type()].type.rules.end) return;
+      if (time_.wall() > until) return found_.add(symptom::pool_dead, "no holder gets a VID any more");
+      node_->advance(milliseconds{1'000});
+    }
+  }
+
   template <class Condition>
   bool wait_until(Condition holds) {
     const auto began = time_.wall();
@@ -545,6 +568,7 @@ private:
   // -- checks ---------------------------------------------------------------------------------------------------------
   void collect() {
     client_.collect(*node_, now(), now_ns(), storage_failed_, found_, [this](std::uint64_t x) { note(x); });
+    holders_.collect(now(), now_ns(), storage_failed_, [this](std::uint64_t x) { note(x); });
   }
 
   std::vector<stored_rows> check_stored_rows() {
@@ -563,7 +587,8 @@ private:
     const auto durable = node_->durable();
     check_as_operators_do(*durable, found_);
     check_audit_trail(*durable, client_.steps(), found_);
-    for (std::size_t t = 0; t < sim_types().size(); ++t) {
+    holders_.check(*durable, node_->part(holders_type()), now());
+    for (std::size_t t = 0; t < plain_types(); ++t) {
       model_.recovered(t, rows[t], now());
       for (const auto& key : model_.keys(t))
         model_.recovered_key(key, read_key(*durable, node_->part(t), key_reference(key), found_), now());
@@ -592,6 +617,7 @@ private:
   findings found_;
   model model_;
   client client_;
+  holders holders_;
   letters letters_;
   runs runs_;
   sim_clock time_;

@@ -43,6 +43,8 @@ enum class counter : std::uint8_t {
   runs_caught_up,
   runs_skipped,
   runs_sent_again,
+  holders_vids_made,
+  holders_vids_used,
   settled_checks,
   backups,
   restores,

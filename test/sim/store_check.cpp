@@ -1,6 +1,7 @@
 #include "test/sim/store_check.hpp"
 
 #include "foundation/bytes.hpp"
+#include "storage/holders.hpp"
 #include "storage/idempotency.hpp"
 #include "storage/identifiers_verifier.hpp"
 
@@ -213,6 +214,7 @@ void check_as_operators_do(const storage::view& v, findings& found) {
   for (const auto& t : sim_types()) types.push_back(t.type);
   storage::verify_report report;
   storage::identifiers_verifier(std::move(types)).check(v, report);
+  storage::holders_verifier().check(v, report);
   for (const auto& problem : report.problems()) {
     const bool index = problem.message.find("due index") != std::string::npos;
     found.add(index ? symptom::verifier_missed_index : symptom::other, "verify: " + problem.message);
@@ -227,6 +229,12 @@ std::optional<std::pair<std::string, issued_ids>> read_key(const storage::view& 
     return std::nullopt;
   }
   if (!*row) return std::nullopt;
+  // A VID that a policy made is the first one of its key's answer.
+  const auto made = decode_holder((*row)->payload);
+  if ((*row)->kind == 2 && made && !made->vids.empty()) {
+    const auto& vid = made->vids.front();
+    return std::pair{(*row)->fingerprint, issued_ids{{vid.id}, {vid.assignment}, vid.generated_at, vid.expires_at}};
+  }
   auto ids = decode_issued_ids((*row)->payload);
   if (!ids) {
     found.add("the answer of an idempotency row does not decode");

@@ -27,6 +27,7 @@ enum class symptom : std::uint8_t {
   letter_changed,        ///< a dead letter is not what was kept, or not in the state that was answered
   run_repeated,          ///< a scheduled run that was remembered ran again, or one that runs at most once ran twice
   run_left_out,          ///< a scheduled run that was due was neither made nor skipped by the rules
+  policy_exceeded,       ///< a holder has more VIDs active than a policy allows, or one transaction counted twice
   run_unasked,           ///< a scheduled run at a time when there must be none
   issued_again_after_restore, ///< an identifier that was issued after the backup from which the node was restored
   count_
@@ -53,6 +54,7 @@ inline constexpr std::array<std::string_view, symptoms> symptom_names{
     "letter_changed",
     "run_repeated",
     "run_left_out",
+    "policy_exceeded",
     "run_unasked",
     "issued_again_after_restore",
 };

@@ -1,5 +1,6 @@
 /// Short ways to load settings in tests.
 #pragma once
+#include "config/family.hpp"
 #include "config/load.hpp"
 
 #include <gtest/gtest.h>
@@ -27,6 +28,12 @@ inline std::string all_problems(const load_result& outcome) {
 inline loaded accepted(load_result outcome) {
   EXPECT_EQ(all_problems(outcome), "");
   return outcome ? std::move(*outcome) : loaded{defaults(), {}};
+}
+
+/// A name for keys that need one: of a shipped type or policy.
+inline std::string_view some_name(const setting& row) {
+  const auto* of = family_of_row(row.key);
+  return of == nullptr ? "" : of->example;
 }
 
 } // namespace matricula::config

@@ -38,13 +38,17 @@ TEST(reload, tells_what_applies_at_once_from_what_needs_a_restart) {
                                  "identifiers.types.uin.length: 10 -> 11 (after a restart)\n");
 }
 
-TEST(reload, leaves_new_and_removed_types_to_a_restart) {
+TEST(reload, leaves_new_and_removed_types_and_policies_to_a_restart) {
   auto after = defaults();
   after.identifiers.types.erase("prid");
   add_type(after, "school_id");
+  after.vid_policies.policies.erase("temporary");
+  after.vid_policies.policies.at("perpetual").instances_allowed = 2;
   EXPECT_THAT(diff_reload(defaults(), after).restart,
               ElementsAre(changed_setting{"identifiers.types.prid", "there", ""},
-                          changed_setting{"identifiers.types.school_id", "", "there"}));
+                          changed_setting{"identifiers.types.school_id", "", "there"},
+                          changed_setting{"vid_policies.perpetual.instances_allowed", "1", "2"},
+                          changed_setting{"vid_policies.temporary", "there", ""}));
 }
 
 TEST(reload, does_not_show_a_changed_secret) {
@@ -57,7 +61,7 @@ TEST(reload, does_not_show_a_changed_secret) {
 TEST(reload, leaves_running_settings_that_differ_only_where_a_restart_is_needed) {
   auto fresh = defaults();
   for (const auto& row : schema())
-    if (row.what == kind::integer) row.write(fresh, "uin", row.max - 1);
+    if (row.what == kind::integer) row.write(fresh, some_name(row), row.max - 1);
   fresh.log.format = log::format::json;
   fresh.identifiers.types.erase("prid");
   add_type(fresh, "school_id");

@@ -47,6 +47,7 @@ TEST(show_report, loads_again_to_the_same_settings) {
   const auto now = accepted(load_text("[storage]\ndata_dir = 'a \"quoted\" \\ folder \xc3\xa9'\n[auth]\n"
                                       "open_routes = ['GET /v1/ids/{type}', 'POST /\"']\n"
                                       "[identifiers.types.uin.rules]\nnot_start_with = []\nsequence_limit = 0\n"
+                                      "[vid_policies]\nfile = '/p.json'\n"
                                       "[identifiers.types.new_one]\nlength = 6\nlifecycle = 'vid'\nreuse = 'never'\n"));
   EXPECT_EQ(accepted(load_text(show_report(now))).values, now.values);
 }
@@ -56,10 +57,12 @@ TEST(show_report, keeps_a_strange_file_name_in_its_comment) {
   EXPECT_EQ(accepted(load_text(show_report(now))).values, now.values);
 }
 
-TEST(effective, lists_every_key_of_every_type) {
-  std::size_t of_types = 0, of_node = 0;
-  for (const auto& row : schema()) ++(row.of_type() ? of_types : of_node);
-  EXPECT_EQ(effective(accepted(load_text(""))).size(), of_node + 9 * of_types);
+TEST(effective, lists_every_key_of_every_type_and_policy) {
+  constexpr std::size_t types = 9, policies = 6;
+  std::size_t expected = 0;
+  for (const auto& row : schema())
+    expected += !row.named() ? 1 : row.key.starts_with("vid_policies.") ? policies : types;
+  EXPECT_EQ(effective(accepted(load_text(""))).size(), expected);
 }
 
 TEST(value_text, escapes_what_toml_cannot_hold_bare) {

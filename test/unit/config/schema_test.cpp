@@ -1,5 +1,6 @@
 #include "config/nearest.hpp"
 #include "config/schema.hpp"
+#include "test/unit/config/loading.hpp"
 
 #include <gmock/gmock.h>
 
@@ -69,10 +70,11 @@ TEST(schema, writes_and_reads_each_key_at_its_own_place) {
     default:
       v = "text " + std::to_string(step);
     }
-    row.write(s, "uin", v);
+    row.write(s, some_name(row), v);
     written.push_back(v);
   }
-  for (std::size_t i = 0; i < written.size(); ++i) EXPECT_EQ(schema()[i].read(s, "uin"), written[i]) << schema()[i].key;
+  for (std::size_t i = 0; i < written.size(); ++i)
+    EXPECT_EQ(schema()[i].read(s, some_name(schema()[i])), written[i]) << schema()[i].key;
 }
 
 TEST(schema, holds_both_ends_of_every_range) {
@@ -81,8 +83,8 @@ TEST(schema, holds_both_ends_of_every_range) {
     if (row.what != kind::integer) continue;
     for (const auto end : {row.min, row.max}) {
       ASSERT_EQ(refusal(row, end, {}), std::nullopt) << row.key;
-      row.write(s, "uin", end);
-      EXPECT_EQ(row.read(s, "uin"), value{end}) << row.key;
+      row.write(s, some_name(row), end);
+      EXPECT_EQ(row.read(s, some_name(row)), value{end}) << row.key;
     }
     EXPECT_EQ(row.max == std::numeric_limits<std::int64_t>::max() || refusal(row, row.max + 1, {}), true) << row.key;
     EXPECT_NE(refusal(row, row.min - 1, {}), std::nullopt) << row.key;
@@ -94,8 +96,8 @@ TEST(schema, accepts_every_word_it_names_and_keeps_it) {
   for (const auto& row : schema())
     for (const auto word : row.words) {
       ASSERT_EQ(refusal(row, std::string(word), {}), std::nullopt) << row.key;
-      row.write(s, "uin", std::string(word));
-      EXPECT_EQ(row.read(s, "uin"), value{std::string(word)}) << row.key;
+      row.write(s, some_name(row), std::string(word));
+      EXPECT_EQ(row.read(s, some_name(row)), value{std::string(word)}) << row.key;
     }
 }
 
@@ -105,8 +107,14 @@ TEST(schema, finds_a_key_by_its_full_name) {
   ASSERT_TRUE(of_type);
   EXPECT_EQ(of_type->row->key, "identifiers.types.<type>.rules.digits_limit");
   EXPECT_EQ(of_type->type, "farmer");
-  for (const auto* absent : {"", ".", "server", "server.", "threads", "identifiers.types", "identifiers.types.uin",
-                             "identifiers.types.uin.", "identifiers.types..rules"})
+  const auto of_policy = find_setting("vid_policies.temporary.transactions_allowed");
+  ASSERT_TRUE(of_policy);
+  EXPECT_EQ(of_policy->row->key, "vid_policies.<policy>.transactions_allowed");
+  EXPECT_EQ(of_policy->type, "temporary");
+  EXPECT_EQ(find_setting("vid_policies.type")->type, "");
+  for (const auto* absent :
+       {"", ".", "server", "server.", "threads", "identifiers.types", "identifiers.types.uin", "identifiers.types.uin.",
+        "identifiers.types..rules", "vid_policies", "vid_policies.temporary", "vid_policies..enabled"})
     EXPECT_FALSE(find_setting(absent)) << absent;
 }
 

@@ -469,5 +469,27 @@ TEST(id_record, keeps_the_first_and_the_latest_of_a_long_history) {
   EXPECT_EQ(r.history_dropped, 100 - id_record::history_max);
 }
 
+TEST(pool, ends_an_identifier_whose_time_is_over_as_the_expirer_would_and_no_other) {
+  world w{rules_of(lifecycle::vid)};
+  ASSERT_TRUE(w.propose(0, 30));
+  const auto id = w.issue({.expires_at = noon + hours{1}, .of_policy = true}).value().ids.at(0);
+  const auto counter = world::counter_of(id);
+  EXPECT_TRUE(w.records.at(counter).of_policy);
+  const auto early = w.pool_.expire(counter, "clerk", noon + hours{1} - milliseconds{1}, keep_keys, w);
+  ASSERT_TRUE(early);
+  EXPECT_FALSE(early->changed);
+  const auto ended = w.pool_.expire(counter, "clerk", noon + hours{2}, keep_keys, w);
+  ASSERT_TRUE(ended && ended->changed);
+  w.write(ended->changes);
+  EXPECT_EQ(w.records.at(counter).state, id_state::expired);
+  EXPECT_EQ(w.records.at(counter).ended_at, noon + hours{1}) << "its cool-off counts from its end";
+  EXPECT_FALSE(w.pool_.expire(counter, "clerk", noon + hours{3}, keep_keys, w)->changed) << "once";
+  EXPECT_EQ(w.run_due(noon + hours{25}).released, 1u);
+  const auto perpetual = world::counter_of(w.issue({}).value().ids.at(0));
+  EXPECT_FALSE(w.records.at(perpetual).of_policy);
+  EXPECT_FALSE(w.pool_.expire(perpetual, "clerk", noon + hours{999}, keep_keys, w)->changed);
+  EXPECT_EQ(w.pool_.expire(999, "clerk", noon, keep_keys, w).error().code, errc::not_found);
+}
+
 } // namespace
 } // namespace matricula::identifiers

@@ -1,0 +1,69 @@
+#include "config/family.hpp"
+
+#include "config/load.hpp"
+#include "config/schema.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace matricula::config {
+namespace {
+
+template <class Map>
+std::vector<std::string> names_of(const Map& members) {
+  std::vector<std::string> out;
+  for (const auto& [name, unused] : members) out.push_back(name);
+  return out;
+}
+
+void add_defaults(settings& s, const family& of, std::string_view name) {
+  for (const auto& row : schema())
+    if (family_of_row(row.key) == &of && !std::holds_alternative<std::monostate>(row.initial))
+      row.write(s, name, row.initial);
+}
+
+/// Its keys would be taken for settings of the whole section.
+bool is_reserved(std::string_view name) noexcept { return name == "type" || name == "file"; }
+
+bool is_policy_name(std::string_view name) noexcept {
+  constexpr std::size_t bytes_max = 32;
+  return is_type_name(name) && name.size() <= bytes_max && !is_reserved(name);
+}
+
+} // namespace
+
+std::span<const family> families() {
+  static constexpr std::array<family, 2> all{{
+      {"identifiers.types", "<type>", "type", "types",
+       "a small letter, then 1 to 63 small letters, digits or underscores", "uin", types_max, is_type_name,
+       [](const settings& s, std::string_view name) { return s.identifiers.types.contains(name); },
+       [](const settings& s) { return names_of(s.identifiers.types); },
+       [](settings& s, std::string_view name) { add_type(s, name); }},
+      {"vid_policies", "<policy>", "policy", "policies",
+       "a small letter, then 1 to 31 small letters, digits or underscores, but not \"type\" or \"file\"", "perpetual",
+       policies_max, is_policy_name,
+       [](const settings& s, std::string_view name) { return s.vid_policies.policies.contains(name); },
+       [](const settings& s) { return names_of(s.vid_policies.policies); },
+       [](settings& s, std::string_view name) {
+         if (s.vid_policies.policies.try_emplace(std::string(name)).second) add_defaults(s, families()[1], name);
+       }},
+  }};
+  return all;
+}
+
+const family* family_of_row(std::string_view key) noexcept {
+  const auto all = families();
+  const auto found = std::ranges::find_if(all, [&](const family& f) { return key.find(f.placeholder) != key.npos; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+family_member member_in(std::string_view path) noexcept {
+  for (const auto& f : families()) {
+    if (path.size() <= f.table.size() + 1 || !path.starts_with(f.table) || path[f.table.size()] != '.') continue;
+    const auto rest = path.substr(f.table.size() + 1);
+    return {&f, rest.substr(0, rest.find('.'))};
+  }
+  return {};
+}
+
+} // namespace matricula::config
