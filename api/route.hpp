@@ -2,6 +2,7 @@
 #pragma once
 #include "foundation/error.hpp"
 #include "foundation/trace.hpp"
+#include "runtime/reply.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace matricula::api {
@@ -97,6 +99,12 @@ struct request {
   [[nodiscard]] std::string_view header(std::string_view name) const { return raw ? raw->header(name) : ""; }
 };
 
+/// Makes the answer from the reply that was waited for. Called once, on another thread than the handler's perhaps: when
+/// the reply is there, or at the request's deadline without it. It may keep nothing of the request but copies.
+using answer_later = std::function<outcome<response>()>;
+/// What a handler that waits for nothing gives back.
+using begun = std::variant<response, answer_later>;
+
 /// What a route does with the header Idempotency-Key. A key is always checked for its form.
 enum class idempotency : std::uint8_t {
   ignored,  ///< repeating the request changes nothing anyway
@@ -117,6 +125,14 @@ struct route {
   std::vector<std::string> query; ///< the query parameters that it knows; others are refused
   api::idempotency idempotency = api::idempotency::ignored;
   bool under_load = false; ///< answered even when the bound of requests in flight is reached
+
+  /// In place of `handle`, for answers that come from an actor or the commit log: hands the request on and returns. The
+  /// notice is told when the reply is there, perhaps before `begin` returns. It never blocks: it runs where all
+  /// connections are served.
+  std::function<outcome<begun>(const request&, const runtime::reply_notice&)> begin;
+  /// Whether `handle` may block: it reads rows, takes long or waits. False only where it just computes; then it runs
+  /// where all connections are served, without a thread of its own.
+  bool waits = true;
 
   /// Whether a token may also come as the cookie `Authorization`. Browsers send cookies unasked, so for routes that
   /// promise it only.

@@ -83,11 +83,8 @@ double id_door::refill_rate(const id_type& type) const {
   return 0;
 }
 
-template <class T>
-result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
-                        const caller& who) const {
-  const auto* answer = cell->wait_for(who.deadline - cx.monotonic->monotonic());
-  if (answer) return *answer;
+namespace {
+std::unexpected<error> no_answer_in_time() {
   return fail(
       errc::outcome_unknown,
       "No answer before the deadline; it may still be done. Repeat the request with the same Idempotency-Key: that is "
@@ -95,9 +92,8 @@ result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, con
       milliseconds{1'000});
 }
 
-result<issue_result> id_door::issue(const id_type& type, const issue_call& what, const caller& who) {
-  const auto& cx = context(type);
-  const auto cell = std::make_shared<runtime::reply_cell<issue_answer>>(gate_);
+template <class Cell>
+void send_issue(const type_context& cx, const issue_call& what, const caller& who, const Cell& cell) {
   issue_ids message;
   message.trace = who.trace;
   message.context = {who.principal, who.deadline.count()};
@@ -108,15 +104,11 @@ result<issue_result> id_door::issue(const id_type& type, const issue_call& what,
   message.fingerprint = what.fingerprint;
   message.reply = runtime::reply_to<issue_answer>(cell);
   caf::anon_send(cx.pool.address(), std::move(message));
-  auto answer = wait(cell, cx, who);
-  if (!answer) return std::unexpected(std::move(answer.error()));
-  return issue_result{std::move(answer->issued), answer->replayed};
 }
 
-result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id_event event, std::uint32_t assignment,
-                                  const caller& who) {
-  const auto& cx = context(type);
-  const auto cell = std::make_shared<runtime::reply_cell<id_record>>(gate_);
+template <class Cell>
+void send_change(const type_context& cx, std::uint64_t counter, id_event event, std::uint32_t assignment,
+                 const caller& who, const Cell& cell) {
   change_id message;
   message.trace = who.trace;
   message.context = {who.principal, who.deadline.count()};
@@ -125,7 +117,54 @@ result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id
   message.assignment = assignment;
   message.reply = runtime::reply_to<id_record>(cell);
   caf::anon_send(cx.pool.address(), std::move(message));
+}
+} // namespace
+
+template <class T>
+result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
+                        const caller& who) const {
+  const auto* answer = cell->wait_for(who.deadline - cx.monotonic->monotonic());
+  if (answer) return *answer;
+  return no_answer_in_time();
+}
+
+result<issue_result> id_door::issue(const id_type& type, const issue_call& what, const caller& who) {
+  const auto& cx = context(type);
+  const auto cell = std::make_shared<runtime::reply_cell<issue_answer>>(gate_);
+  send_issue(cx, what, who, cell);
+  auto answer = wait(cell, cx, who);
+  if (!answer) return std::unexpected(std::move(answer.error()));
+  return issue_result{std::move(answer->issued), answer->replayed};
+}
+
+promised<issue_result> id_door::begin_issue(const id_type& type, const issue_call& what, const caller& who,
+                                            runtime::reply_notice told) {
+  const auto cell = std::make_shared<runtime::reply_cell<issue_answer>>(std::move(told));
+  send_issue(context(type), what, who, cell);
+  return [cell]() -> result<issue_result> {
+    if (!cell->ready()) return no_answer_in_time();
+    auto answer = cell->take();
+    if (!answer) return std::unexpected(std::move(answer.error()));
+    return issue_result{std::move(answer->issued), answer->replayed};
+  };
+}
+
+result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id_event event, std::uint32_t assignment,
+                                  const caller& who) {
+  const auto& cx = context(type);
+  const auto cell = std::make_shared<runtime::reply_cell<id_record>>(gate_);
+  send_change(cx, counter, event, assignment, who, cell);
   return wait(cell, cx, who);
+}
+
+promised<id_record> id_door::begin_change(const id_type& type, std::uint64_t counter, id_event event,
+                                          std::uint32_t assignment, const caller& who, runtime::reply_notice told) {
+  const auto cell = std::make_shared<runtime::reply_cell<id_record>>(std::move(told));
+  send_change(context(type), counter, event, assignment, who, cell);
+  return [cell]() -> result<id_record> {
+    if (!cell->ready()) return no_answer_in_time();
+    return cell->take();
+  };
 }
 
 result<expiry_result> id_door::expire_due(const id_type& type, const caller& who) {

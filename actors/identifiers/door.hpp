@@ -43,6 +43,11 @@ struct expiry_result {
   std::uint64_t expired = 0, released = 0, retired = 0;
 };
 
+/// Gives the answer of a call that nobody waits for: once the listener was told, or errc::outcome_unknown when the
+/// deadline has passed before. To be called once.
+template <class T>
+using promised = std::function<result<T>()>;
+
 class id_door {
 public:
   /// The contexts are what the actors share; their commit log and clocks must live longer.
@@ -72,6 +77,14 @@ public:
                                                       identifiers::id_event event, std::uint32_t assignment,
                                                       const caller& who);
   [[nodiscard]] result<expiry_result> expire_due(const identifiers::id_type& type, const caller& who);
+
+  /// The same without waiting: `told` hears of the answer, perhaps before the call returns. Who asked keeps the
+  /// deadline.
+  [[nodiscard]] promised<issue_result> begin_issue(const identifiers::id_type& type, const issue_call& what,
+                                                   const caller& who, runtime::reply_notice told);
+  [[nodiscard]] promised<identifiers::id_record> begin_change(const identifiers::id_type& type, std::uint64_t counter,
+                                                              identifiers::id_event event, std::uint32_t assignment,
+                                                              const caller& who, runtime::reply_notice told);
 
 private:
   struct meter;
