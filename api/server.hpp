@@ -14,7 +14,7 @@ struct server_options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;        ///< 0: any free one
   std::size_t loops = 1;         ///< threads that read and write; each serves its share of the connections
-  std::size_t threads = 16;      ///< for handlers that block
+  std::size_t threads = 32;      ///< for handlers that block
   std::size_t waiting_max = 256; ///< requests that wait for one of them; above: 503 at once
   std::size_t backlog = 1024;    ///< connections that the kernel holds before they are accepted
   std::size_t connections_max = 8192;

@@ -65,7 +65,7 @@ TEST(reload, leaves_running_settings_that_differ_only_where_a_restart_is_needed)
   EXPECT_THAT(diff_reload(after, fresh).now, IsEmpty());
   EXPECT_THAT(diff_reload(defaults(), after).restart, IsEmpty());
   EXPECT_EQ(after.server.request_deadline_ms, 599'999U);
-  EXPECT_EQ(after.server.threads, 16U);
+  EXPECT_EQ(after.server.threads, 32U);
   EXPECT_EQ(after.log.format, log::format::text);
   EXPECT_TRUE(after.identifiers.types.contains("prid"));
   EXPECT_FALSE(after.identifiers.types.contains("school_id"));
