@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <utility>
 
 namespace matricula::api {
 
@@ -300,6 +301,7 @@ connection::then connection::turn_away(const refusal& why) {
 connection::step connection::send(response answer, bool close) {
   append_head(out_, answer, close);
   if (answer.status != 204 && answer.status != 304) out_body_ = std::move(answer.body);
+  if (stream_.is_tls() && out_body_.size() <= kept_bytes_max) out_.append(std::exchange(out_body_, {})); // one record
   close_ = close;
   state_ = state::writing;
   return flush();

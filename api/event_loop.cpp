@@ -142,7 +142,10 @@ void event_loop::turn() {
   for (auto left = std::min<std::size_t>(handshakes_.size(), handshakes_a_turn); left > 0; --left) {
     const auto place = handshakes_.front();
     handshakes_.pop_front();
-    if (auto* c = find(place)) settle(*c, c->drive());
+    auto* c = find(place);
+    if (c == nullptr) continue;
+    c->in_line = false;
+    settle(*c, c->drive());
   }
   while (auto* due = wheel_.take_due(now)) {
     auto& c = static_cast<connection&>(*due);
@@ -153,10 +156,8 @@ void event_loop::turn() {
 }
 
 void event_loop::go_on(connection& c) {
-  if (c.has_handshake_to_do())
-    handshakes_.push_back(c.place());
-  else
-    settle(c, c.drive());
+  if (!c.has_handshake_to_do()) return settle(c, c.drive());
+  if (!std::exchange(c.in_line, true)) handshakes_.push_back(c.place());
 }
 
 void event_loop::settle(connection& c, connection::then next) {
@@ -178,8 +179,9 @@ void event_loop::accept() {
   for (int i = 0; i < accepted_at_once_max; ++i) {
     const int socket = ::accept4(listening_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) {
-      if (errno == EMFILE || errno == ENFILE) accept_and_drop();
-      if (errno == EINTR || errno == ECONNABORTED) continue;
+      const int why = errno;
+      if (why == EINTR || why == ECONNABORTED) continue;
+      if (why == EMFILE || why == ENFILE) accept_and_drop();
       return;
     }
     const auto turn = next_other_++ % (others_.size() + 1);
