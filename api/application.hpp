@@ -51,16 +51,18 @@ public:
   void set_limits(const request_limits& limits);
   [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
 
-  /// The answer to `what`, whatever happens: a handler's exception becomes 500 and a line in the log. Thread safe.
+  /// The answer to `what`, whatever happens: a handler's exception becomes 500 and a line in the log. Waits for it.
+  /// Thread safe. The same in steps, for a server whose threads do not wait, is `exchange` (exchange.hpp).
   [[nodiscard]] response answer(incoming& what);
+  struct exchange;
+  /// Whether the credentials of `what` may take long to check, so that `exchange::admit` needs a thread of its own.
+  [[nodiscard]] bool may_wait_for_credentials(const incoming& what) const;
   /// The answer to what is not even a request, with a request id of its own; counted and logged like others.
   [[nodiscard]] response refuse_unread(const refusal& why);
 
 private:
   struct endpoint;
-  struct exchange;
   struct chain;
-  static response respond(exchange& x);
   static response tell(const exchange& x, const refusal& why);
   void finish(exchange& x, response& answer);
 

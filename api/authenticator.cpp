@@ -29,6 +29,15 @@ result<std::shared_ptr<const principal>> bearer_authenticator::who_asks(const in
   return who_has(token, now);
 }
 
+bool bearer_authenticator::may_wait(const incoming& from, timestamp now) const {
+  if (!jwts_) return false;
+  const auto credentials = from.header("Authorization");
+  if (credentials.empty()) return !from.header("Cookie").empty(); // where cookies count, a token may be in one
+  const auto token = bearer_token(credentials);
+  return !token.empty() && token.size() <= token_bytes_max && !token.starts_with(token_prefix) &&
+         !jwts_->remembers(token, now);
+}
+
 result<std::shared_ptr<const principal>> bearer_authenticator::who_has(std::string_view token, timestamp now) const {
   if (token.empty() || token.size() > token_bytes_max)
     return fail(errc::unauthenticated, "The token is missing or too long.");

@@ -15,6 +15,8 @@ public:
   /// Errors: unauthenticated. Thread safe.
   [[nodiscard]] virtual result<std::shared_ptr<const principal>> who_asks(const incoming& from,
                                                                           timestamp now) const = 0;
+  /// Whether `who_asks` may block or compute for long, so that it needs a thread of its own.
+  [[nodiscard]] virtual bool may_wait(const incoming&, timestamp) const { return false; }
 };
 
 /// `Authorization: Bearer <token>` (RFC 6750), against the token store, the issuer of JWTs, or both.
@@ -25,6 +27,9 @@ public:
   bearer_authenticator(const token_store* tokens, const jwt_gate* jwts) : tokens_(tokens), jwts_(jwts) {}
   /// Errors, besides: unavailable and overloaded, while the issuer's keys cannot be had.
   [[nodiscard]] result<std::shared_ptr<const principal>> who_asks(const incoming& from, timestamp now) const override;
+
+  /// A JWT that was not seen before: its signature is to be checked, and its key perhaps to be fetched.
+  [[nodiscard]] bool may_wait(const incoming& from, timestamp now) const override;
 
   /// Whose token this is, wherever in a request it stood. Where both kinds are accepted its shape decides: only ours
   /// begin with `mtr_`, only JWTs have three parts with dots between.

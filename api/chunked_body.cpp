@@ -45,8 +45,9 @@ chunked_body::state chunked_body::feed(std::string_view in, std::string& out, st
     }
     const auto end = in.find("\r\n");
     if (end == std::string_view::npos) {
+      // Besides the line, the first half of its end may be there.
       const auto most = next_ == part::data_end ? std::size_t{1}
-                        : next_ == part::size   ? size_line_bytes_max
+                        : next_ == part::size   ? size_line_bytes_max + 1
                                                 : trailer_bytes_max;
       return in.size() > most ? state::malformed : state::needs_more;
     }

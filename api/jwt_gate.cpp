@@ -20,12 +20,19 @@ void jwt_gate::set_rules(jwt_gate_rules rules) {
   rules_number_.store(number, std::memory_order_release);
 }
 
+std::shared_ptr<const principal> jwt_gate::remembered(const std::string& digest, timestamp now) const {
+  return verified_.find(digest, {keys_.number(), rules_number_.load(std::memory_order_acquire)}, now);
+}
+
+bool jwt_gate::remembers(std::string_view token, timestamp now) const {
+  return token.size() <= jwt_bytes_max && remembered(sha256(token), now) != nullptr;
+}
+
 result<std::shared_ptr<const principal>> jwt_gate::check(std::string_view token, timestamp now) const {
   if (token.size() > jwt_bytes_max)
     return fail(errc::unauthenticated, "The token has more than " + std::to_string(jwt_bytes_max) + " bytes.");
   const auto digest = sha256(token);
-  if (auto who = verified_.find(digest, {keys_.number(), rules_number_.load(std::memory_order_acquire)}, now))
-    return who;
+  if (auto who = remembered(digest, now)) return who;
 
   const auto apart = take_apart(token);
   if (!apart) return std::unexpected(apart.error());

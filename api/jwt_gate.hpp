@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 
 namespace matricula::api {
@@ -30,6 +31,9 @@ public:
   /// token.
   [[nodiscard]] result<std::shared_ptr<const principal>> check(std::string_view token, timestamp now) const;
 
+  /// Whether `check` knows the token already, and so neither computes a signature nor waits.
+  [[nodiscard]] bool remembers(std::string_view token, timestamp now) const;
+
   /// Other rules from now on, also for tokens that were checked before.
   void set_rules(jwt_gate_rules rules);
 
@@ -39,6 +43,7 @@ private:
     std::uint64_t number = 0;
   };
   [[nodiscard]] std::shared_ptr<const numbered_rules> rules() const;
+  [[nodiscard]] std::shared_ptr<const principal> remembered(const std::string& digest, timestamp now) const;
 
   jwks_source& keys_;
   mutable std::mutex guard_; ///< of rules_; held for a copy or a swap only

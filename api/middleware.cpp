@@ -1,9 +1,9 @@
-// The chain: each request passes these steps in the order of `steps`, and the first that refuses ends it. Whatever the
-// outcome, `finish` adds what every answer carries, counts it and logs it. A route of constant content takes the same
-// way.
-#include "api/application.hpp"
+// The chain: each request passes these steps in the order of `before_body`, then, when its body is there, `read_body`.
+// The first that refuses ends it. Whatever the outcome, `finish` adds what every answer carries, counts it and logs it.
+// A route of constant content takes the same way.
 #include "api/cookie_credentials.hpp"
 #include "api/endpoint.hpp"
+#include "api/exchange.hpp"
 #include "api/problem.hpp"
 #include "api/target.hpp"
 #include "foundation/log.hpp"
@@ -13,19 +13,11 @@
 #include <array>
 #include <charconv>
 #include <exception>
+#include <semaphore>
 
 namespace matricula::api {
 
 using std::chrono::nanoseconds;
-
-struct application::exchange {
-  application& app;
-  incoming& what;
-  nanoseconds began;
-  timestamp wall;
-  endpoint* to; ///< `unmatched_` until the router has found one
-  request seen = {};
-};
 
 namespace {
 random_source& random_of_this_thread() {
@@ -79,12 +71,17 @@ struct application::chain {
     return {};
   }
 
-  /// Bounds the requests in flight; those that tell how the node is pass always.
-  static outcome<void> admit(exchange& x) {
-    if (x.to->declared.under_load || x.app.in_flight() <= x.app.in_flight_max_.load(std::memory_order_relaxed))
-      return {};
+  static std::unexpected<refusal> too_many() {
     return std::unexpected(refusal(
         error{errc::overloaded, "Too many requests at once. Try again after Retry-After.", std::chrono::seconds(1)}));
+  }
+
+  /// Bounds the requests in flight; those that tell how the node is pass always. A request counts from when its body is
+  /// there (`enter`): a slow one takes nobody's place. Here it is refused before its body is read.
+  static outcome<void> admit(exchange& x) {
+    if (x.to->declared.under_load || x.app.in_flight() < x.app.in_flight_max_.load(std::memory_order_relaxed))
+      return {};
+    return too_many();
   }
 
   static outcome<void> authenticate(exchange& x) {
@@ -191,13 +188,14 @@ struct application::chain {
   }
 
   /// Bodies of other methods have no meaning; the server skips them.
+  static bool has_body(std::string_view method) noexcept {
+    return method == "POST" || method == "PUT" || method == "PATCH";
+  }
+
   static outcome<void> read_body(exchange& x) {
-    const auto method = x.seen.method;
-    if (method != "POST" && method != "PUT" && method != "PATCH") return {};
+    if (!has_body(x.seen.method)) return {};
     const auto& declared = x.to->declared;
-    const auto limit =
-        declared.body_bytes_max > 0 ? declared.body_bytes_max : x.app.body_bytes_max_.load(std::memory_order_relaxed);
-    const auto body = x.what.body(limit);
+    const auto body = x.what.body(x.body_bytes_max().value_or(0));
     if (!body) return std::unexpected(body.error());
     x.seen.body = *body;
     if (body->empty()) return {};
@@ -215,8 +213,8 @@ struct application::chain {
     return {};
   }
 
-  static constexpr std::array<step, 9> steps = {find_route,   admit,      authenticate,          authorise, keep_quota,
-                                                set_deadline, read_query, check_idempotency_key, read_body};
+  static constexpr std::array<step, 8> before_body = {find_route, admit,        authenticate, authorise,
+                                                       keep_quota, set_deadline, read_query,   check_idempotency_key};
 };
 
 response application::tell(const exchange& x, const refusal& why) {
@@ -227,39 +225,140 @@ response application::tell(const exchange& x, const refusal& why) {
   return answer;
 }
 
-response application::respond(exchange& x) {
-  chain::give_names(x);
-  for (const auto step : chain::steps)
-    if (const auto ok = step(x); !ok) return tell(x, ok.error());
-  auto answer = x.to->declared.handle(x.seen);
+application::exchange::exchange(application& to_app, incoming& from)
+    : app(to_app), what(from), began(app.time_.monotonic()), wall(app.time_.wall()), to(app.unmatched_.get()) {
+  seen.raw = &what;
+}
+
+application::exchange::~exchange() {
+  if (!in_flight_) return;
+  app.in_flight_gauge_.Decrement();
+  app.in_flight_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void application::exchange::guard(const std::function<response()>& step) {
+  response out;
+  try {
+    out = step();
+  } catch (const std::exception& thrown) {
+    log::error("http.handler_threw", thrown.what(), {{"route", seen.route}}, &seen.trace);
+    out = tell(*this, refusal(error{errc::internal, "", std::nullopt}));
+  }
+  app.finish(*this, out);
+  answer_ = std::move(out);
+}
+
+response application::exchange::tell_outcome(outcome<response> answer) {
   if (answer) {
-    chain::charge_quota(x, answer->status, &*answer);
+    chain::charge_quota(*this, answer->status, &*answer);
     return std::move(*answer);
   }
   const auto& why = answer.error();
-  chain::charge_quota(x, status_of(why), nullptr);
+  chain::charge_quota(*this, status_of(why), nullptr);
   if (status_of(why) == 500)
-    log::error("http.failed", why.cause.message, {{"route", x.seen.route}, {"code", to_string(why.cause.code)}},
-               &x.seen.trace);
-  return tell(x, why);
+    log::error("http.failed", why.cause.message, {{"route", seen.route}, {"code", to_string(why.cause.code)}},
+               &seen.trace);
+  return tell(*this, why);
 }
 
-response application::answer(incoming& what) {
-  exchange x{*this, what, time_.monotonic(), time_.wall(), unmatched_.get()};
-  x.seen.raw = &what;
-  in_flight_.fetch_add(1, std::memory_order_relaxed);
-  in_flight_gauge_.Increment();
-  response out;
+void application::exchange::admit() {
   try {
-    out = respond(x);
-  } catch (const std::exception& thrown) {
-    log::error("http.handler_threw", thrown.what(), {{"route", x.seen.route}}, &x.seen.trace);
-    out = tell(x, refusal(error{errc::internal, "", std::nullopt}));
+    chain::give_names(*this);
+    for (const auto step : chain::before_body)
+      if (const auto ok = step(*this); !ok) return guard([&] { return tell(*this, ok.error()); });
+  } catch (...) {
+    guard([]() -> response { throw; });
   }
-  finish(x, out);
-  in_flight_gauge_.Decrement();
-  in_flight_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::optional<std::size_t> application::exchange::body_bytes_max() const {
+  if (!chain::has_body(seen.method)) return std::nullopt;
+  const auto own = to->declared.body_bytes_max;
+  return own > 0 ? own : app.body_bytes_max_.load(std::memory_order_relaxed);
+}
+
+bool application::exchange::waits() const { return to->declared.waits && !to->declared.begin; }
+
+outcome<void> application::exchange::enter() {
+  const auto before = app.in_flight_.fetch_add(1, std::memory_order_relaxed);
+  app.in_flight_gauge_.Increment();
+  in_flight_ = true;
+  if (!to->declared.under_load && before >= app.in_flight_max_.load(std::memory_order_relaxed))
+    return chain::too_many();
+  return chain::read_body(*this);
+}
+
+void application::exchange::handle() {
+  guard([&] {
+    if (const auto ok = enter(); !ok) return tell(*this, ok.error());
+    if (app.time_.monotonic() >= seen.deadline)
+      return tell(*this, refusal(error{errc::deadline_exceeded,
+                                       "No thread was free before the deadline; nothing was done.", std::nullopt}));
+    return tell_outcome(to->declared.handle(seen));
+  });
+}
+
+void application::exchange::begin(const runtime::reply_notice& told) {
+  if (!to->declared.begin) return handle();
+  if (const auto ok = enter(); !ok) return guard([&] { return tell(*this, ok.error()); });
+  try {
+    auto given = to->declared.begin(seen, told);
+    if (!given) return guard([&] { return tell_outcome(std::unexpected(std::move(given.error()))); });
+    if (auto* later = std::get_if<answer_later>(&*given)) {
+      later_ = std::move(*later);
+      return;
+    }
+    guard([&] { return tell_outcome(std::move(std::get<response>(*given))); });
+  } catch (...) {
+    guard([]() -> response { throw; });
+  }
+}
+
+void application::exchange::complete() {
+  guard([&] {
+    return tell_outcome(later_());
+  });
+  later_ = nullptr;
+}
+
+void application::exchange::refuse_for_load(std::string message) {
+  guard([&] { return tell(*this, refusal(error{errc::overloaded, std::move(message), std::chrono::seconds(1)})); });
+}
+
+response application::exchange::take_answer() {
+  response out = std::move(*answer_);
+  answer_.reset();
   return out;
+}
+
+bool application::may_wait_for_credentials(const incoming& what) const { return who_.may_wait(what, time_.wall()); }
+
+namespace {
+/// The thread that calls application::answer, until the reply is there.
+class waiting_thread final : public runtime::reply_listener {
+public:
+  void note(std::uint64_t) noexcept override {}
+  void wake() noexcept override { woken_.release(); }
+  void wait(nanoseconds at_most) { (void)woken_.try_acquire_for(at_most); }
+
+private:
+  std::counting_semaphore<> woken_{0};
+};
+} // namespace
+
+response application::answer(incoming& what) {
+  exchange x(*this, what);
+  x.admit();
+  if (!x.answered() && x.waits()) x.handle();
+  if (!x.answered()) {
+    const auto waiting = std::make_shared<waiting_thread>();
+    x.begin({waiting, 0});
+    if (!x.answered()) {
+      waiting->wait(x.time_left());
+      x.complete();
+    }
+  }
+  return x.take_answer();
 }
 
 void application::finish(exchange& x, response& answer) {
@@ -298,7 +397,7 @@ public:
 
 response application::refuse_unread(const refusal& why) {
   nothing_read nothing;
-  exchange x{*this, nothing, time_.monotonic(), time_.wall(), unmatched_.get()};
+  exchange x(*this, nothing);
   x.seen.method = nothing.method();
   chain::give_names(x);
   auto out = problem(why, x.seen.trace.request_id);

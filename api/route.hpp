@@ -3,6 +3,7 @@
 #include "api/quota_limits.hpp"
 #include "foundation/error.hpp"
 #include "foundation/trace.hpp"
+#include "runtime/reply.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace matricula::api {
@@ -104,6 +106,12 @@ struct request {
   [[nodiscard]] std::string_view header(std::string_view name) const { return raw ? raw->header(name) : ""; }
 };
 
+/// Makes the answer from the reply that was waited for. Called once, on another thread than the handler's perhaps: when
+/// the reply is there, or at the request's deadline without it. It may keep nothing of the request but copies.
+using answer_later = std::function<outcome<response>()>;
+/// What a handler that waits for nothing gives back.
+using begun = std::variant<response, answer_later>;
+
 /// What a route does with the header Idempotency-Key. A key is always checked for its form.
 enum class idempotency : std::uint8_t {
   ignored,  ///< repeating the request changes nothing anyway
@@ -128,6 +136,14 @@ struct route {
   /// are counted against the caller's quota.
   bool guessable = false;
   bool issues = false; ///< whether its answers may be `issued`
+
+  /// In place of `handle`, for answers that come from an actor or the commit log: hands the request on and returns. The
+  /// notice is told when the reply is there, perhaps before `begin` returns. It never blocks: it runs where all
+  /// connections are served.
+  std::function<outcome<begun>(const request&, const runtime::reply_notice&)> begin;
+  /// Whether `handle` may block: it reads rows, takes long or waits. False only where it just computes; then it runs
+  /// where all connections are served, without a thread of its own.
+  bool waits = true;
 
   /// Whether a token may also come as the cookie `Authorization`. Browsers send cookies unasked, so for routes that
   /// promise it only.

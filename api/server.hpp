@@ -1,4 +1,4 @@
-/// The HTTP server: a listening socket, threads, and the application behind them.
+/// The HTTP server: event loops that hold all connections, threads for handlers that block, and the application behind.
 #pragma once
 #include "api/application.hpp"
 #include "api/connection.hpp"
@@ -13,13 +13,16 @@ namespace matricula::api {
 struct server_options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;        ///< 0: any free one
-  std::size_t threads = 96;      ///< one serves one connection at a time; size them from latency, not from cores
-  std::size_t waiting_max = 256; ///< accepted connections that wait for a thread; above: 503 at once
+  std::size_t loops = 1;         ///< threads that read and write; each serves its share of the connections
+  std::size_t threads = 32;      ///< for handlers that block
+  std::size_t waiting_max = 256; ///< requests that wait for one of them; above: 503 at once
   std::size_t backlog = 1024;    ///< connections that the kernel holds before they are accepted
-  std::size_t requests_per_connection_max = 100'000;
-  /// How long an idle connection holds its thread while nobody waits for one. Somebody waiting ends it at once.
-  std::chrono::milliseconds keep_alive{2'000};
+  std::size_t connections_max = 8192;
+  /// Of all requests being received or answered together, and apart from them of all answers that their readers do not
+  /// take. What a connection holds up to byte_share::free_bytes does not count.
+  std::size_t buffered_bytes_max = std::size_t{32} << 20;
   connection_limits connection;
+  tls_files tls; ///< none: plain HTTP
 };
 
 class server {
@@ -32,8 +35,12 @@ public:
   server& operator=(const server&) = delete;
 
   /// Listens and serves, on threads of its own. Returns the port. Errors: io (address in use, not permitted, no such
-  /// host).
+  /// host), invalid_argument (certificate or key).
   [[nodiscard]] result<std::uint16_t> start();
+
+  /// Other files, or the same read again, for connections from now on. Errors: invalid_argument, as with `start`, also
+  /// when TLS would begin or end: a port speaks one or the other. Then nothing changes. Thread safe.
+  [[nodiscard]] result<void> renew_certificate(const tls_files& from);
 
   /// Stops accepting, lets every request that has begun be answered, then ends the threads. After `at_most` what is
   /// left is cut off; still waits for handlers, whose deadlines bound that. @return whether nothing was cut off.

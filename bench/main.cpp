@@ -81,8 +81,7 @@ report measure(const options& how, const std::filesystem::path& folder) {
   step("disk", [&] { raw_syncs(folder, how_long, found); });
   step("generation", [&] { generation(how_long, found); });
   if (wanted("single") || wanted("batch") || wanted("restart")) {
-    // A thread for each connection of the load, and some for whoever looks at the metrics.
-    test::node_process node({.sets = {"server.threads=72"}, .arguments = {"--bench-route"}, .data = folder / "data"});
+    test::node_process node({.arguments = {"--bench-route"}, .data = folder / "data"});
     node.start();
     step("single", [&] { single_issue(node, folder, how_long, found); });
     step("batch", [&] {

@@ -11,7 +11,7 @@ api::jwks_source_options jwks_options_of(const config::settings& s) {
   out.every = std::chrono::seconds(s.jwt.refresh_s);
   // The other threads go on serving those whose keys are known.
   out.waiters_max = std::max(1U, s.server.threads * 3 / 4);
-  out.early_waiters_max = std::max(1U, s.server.threads / 8);
+  out.early_waiters_max = std::max(1U, s.server.threads / 4);
   out.from.file = s.jwt.jwks_file;
   out.from.ca_file = s.jwt.ca_file;
   if (const auto url = config::split_url(s.jwt.jwks_url)) {

@@ -28,6 +28,7 @@
 #include "commands/jwt_options.hpp"
 #include "commands/limits_from_server.hpp"
 #include "commands/master_key.hpp"
+#include "commands/server_options.hpp"
 #include "commands/settings_json.hpp"
 #include "commands/vid_policies.hpp"
 #include "config/reload.hpp"
@@ -478,19 +479,7 @@ result<void> node::parts::start_server() {
     if (auto ok = app->add(api::constant_route()); !ok) return ok;
   if (auto ok = app->check_open_routes(); !ok) return ok;
 
-  const auto address = config::split_address(s.server.listen);
-  api::server_options listen;
-  listen.host = address->host;
-  listen.port = address->port;
-  listen.threads = s.server.threads;
-  listen.waiting_max = s.server.connections_max > s.server.threads ? s.server.connections_max - s.server.threads : 1;
-  listen.requests_per_connection_max = s.server.keep_alive_requests_max;
-  listen.keep_alive = milliseconds{s.server.keep_alive_timeout_ms};
-  listen.connection.head.bytes_max = s.server.header_bytes_max;
-  listen.connection.head_timeout = milliseconds{s.server.read_timeout_ms};
-  listen.connection.body_timeout = milliseconds{s.server.read_timeout_ms};
-  listen.connection.write_timeout = milliseconds{s.server.write_timeout_ms};
-  server = std::make_unique<api::server>(listen, *app, numbers);
+  server = std::make_unique<api::server>(server_options_of(s), *app, numbers);
   const auto listening = server->start();
   if (!listening) return std::unexpected(listening.error());
   port = *listening;
@@ -666,6 +655,10 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
   }
   if (tokens)
     if (const auto read = tokens->reload(); !read) return std::unexpected(refused_file(read.error()));
+  // Last of what can be refused: a certificate in force cannot be taken back.
+  const auto& files = loaded->values.tls;
+  if (const auto read = server->renew_certificate({files.certificate, files.key}); !read)
+    return std::unexpected(refused_file(read.error()));
   from_server.take_settings(*loaded);
   std::vector<std::string> changed;
   const auto plan = config::diff_reload(running.values, loaded->values);

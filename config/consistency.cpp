@@ -159,6 +159,17 @@ void check_not_below(const loaded& now, problem_list& problems, std::string_view
                fmt::format("found the integer {}; allowed: not below {} = {}", upper, name_of(lower_key), lower));
 }
 
+void check_server(const loaded& now, problem_list& problems) {
+  const auto& s = now.values;
+  check_not_below(now, problems, "server.buffered_bytes_max", s.server.buffered_bytes_max, "server.body_bytes_max",
+                  s.server.body_bytes_max);
+  if (s.tls.certificate.empty() == s.tls.key.empty()) return;
+  const std::string there = s.tls.key.empty() ? "server.tls.certificate" : "server.tls.key";
+  const std::string missing = s.tls.key.empty() ? "server.tls.key" : "server.tls.certificate";
+  problems.add(now.origin_of(missing), missing,
+               fmt::format("found nothing with {} set; allowed: both files, or none", there));
+}
+
 void check_type(const loaded& now, problem_list& problems, const std::string& name, const type_settings& type) {
   const auto key = [&](std::string_view last) { return fmt::format("identifiers.types.{}.{}", name, last); };
   check_not_below(now, problems, key("pool_target"), type.pool_target, key("pool_min"), type.pool_min);
@@ -190,6 +201,7 @@ void check_policy_file(const loaded& now, problem_list& problems) {
 void check_consistency(const loaded& now, problem_list& problems) {
   const auto& s = now.values;
   check_access(now, problems);
+  check_server(now, problems);
   check_jwt(now, problems);
   check_key(now, problems);
   check_previous_keys(now, problems);

@@ -99,15 +99,26 @@ std::vector<setting> server_rows() {
       shaped("server.listen", kind::address, bound<in, &S::listen>(), "127.0.0.1:8080", when::restart,
              "Address and port of the HTTP server. Port 0 takes any free port and logs it. The default is reachable "
              "from this machine only."),
-      integer("server.threads", bound<in, &S::threads>(), 64, 1, 1024, "threads", when::restart,
-              "Threads that serve connections. Every open connection holds one, idle or not. While others wait for "
-              "one, idle connections are closed and busy ones give theirs up after an answer."),
+      integer("server.event_loops", bound<in, &S::event_loops>(), 0, 0, 64, "threads", when::restart,
+              "Threads that read requests and write answers, each for its share of the connections. Idle and slow "
+              "clients cost no thread. 0: one, and another for every four processors."),
+      integer("server.threads", bound<in, &S::threads>(), 32, 1, 1024, "threads", when::restart,
+              "Threads for requests that read stored rows or wait for something. Issuing, confirming, returning and "
+              "revoking an identifier need none."),
+      integer("server.requests_waiting_max", bound<in, &S::requests_waiting_max>(), 256, 1, 100'000, "requests",
+              when::restart, "Requests that wait for one of server.threads. A further one is answered 503 at once."),
       integer("server.requests_in_flight_max", bound<in, &S::requests_in_flight_max>(), 512, 1, 100'000, "requests",
               when::reload, "Requests accepted and not yet answered. Beyond it the answer is 503 with Retry-After."),
-      integer("server.connections_max", bound<in, &S::connections_max>(), 4096, 1, 100'000, "connections",
+      integer("server.connections_max", bound<in, &S::connections_max>(), 8192, 1, 100'000, "connections",
               when::restart,
-              "Open connections, those that wait for a thread included. A further one is answered 503 with "
-              "Retry-After and closed."),
+              "Open connections. For a further one those that were silent longest are closed; when all are busy, it is "
+              "answered 503 with Retry-After and closed (with TLS just closed). The process needs as many open files "
+              "and some hundred more."),
+      integer("server.buffered_bytes_max", bound<in, &S::buffered_bytes_max>(), 33'554'432, 1'048'576, 4'294'967'295,
+              "bytes", when::restart,
+              "Memory for requests that are being received or answered, all together, and as much again for answers "
+              "that clients are slow to take. Small requests (4 KiB) always have theirs. Beyond it the answer is 503 "
+              "with Retry-After, and who does not take an answer is cut off."),
       integer("server.body_bytes_max", bound<in, &S::body_bytes_max>(), 1'048'576, 1024, 67'108'864, "bytes",
               when::reload, "Size of a request's body. A larger one is answered 413."),
       integer("server.header_bytes_max", bound<in, &S::header_bytes_max>(), 16'384, 1024, 262'144, "bytes",
@@ -130,6 +141,18 @@ std::vector<setting> server_rows() {
       integer("server.drain_timeout_ms", bound<in, &S::drain_timeout_ms>(), 20'000, 100, 10 * minute_ms, "milliseconds",
               when::reload,
               "After SIGTERM, how long to wait for requests in flight. Keep it below the service manager's limit."),
+  };
+}
+
+std::vector<setting> tls_rows() {
+  using S = tls_settings;
+  constexpr auto in = &settings::tls;
+  return {
+      text("server.tls.certificate", bound<in, &S::certificate>(), "", 0, when::reload,
+           "File (PEM) with the node's certificate first, then those that lead to its root. With it the port speaks "
+           "TLS 1.2 and 1.3 and nothing else; empty: plain HTTP. It is read again on reload."),
+      text("server.tls.key", bound<in, &S::key>(), "", 0, when::reload,
+           "File (PEM) with the certificate's private key, without a password, that only the node's user may read."),
   };
 }
 
@@ -448,7 +471,7 @@ std::vector<setting> vid_policy_rows() {
 
 std::vector<setting> all_rows() {
   std::vector<setting> all;
-  for (auto part : {server_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
+  for (auto part : {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
                     config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
@@ -462,8 +485,9 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 16> all{{
+  static constexpr std::array<section, 17> all{{
       {"server", "The HTTP server and its limits."},
+      {"server.tls", "TLS for the HTTP server. Both files, or none."},
       {"auth", "Who may call."},
       {"auth.jwt", "JSON Web Tokens of an issuer, where auth.mode is \"jwt\" or \"tokens_and_jwt\"."},
       {"storage", "Where and how state is kept."},

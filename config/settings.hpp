@@ -15,9 +15,12 @@ namespace matricula::config {
 
 struct server_settings {
   std::string listen; ///< "HOST:PORT" or "[IPv6]:PORT"; port 0 = any free one
+  std::uint32_t event_loops = 0; ///< 0 = as many as the processors need
   std::uint32_t threads = 0;
+  std::uint32_t requests_waiting_max = 0;
   std::uint32_t requests_in_flight_max = 0;
   std::uint32_t connections_max = 0;
+  std::uint32_t buffered_bytes_max = 0;
   std::uint32_t body_bytes_max = 0;
   std::uint32_t header_bytes_max = 0;
   std::uint32_t read_timeout_ms = 0;
@@ -27,6 +30,13 @@ struct server_settings {
   std::uint32_t request_deadline_ms = 0;
   std::uint32_t drain_timeout_ms = 0;
   bool operator==(const server_settings&) const = default;
+};
+
+/// Both or none.
+struct tls_settings {
+  std::string certificate;
+  std::string key;
+  bool operator==(const tls_settings&) const = default;
 };
 
 enum class auth_mode : std::uint8_t { tokens, jwt, tokens_and_jwt, none };
@@ -190,6 +200,7 @@ struct vid_policy_settings {
 
 struct settings {
   server_settings server;
+  tls_settings tls; ///< keys "server.tls."
   auth_settings auth;
   jwt_settings jwt; ///< keys "auth.jwt."
   storage_settings storage;

@@ -19,6 +19,7 @@ struct wake_up {
 };
 thread_local int group_depth = 0;
 thread_local std::vector<wake_up> put_off;
+thread_local std::vector<std::shared_ptr<reply_listener>> listeners_put_off;
 
 long futex(std::atomic<std::uint32_t>& word, int op, std::uint32_t value, const timespec* until,
            std::uint32_t seats) noexcept {
@@ -53,6 +54,16 @@ void reply_gate::end_group() noexcept {
   if (--group_depth > 0) return;
   for (const auto& w : put_off) futex(*w.word, FUTEX_WAKE_BITSET, INT_MAX, nullptr, w.seats);
   put_off.clear();
+  for (const auto& one : listeners_put_off) one->wake();
+  listeners_put_off.clear();
+}
+
+void reply_notice::tell() const noexcept {
+  to->note(token);
+  if (group_depth == 0)
+    to->wake();
+  else if (std::ranges::find(listeners_put_off, to) == listeners_put_off.end())
+    listeners_put_off.push_back(to);
 }
 
 void reply_gate::wait(std::uint32_t seen, std::uint32_t seat, std::chrono::steady_clock::time_point until) noexcept {

@@ -34,12 +34,31 @@ private:
   std::atomic<std::uint32_t> next_seat_{0};
 };
 
-/// Filled once by an actor or a commit's completion, read by one waiting thread.
+/// Somebody who is told which cells were filled, so that no thread waits for each of them.
+class reply_listener {
+public:
+  virtual ~reply_listener() = default;
+  /// On the thread that filled the cell, which has others to fill: no more than a note. @param token the cell's
+  virtual void note(std::uint64_t token) noexcept = 0;
+  /// After one or more notes; once at the end of a group (see reply_gate).
+  virtual void wake() noexcept = 0;
+};
+
+/// Whom a cell tells that it was filled, and as which of theirs.
+struct reply_notice {
+  std::shared_ptr<reply_listener> to;
+  std::uint64_t token = 0;
+  void tell() const noexcept;
+};
+
+/// Filled once by an actor or a commit's completion; read by one waiting thread, or by the listener that it tells.
 template <class T>
 class reply_cell {
 public:
   explicit reply_cell(std::shared_ptr<reply_gate> gate)
       : gate_(std::move(gate)), seat_(gate_ ? gate_->take_seat() : 0) {}
+  /// Nobody may wait for this one.
+  explicit reply_cell(reply_notice notice) : notice_(std::move(notice)) {}
 
   /// The first delivery counts; later ones are ignored.
   void deliver(result<T> value) noexcept {
@@ -48,10 +67,13 @@ public:
     value_.emplace(std::move(value));
     state_.store(state::full, std::memory_order_release);
     if (gate_) gate_->open(seat_);
+    if (notice_.to) notice_.tell();
   }
   [[nodiscard]] bool ready() const noexcept { return state_.load(std::memory_order_acquire) == state::full; }
   /// @pre ready()
   [[nodiscard]] const result<T>& value() const noexcept { return *value_; }
+  /// Moves the value out: to be called once. @pre ready()
+  [[nodiscard]] result<T> take() noexcept { return std::move(*value_); }
 
   /// The value, or nothing when `timeout` passes first. @pre the cell has a gate.
   [[nodiscard]] const result<T>* wait_for(std::chrono::nanoseconds timeout) noexcept {
@@ -67,7 +89,8 @@ public:
 private:
   enum class state : std::uint8_t { empty, filling, full };
   std::shared_ptr<reply_gate> gate_;
-  std::uint32_t seat_; ///< before the gate
+  std::uint32_t seat_ = 0; ///< before the gate
+  reply_notice notice_;
   std::atomic<state> state_{state::empty};
   std::optional<result<T>> value_;
 };

@@ -128,11 +128,8 @@ double id_door::refill_rate(const id_type& type) const {
   return at.rate.rates(now, found).over_60s;
 }
 
-template <class T>
-result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
-                        const caller& who) const {
-  const auto* answer = cell->wait_for(who.deadline - cx.monotonic->monotonic());
-  if (answer) return *answer;
+namespace {
+std::unexpected<error> no_answer_in_time() {
   return fail(
       errc::outcome_unknown,
       "No answer before the deadline; it may still be done. Repeat the request with the same Idempotency-Key: that is "
@@ -140,38 +137,8 @@ result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, con
       milliseconds{1'000});
 }
 
-result<issue_result> id_door::issue(const id_type& type, const issue_call& what, const caller& who) {
-  const auto& at = desk_of(type);
-  if (at.issuers.size() == 1) return issue_at(at.one(), what, who);
-  if (!what.idempotency_ref.empty()) return issue_at(at.issuer_of(what.idempotency_ref), what, who);
-  return issue_anywhere(at, what, who);
-}
-
-/// Without a key any issuer will do: in turns, those first that have enough at hand.
-result<issue_result> id_door::issue_anywhere(const desk& at, const issue_call& what, const caller& who) const {
-  const auto count = at.issuers.size();
-  const auto first = at.next.fetch_add(1, std::memory_order_relaxed) % count;
-  std::vector<const type_context*> with_enough;
-  const type_context* fullest = at.issuers[first].get();
-  std::uint64_t most = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto* cx = at.issuers[(first + i) % count].get();
-    const auto has = in_memory(*cx);
-    if (has >= what.count) with_enough.push_back(cx);
-    if (has > most) fullest = cx;
-    most = std::max(most, has);
-  }
-  // The others may have been emptied meanwhile; whoever has most borrows or refills soonest.
-  for (const auto* cx : with_enough) {
-    auto issued = issue_at(*cx, what, who);
-    if (issued || issued.error().code != errc::refilling) return issued;
-    if (cx->monotonic->monotonic() >= who.deadline) return issued;
-  }
-  return issue_at(*fullest, what, who);
-}
-
-result<issue_result> id_door::issue_at(const type_context& cx, const issue_call& what, const caller& who) const {
-  const auto cell = std::make_shared<runtime::reply_cell<issue_answer>>(gate_);
+template <class Cell>
+void send_issue(const type_context& cx, const issue_call& what, const caller& who, const Cell& cell) {
   issue_ids message;
   message.trace = who.trace;
   message.context = {who.principal, who.deadline.count(), who.tenant};
@@ -182,24 +149,11 @@ result<issue_result> id_door::issue_at(const type_context& cx, const issue_call&
   message.fingerprint = what.fingerprint;
   message.reply = runtime::reply_to<issue_answer>(cell);
   caf::anon_send(cx.pool.address(), std::move(message));
-  auto answer = wait(cell, cx, who);
-  if (!answer) return std::unexpected(std::move(answer.error()));
-  return issue_result{std::move(answer->issued), answer->replayed};
 }
 
-result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id_event event, std::uint32_t assignment,
-                                  const caller& who) {
-  const auto& at = desk_of(type);
-  std::size_t owner = 0;
-  if (at.issuers.size() > 1) {
-    // Whoever knows the identifier heard of it when it was durable where it is now; if it has moved on since, it was
-    // available in between, and its giver answers that.
-    const auto owned = storage::find_owner(*at.one().log, at.parts, counter);
-    if (!owned) return std::unexpected(owned.error());
-    owner = owned->issuer;
-  }
-  const auto& cx = *at.issuers[owner];
-  const auto cell = std::make_shared<runtime::reply_cell<id_record>>(gate_);
+template <class Cell>
+void send_change(const type_context& cx, std::uint64_t counter, id_event event, std::uint32_t assignment,
+                 const caller& who, const Cell& cell) {
   change_id message;
   message.trace = who.trace;
   message.context = {who.principal, who.deadline.count(), who.tenant};
@@ -208,7 +162,91 @@ result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id
   message.assignment = assignment;
   message.reply = runtime::reply_to<id_record>(cell);
   caf::anon_send(cx.pool.address(), std::move(message));
-  return wait(cell, cx, who);
+}
+} // namespace
+
+template <class T>
+result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
+                        const caller& who) const {
+  const auto* answer = cell->wait_for(who.deadline - cx.monotonic->monotonic());
+  if (answer) return *answer;
+  return no_answer_in_time();
+}
+
+result<issue_result> id_door::issue(const id_type& type, const issue_call& what, const caller& who) {
+  const auto& at = desk_of(type);
+  if (at.issuers.size() == 1) return issue_at(at.one(), what, who);
+  if (!what.idempotency_ref.empty()) return issue_at(at.issuer_of(what.idempotency_ref), what, who);
+  // The others may have been emptied meanwhile; whoever has most borrows or refills soonest.
+  const auto asked = to_ask(at, what.count);
+  for (const auto* cx : asked.with_enough) {
+    auto issued = issue_at(*cx, what, who);
+    if (issued || issued.error().code != errc::refilling) return issued;
+    if (cx->monotonic->monotonic() >= who.deadline) return issued;
+  }
+  return issue_at(*asked.fullest, what, who);
+}
+
+/// Without a key any issuer will do: in turns, those first that have enough at hand.
+id_door::candidates id_door::to_ask(const desk& at, std::uint32_t count) {
+  const auto issuers = at.issuers.size();
+  const auto first = at.next.fetch_add(1, std::memory_order_relaxed) % issuers;
+  candidates found{{}, at.issuers[first].get()};
+  std::uint64_t most = 0;
+  for (std::size_t i = 0; i < issuers; ++i) {
+    const auto* cx = at.issuers[(first + i) % issuers].get();
+    const auto has = in_memory(*cx);
+    if (has >= count) found.with_enough.push_back(cx);
+    if (has > most) found.fullest = cx;
+    most = std::max(most, has);
+  }
+  return found;
+}
+
+result<issue_result> id_door::issue_at(const type_context& cx, const issue_call& what, const caller& who) const {
+  const auto cell = std::make_shared<runtime::reply_cell<issue_answer>>(gate_);
+  send_issue(cx, what, who, cell);
+  auto answer = wait(cell, cx, who);
+  if (!answer) return std::unexpected(std::move(answer.error()));
+  return issue_result{std::move(answer->issued), answer->replayed};
+}
+
+promised<issue_result> id_door::begin_issue(const id_type& type, const issue_call& what, const caller& who,
+                                            runtime::reply_notice told) {
+  const auto cell = std::make_shared<runtime::reply_cell<issue_answer>>(std::move(told));
+  const auto& at = desk_of(type);
+  const auto* cx = &at.one();
+  if (at.issuers.size() > 1 && !what.idempotency_ref.empty()) {
+    cx = &at.issuer_of(what.idempotency_ref);
+  } else if (at.issuers.size() > 1) {
+    const auto asked = to_ask(at, what.count);
+    cx = asked.with_enough.empty() ? asked.fullest : asked.with_enough.front();
+  }
+  send_issue(*cx, what, who, cell);
+  return [cell]() -> result<issue_result> {
+    if (!cell->ready()) return no_answer_in_time();
+    auto answer = cell->take();
+    if (!answer) return std::unexpected(std::move(answer.error()));
+    return issue_result{std::move(answer->issued), answer->replayed};
+  };
+}
+
+result<const type_context*> id_door::owner_of(const desk& at, std::uint64_t counter) {
+  if (at.issuers.size() == 1) return &at.one();
+  // Whoever knows the identifier heard of it when it was durable where it is now; if it has moved on since, it was
+  // available in between, and its giver answers that.
+  const auto owned = storage::find_owner(*at.one().log, at.parts, counter);
+  if (!owned) return std::unexpected(owned.error());
+  return at.issuers[owned->issuer].get();
+}
+
+result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id_event event, std::uint32_t assignment,
+                                  const caller& who) {
+  const auto owner = owner_of(desk_of(type), counter);
+  if (!owner) return std::unexpected(owner.error());
+  const auto cell = std::make_shared<runtime::reply_cell<id_record>>(gate_);
+  send_change(**owner, counter, event, assignment, who, cell);
+  return wait(cell, **owner, who);
 }
 
 result<std::vector<import_verdict>> id_door::import(const id_type& type, std::vector<import_row> rows,
@@ -254,6 +292,18 @@ result<std::vector<import_verdict>> id_door::import(const id_type& type, std::ve
   while (!in_flight.empty())
     if (const auto answered = take_answer(); !answered) return std::unexpected(answered.error());
   return verdicts;
+}
+
+promised<id_record> id_door::begin_change(const id_type& type, std::uint64_t counter, id_event event,
+                                          std::uint32_t assignment, const caller& who, runtime::reply_notice told) {
+  const auto cell = std::make_shared<runtime::reply_cell<id_record>>(std::move(told));
+  const auto owner = owner_of(desk_of(type), counter);
+  if (!owner) return [why = owner.error()]() -> result<id_record> { return std::unexpected(why); };
+  send_change(**owner, counter, event, assignment, who, cell);
+  return [cell]() -> result<id_record> {
+    if (!cell->ready()) return no_answer_in_time();
+    return cell->take();
+  };
 }
 
 result<expiry_result> id_door::expire_due(const id_type& type, const caller& who) {

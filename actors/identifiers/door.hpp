@@ -52,6 +52,11 @@ struct reclaim_result {
   std::vector<std::uint32_t> assignments;
 };
 
+/// Gives the answer of a call that nobody waits for: once the listener was told, or errc::outcome_unknown when the
+/// deadline has passed before. To be called once.
+template <class T>
+using promised = std::function<result<T>()>;
+
 class id_door {
 public:
   /// The contexts are what the actors share, one for each issuer of each type; their commit log and clocks must live
@@ -101,13 +106,27 @@ public:
   [[nodiscard]] result<std::vector<identifiers::import_verdict>>
   import(const identifiers::id_type& type, std::vector<identifiers::import_row> rows, const caller& who);
 
+  /// The same without waiting: `told` hears of the answer, perhaps before the call returns. Who asked keeps the
+  /// deadline.
+  [[nodiscard]] promised<issue_result> begin_issue(const identifiers::id_type& type, const issue_call& what,
+                                                   const caller& who, runtime::reply_notice told);
+  [[nodiscard]] promised<identifiers::id_record> begin_change(const identifiers::id_type& type, std::uint64_t counter,
+                                                              identifiers::id_event event, std::uint32_t assignment,
+                                                              const caller& who, runtime::reply_notice told);
+
 private:
   /// A type with all its issuers.
   struct desk;
   [[nodiscard]] static bool imports_exist(const desk& at);
   [[nodiscard]] const desk& desk_of(const identifiers::id_type& type) const noexcept;
   [[nodiscard]] result<issue_result> issue_at(const type_context& cx, const issue_call& what, const caller& who) const;
-  [[nodiscard]] result<issue_result> issue_anywhere(const desk& at, const issue_call& what, const caller& who) const;
+  /// The issuers that have enough at hand, and the one that has most.
+  struct candidates {
+    std::vector<const type_context*> with_enough;
+    const type_context* fullest;
+  };
+  [[nodiscard]] static candidates to_ask(const desk& at, std::uint32_t count);
+  [[nodiscard]] static result<const type_context*> owner_of(const desk& at, std::uint64_t counter);
   template <class T>
   [[nodiscard]] result<T> wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
                                const caller& who) const;

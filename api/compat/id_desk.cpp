@@ -26,11 +26,36 @@ public:
                                          std::uint32_t assignment, const actors::caller& who) override {
     return door_.change(type, counter, event, assignment, who);
   }
+  [[nodiscard]] actors::promised<actors::issue_result> begin_issue(const id_type& type, const actors::issue_call& what,
+                                                                   const actors::caller& who,
+                                                                   runtime::reply_notice told) override {
+    return door_.begin_issue(type, what, who, std::move(told));
+  }
+  [[nodiscard]] actors::promised<id_record> begin_change(const id_type& type, std::uint64_t counter, id_event event,
+                                                         std::uint32_t assignment, const actors::caller& who,
+                                                         runtime::reply_notice told) override {
+    return door_.begin_change(type, counter, event, assignment, who, std::move(told));
+  }
 
 private:
   actors::id_door& door_;
 };
 } // namespace
+
+actors::promised<actors::issue_result> id_desk::begin_issue(const id_type& type, const actors::issue_call& what,
+                                                            const actors::caller& who, runtime::reply_notice told) {
+  auto answer = issue(type, what, who);
+  told.tell();
+  return [answer = std::move(answer)] { return answer; };
+}
+
+actors::promised<id_record> id_desk::begin_change(const id_type& type, std::uint64_t counter, id_event event,
+                                                  std::uint32_t assignment, const actors::caller& who,
+                                                  runtime::reply_notice told) {
+  auto answer = change(type, counter, event, assignment, who);
+  told.tell();
+  return [answer = std::move(answer)] { return answer; };
+}
 
 std::unique_ptr<id_desk> make_id_desk(actors::id_door& door) { return std::make_unique<door_desk>(door); }
 

@@ -25,6 +25,14 @@ public:
   [[nodiscard]] virtual result<identifiers::id_record> change(const identifiers::id_type& type, std::uint64_t counter,
                                                               identifiers::id_event event, std::uint32_t assignment,
                                                               const actors::caller& who) = 0;
+  /// Without waiting, as the door has them. Here they wait: for desks whose answers are there at once.
+  [[nodiscard]] virtual actors::promised<actors::issue_result> begin_issue(const identifiers::id_type& type,
+                                                                           const actors::issue_call& what,
+                                                                           const actors::caller& who,
+                                                                           runtime::reply_notice told);
+  [[nodiscard]] virtual actors::promised<identifiers::id_record>
+  begin_change(const identifiers::id_type& type, std::uint64_t counter, identifiers::id_event event,
+               std::uint32_t assignment, const actors::caller& who, runtime::reply_notice told);
 };
 
 /// @param door must live longer.

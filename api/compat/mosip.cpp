@@ -64,12 +64,16 @@ class mosip_resource {
 public:
   explicit mosip_resource(mosip_sources sources) : from_(std::move(sources)) {}
 
-  outcome<response> issue_uin(const request& r) const { return issue(r, "uin", uin_not_found, std::nullopt); }
-  outcome<response> issue_prid(const request& r) const { return issue(r, "prid", prid_not_available, std::nullopt); }
+  outcome<begun> issue_uin(const request& r, const runtime::reply_notice& told) const {
+    return issue(r, told, "uin", uin_not_found, std::nullopt);
+  }
+  outcome<begun> issue_prid(const request& r, const runtime::reply_notice& told) const {
+    return issue(r, told, "prid", prid_not_available, std::nullopt);
+  }
 
-  outcome<response> issue_vid(const request& r) const {
+  outcome<begun> issue_vid(const request& r, const runtime::reply_notice& told) const {
     const auto given = r.query_value("videxpiry");
-    if (!given) return issue(r, "vid", vid_not_available, std::nullopt);
+    if (!given) return issue(r, told, "vid", vid_not_available, std::nullopt);
     if (is_blank(*given)) return failed(vid_expiry_empty);
     const auto expires_at = parse_mosip_time(*given);
     if (!expires_at) return failed(vid_expiry_malformed);
@@ -82,7 +86,7 @@ public:
           errc::unavailable,
           "The node's clock jumped and nobody has confirmed it: what expires cannot be issued. See GET /v1/clock.",
           std::chrono::seconds(60)}));
-    return issue(r, "vid", vid_not_available, expires_at);
+    return issue(r, told, "vid", vid_not_available, expires_at);
   }
 
   outcome<response> change_uin(const request& r) const {
@@ -117,7 +121,7 @@ public:
         .body = success(from_.now(), asked.as, status_body("uin", asked.number, returned ? "UNUSED" : "ASSIGNED"))};
   }
 
-  outcome<response> revoke_vid(const request& r) const {
+  outcome<begun> revoke_vid(const request& r, const runtime::reply_notice& told) const {
     const auto asked = read_put(r.body, "vid");
     if (asked.wrong) return failed(vid_failed, asked.as, detail_of(*asked.wrong));
     const auto type = type_of("vid", lifecycle::vid);
@@ -126,14 +130,17 @@ public:
     if (!place) return std::unexpected(refusal(place.error()));
     if (!*place) return missed(vid_not_found, asked.as);
     if (asked.status != "REVOKED") return failed(vid_failed, asked.as, "The status must be REVOKED.");
-    const auto changed = from_.ids->change(**type, (*place)->counter, id_event::revoke, 0, caller_of(r));
-    if (!changed) {
-      const auto code = changed.error().code;
-      if (code == errc::not_found) return missed(vid_not_found, asked.as);
-      if (code == errc::conflict) return failed(vid_not_assigned, asked.as);
-      return std::unexpected(refusal(changed.error()));
-    }
-    return response{.body = success(from_.now(), asked.as, status_body("vid", asked.number, "EXPIRED"))};
+    return answer_later([this, asked,
+                         answer = from_.ids->begin_change(**type, (*place)->counter, id_event::revoke, 0, caller_of(r),
+                                                          told)]() -> outcome<response> {
+      if (const auto changed = answer(); !changed) {
+        const auto code = changed.error().code;
+        if (code == errc::not_found) return missed(vid_not_found, asked.as);
+        if (code == errc::conflict) return failed(vid_not_assigned, asked.as);
+        return std::unexpected(refusal(changed.error()));
+      }
+      return response{.body = success(from_.now(), asked.as, status_body("vid", asked.number, "EXPIRED"))};
+    });
   }
 
   outcome<response> health() const {
@@ -209,28 +216,32 @@ private:
               {}}));
   }
 
+  /// @param name a literal; it outlives the request
   /// @param none what an empty pool is called.
-  outcome<response> issue(const request& r, std::string_view name, const fault& none,
-                          std::optional<timestamp> expires_at) const {
+  outcome<begun> issue(const request& r, const runtime::reply_notice& told, std::string_view name, const fault& none,
+                       std::optional<timestamp> expires_at) const {
     // The router serves HEAD by GET; here it would take an identifier that nobody gets to see.
     if (r.method == "HEAD")
       return std::unexpected(refusal(405, errc::unsupported, "Every GET takes an identifier, so there is no HEAD.",
                                      {{"Allow", name == "prid" ? "GET" : "GET, PUT"}}));
     const auto type = type_of(name, name == "uin" ? lifecycle::uin : name == "vid" ? lifecycle::vid : lifecycle::pool);
     if (!type) return std::unexpected(type.error());
-    const auto issued = from_.ids->issue(**type, one_identifier(r, **type, expires_at), caller_of(r));
-    if (!issued) {
-      const auto code = issued.error().code;
-      if (code == errc::refilling || code == errc::exhausted) return empty(none, issued.error());
-      if (code == errc::invalid_argument && expires_at) return failed(vid_expiry_past);
-      return std::unexpected(refusal(issued.error()));
-    }
-    response out{.body = success(from_.now(), {}, number_body(name, issued->issued.ids.front()))};
-    if (issued->replayed)
-      out.headers.push_back({"Idempotent-Replayed", "true"});
-    else
-      out.issued = 1;
-    return out;
+    auto answer = from_.ids->begin_issue(**type, one_identifier(r, **type, expires_at), caller_of(r), told);
+    return answer_later([this, name, none, expires = expires_at.has_value(), answer]() -> outcome<response> {
+      const auto issued = answer();
+      if (!issued) {
+        const auto code = issued.error().code;
+        if (code == errc::refilling || code == errc::exhausted) return empty(none, issued.error());
+        if (code == errc::invalid_argument && expires) return failed(vid_expiry_past);
+        return std::unexpected(refusal(issued.error()));
+      }
+      response out{.body = success(from_.now(), {}, number_body(name, issued->issued.ids.front()))};
+      if (issued->replayed)
+        out.headers.push_back({"Idempotent-Replayed", "true"});
+      else
+        out.issued = 1;
+      return out;
+    });
   }
 
   /// With Retry-After while more is on its way.
@@ -252,11 +263,16 @@ std::vector<route> mosip_routes(mosip_sources sources) {
               sources.health.pools && sources.health.disk,
           "mosip_routes needs all its sources");
   const auto ids = std::make_shared<const mosip_resource>(std::move(sources));
-  using handler = outcome<response> (mosip_resource::*)(const request&) const;
-  const auto serve = [ids](std::string method, std::string path, std::string scope, handler handle,
+  using handler = outcome<begun> (mosip_resource::*)(const request&, const runtime::reply_notice&) const;
+  const auto serve = [ids](std::string method, std::string path, std::string scope, handler begin,
                            const fault& all_else) {
-    route r{std::move(method), std::move(path), std::move(scope),
-            [ids, handle](const request& from) { return (*ids.*handle)(from); }};
+    route r{std::move(method), std::move(path), std::move(scope), {}};
+    if (begin)
+      r.begin = [ids, begin](const request& from, const runtime::reply_notice& told) {
+        return (*ids.*begin)(from, told);
+      };
+    else // looks the identifier up first
+      r.handle = [ids](const request& from) { return ids->change_uin(from); };
     r.cookie_credentials = true;
     r.refusal_body = ids->refusing_with(all_else);
     r.idempotency = r.method == "GET" ? idempotency::accepted : idempotency::ignored;
@@ -266,7 +282,7 @@ std::vector<route> mosip_routes(mosip_sources sources) {
   };
   std::vector<route> routes{
       serve("GET", "/v1/idgenerator/uin", "ids:issue", &mosip_resource::issue_uin, uin_failed),
-      serve("PUT", "/v1/idgenerator/uin", "ids:confirm", &mosip_resource::change_uin, uin_failed),
+      serve("PUT", "/v1/idgenerator/uin", "ids:confirm", nullptr, uin_failed),
       serve("GET", "/v1/idgenerator/vid", "ids:issue", &mosip_resource::issue_vid, vid_failed),
       serve("PUT", "/v1/idgenerator/vid", "ids:revoke", &mosip_resource::revoke_vid, vid_failed),
       serve("GET", "/v1/pridgenerator/prid", "ids:issue", &mosip_resource::issue_prid, prid_failed),

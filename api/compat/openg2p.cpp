@@ -111,7 +111,7 @@ class openg2p_resource {
 public:
   explicit openg2p_resource(openg2p_sources sources) : from_(std::move(sources)) {}
 
-  outcome<response> issue(const request& r) const {
+  outcome<begun> issue(const request& r, const runtime::reply_notice& told) const {
     const auto name = r.param("id_type");
     if (!is_type_name(name)) return unprocessable({breaks_pattern("id_type", type_pattern, name)});
     if (!r.body.empty()) {
@@ -121,24 +121,27 @@ public:
     }
     const auto* type = find(name);
     if (!type) return unknown(name);
-    const auto issued = from_.ids->issue(*type, one_identifier(r, *type), caller_of(r));
-    if (!issued) {
-      const auto& why = issued.error();
-      if (why.code == errc::refilling)
-        return said(why, none_available,
-                    fmt::format("No IDs available for ID type '{}'. Replenishment in progress.", name));
-      if (why.code == errc::exhausted)
-        return said(why, space_exhausted, fmt::format("ID space exhausted for ID type '{}'", name));
-      return std::unexpected(refusal(why));
-    }
-    json::writer inner;
-    inner.begin_object().member("id", issued->issued.ids.front()).end_object();
-    response out{.body = success(from_.now(), inner.str())};
-    if (issued->replayed)
-      out.headers.push_back({"Idempotent-Replayed", "true"});
-    else
-      out.issued = 1;
-    return out;
+    auto answer = from_.ids->begin_issue(*type, one_identifier(r, *type), caller_of(r), told);
+    return answer_later([this, type, answer]() -> outcome<response> {
+      const auto issued = answer();
+      if (!issued) {
+        const auto& why = issued.error();
+        if (why.code == errc::refilling)
+          return said(why, none_available,
+                      fmt::format("No IDs available for ID type '{}'. Replenishment in progress.", type->name));
+        if (why.code == errc::exhausted)
+          return said(why, space_exhausted, fmt::format("ID space exhausted for ID type '{}'", type->name));
+        return std::unexpected(refusal(why));
+      }
+      json::writer inner;
+      inner.begin_object().member("id", issued->issued.ids.front()).end_object();
+      response out{.body = success(from_.now(), inner.str())};
+      if (issued->replayed)
+        out.headers.push_back({"Idempotent-Replayed", "true"});
+      else
+        out.issued = 1;
+      return out;
+    });
   }
 
   outcome<response> validate(const request& r) const {
@@ -252,12 +255,13 @@ std::vector<route> openg2p_routes(openg2p_sources sources) {
     return r;
   };
   std::vector<route> routes{
-      serve("POST", "/v1/idgenerator/{id_type}/id", "ids:issue", &openg2p_resource::issue),
+      serve("POST", "/v1/idgenerator/{id_type}/id", "ids:issue", nullptr),
       serve("GET", "/v1/idgenerator/{id_type}/id/validate/{id}", "ids:read", &openg2p_resource::validate),
       serve("GET", "/v1/idgenerator/health", "", &openg2p_resource::health),
       serve("GET", "/v1/idgenerator/version", "ids:read", &openg2p_resource::version),
       serve("GET", "/v1/idgenerator/config", "ids:read", &openg2p_resource::config),
   };
+  routes[0].begin = [ids](const request& r, const runtime::reply_notice& told) { return ids->issue(r, told); };
   routes[0].idempotency = idempotency::accepted;
   routes[0].issues = true;
   routes[1].guessable = true;

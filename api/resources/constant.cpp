@@ -10,6 +10,7 @@ route constant_route() {
                     R"({"type":"uin","ids":["5164721753"],"assignments":[1],"issued_at":"2026-01-01T00:00:00.000Z"})"};
           }};
   r.idempotency = idempotency::accepted;
+  r.waits = false;
   return r;
 }
 

@@ -25,7 +25,7 @@ class identifier_resource {
 public:
   explicit identifier_resource(identifier_sources sources) : from_(std::move(sources)) {}
 
-  outcome<response> issue(const request& r) const {
+  outcome<begun> issue(const request& r, const runtime::reply_notice& told) const {
     const auto type = type_of(r);
     if (!type) return std::unexpected(type.error());
     json::fields body(r.body, json::fields::empty_body::allowed);
@@ -63,14 +63,17 @@ public:
                                             expires_at ? expires_at->time_since_epoch().count() : 0,
                                             in_days.value_or(0), call.holder));
     }
-    auto issued = from_.door->issue(**type, call, caller_of(r));
-    if (!issued) return std::unexpected(refusal(issued.error()));
-    response out{.status = 201, .body = issue_body(**type, issued->issued)};
-    if (issued->replayed)
-      out.headers.push_back({"Idempotent-Replayed", "true"});
-    else
-      out.issued = call.count;
-    return out;
+    return answer_later(
+        [of = *type, count = call.count, answer = from_.door->begin_issue(**type, call, caller_of(r), told)]() -> outcome<response> {
+          const auto issued = answer();
+          if (!issued) return std::unexpected(refusal(issued.error()));
+          response out{.status = 201, .body = issue_body(*of, issued->issued)};
+          if (issued->replayed)
+            out.headers.push_back({"Idempotent-Replayed", "true"});
+          else
+            out.issued = count;
+          return out;
+        });
   }
 
   outcome<response> list(const request&) const {
@@ -118,7 +121,7 @@ public:
     return out;
   }
 
-  outcome<response> change(const request& r, id_event event) const {
+  outcome<begun> change(const request& r, id_event event, const runtime::reply_notice& told) const {
     const auto type = type_of(r);
     if (!type) return std::unexpected(type.error());
     json::fields body(r.body, json::fields::empty_body::allowed);
@@ -126,10 +129,14 @@ public:
     if (auto bad = body.wrong()) return std::unexpected(*bad);
     const auto place = place_of(**type, r.param("id"));
     if (!place) return std::unexpected(place.error());
-    auto record = from_.door->change(**type, place->counter, event, static_cast<std::uint32_t>(assignment.value_or(0)),
-                                     caller_of(r));
-    if (!record) return std::unexpected(refusal(record.error()));
-    return response{.body = record_body(**type, *record, is_import_slot(place->counter))};
+    return answer_later(
+        [this, of = *type, imported = is_import_slot(place->counter),
+         answer = from_.door->begin_change(**type, place->counter, event, static_cast<std::uint32_t>(assignment.value_or(0)),
+                                           caller_of(r), told)]() -> outcome<response> {
+          const auto record = answer();
+          if (!record) return std::unexpected(refusal(record.error()));
+          return response{.body = record_body(*of, *record, imported)};
+        });
   }
 
   outcome<response> expire_due(const request& r) const {
@@ -242,11 +249,14 @@ std::int64_t whole_capacity(double capacity) noexcept {
 std::vector<route> identifier_routes(identifier_sources sources) {
   const auto ids = std::make_shared<const identifier_resource>(std::move(sources));
   const auto changing = [ids](std::string path, std::string scope, id_event event) {
-    return route{"POST", std::move(path), std::move(scope),
-                 [ids, event](const request& r) { return ids->change(r, event); }};
+    route r{"POST", std::move(path), std::move(scope), {}};
+    r.begin = [ids, event](const request& from, const runtime::reply_notice& told) {
+      return ids->change(from, event, told);
+    };
+    return r;
   };
   std::vector<route> routes{
-      {"POST", "/v1/ids/{type}", "ids:issue", [ids](const request& r) { return ids->issue(r); }},
+      {"POST", "/v1/ids/{type}", "ids:issue", {}},
       {"GET", "/v1/ids", "ids:read", [ids](const request& r) { return ids->list(r); }},
       {"GET", "/v1/ids/{type}", "ids:read", [ids](const request& r) { return ids->show_type(r); }},
       {"GET", "/v1/ids/{type}/{id}", "ids:read", [ids](const request& r) { return ids->show(r); }},
@@ -256,6 +266,7 @@ std::vector<route> identifier_routes(identifier_sources sources) {
       changing("/v1/ids/{type}/{id}/revoke", "ids:revoke", id_event::revoke),
       {"POST", "/v1/ids/{type}/expire-due", "ids:act", [ids](const request& r) { return ids->expire_due(r); }},
   };
+  routes.front().begin = [ids](const request& r, const runtime::reply_notice& told) { return ids->issue(r, told); };
   routes.front().idempotency = idempotency::accepted;
   routes.front().issues = true;
   for (auto& one : routes) one.guessable = one.path.contains("{id}");

@@ -35,7 +35,7 @@ route under_load(std::string path, std::string scope, std::function<outcome<resp
 std::vector<route> operations_routes(operations_sources sources) {
   require(sources.numbers != nullptr, "operations_routes needs the metrics");
   const auto shared = std::make_shared<const operations_sources>(std::move(sources));
-  return {
+  std::vector<route> routes{
       under_load("/healthz", "", [](const request&) { return response{.body = R"({"status":"ok"})"}; }),
       under_load("/readyz", "", [shared](const request&) { return readiness(shared->ready); }),
       under_load("/metrics", "metrics:read",
@@ -48,6 +48,8 @@ std::vector<route> operations_routes(operations_sources sources) {
                    return response{.body = std::string(openapi_yaml), .content_type = "application/yaml"};
                  }),
   };
+  routes[0].waits = false; // whether the process lives can be seen even when every thread is busy
+  return routes;
 }
 
 } // namespace matricula::api

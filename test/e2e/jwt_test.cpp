@@ -115,7 +115,8 @@ TEST_F(jwt, is_accepted_all_the_time_while_keys_rotate_under_load) {
         }
         ++bad;
         const std::scoped_lock hold(guard);
-        if (first_refusal.empty()) first_refusal = answer ? answer->body : "no answer";
+        if (first_refusal.empty())
+          first_refusal = answer ? std::to_string(answer->status) + " " + answer->body : "no answer";
       }
     });
   std::vector<std::string> published{key_->jwk()};

@@ -1,4 +1,4 @@
-#include "api/application.hpp"
+#include "api/exchange.hpp"
 #include "api/json.hpp"
 #include "api/resources/constant.hpp"
 #include "test/unit/api/request_from_text.hpp"
@@ -341,6 +341,110 @@ TEST_F(middleware_test, answers_what_is_not_even_a_request) {
   EXPECT_EQ(answer.status, 400);
   EXPECT_EQ(answer.content_type, "application/problem+json");
   EXPECT_EQ(header_of(answer, "X-Request-Id").size(), 26u);
+}
+
+/// In the steps of a server.
+class exchange_test : public middleware_test {
+protected:
+  exchange_test() {
+    route later{"POST", "/later", "things:write", {}};
+    later.begin = [this](const request& from, const runtime::reply_notice& told) -> outcome<begun> {
+      notice = told;
+      if (from.body == "1") return response{.status = 202};
+      if (from.body == "2") return refuse(409, errc::conflict, "No.");
+      if (from.body == "3") throw std::runtime_error("secret");
+      return answer_later([]() -> outcome<response> { return response{.status = 201, .body = "7"}; });
+    };
+    expect(app.add(std::move(later)));
+  }
+  request_from_text to_later(std::string body) {
+    return {"POST",
+            "/later",
+            {{"Authorization", "Bearer things:write"}, {"Content-Type", "application/json"}},
+            std::move(body)};
+  }
+  runtime::reply_notice notice;
+};
+
+TEST_F(exchange_test, is_refused_by_its_head_before_its_body_is_asked_for) {
+  request_from_text what("POST", "/v1/things/7", {{"Content-Type", "application/json"}}, "{}");
+  application::exchange x(app, what);
+  x.admit();
+  ASSERT_TRUE(x.answered());
+  EXPECT_EQ(x.take_answer().status, 401);
+  EXPECT_EQ(what.body_reads, 0);
+}
+
+TEST_F(exchange_test, says_how_large_its_body_may_be_and_whether_its_handler_waits) {
+  request_from_text good("POST", "/v1/things/7", {{"Authorization", "Bearer things:write"}}, "");
+  application::exchange x(app, good);
+  x.admit();
+  EXPECT_FALSE(x.answered());
+  EXPECT_EQ(x.body_bytes_max(), 20u);
+  EXPECT_TRUE(x.waits());
+  request_from_text none("GET", "/opened");
+  application::exchange y(app, none);
+  y.admit();
+  EXPECT_FALSE(y.body_bytes_max()) << "the body of a GET means nothing";
+  auto begins = to_later("");
+  application::exchange z(app, begins);
+  z.admit();
+  EXPECT_FALSE(z.waits());
+}
+
+TEST_F(exchange_test, that_begins_is_answered_when_its_reply_is_there) {
+  auto what = to_later("{}");
+  application::exchange x(app, what);
+  x.admit();
+  x.begin({nullptr, 42});
+  EXPECT_FALSE(x.answered());
+  EXPECT_EQ(notice.token, 42u);
+  EXPECT_EQ(app.in_flight(), 1u);
+  x.complete();
+  ASSERT_TRUE(x.answered());
+  const auto answer = x.take_answer();
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_EQ(header_of(answer, "Cache-Control"), "no-store");
+}
+
+TEST_F(exchange_test, that_begins_may_be_answered_or_refused_at_once) {
+  for (const auto& [body, status] : {std::pair{"1", 202}, {"2", 409}, {"3", 500}}) {
+    auto what = to_later(body);
+    application::exchange x(app, what);
+    x.admit();
+    x.begin({});
+    ASSERT_TRUE(x.answered()) << body;
+    EXPECT_EQ(x.take_answer().status, status) << body;
+  }
+  EXPECT_EQ(app.in_flight(), 0u);
+}
+
+TEST_F(exchange_test, counts_as_in_flight_only_when_its_body_is_there) {
+  auto first = to_later(""), second = to_later(""), third = to_later("");
+  application::exchange a(app, first), b(app, second), c(app, third);
+  for (auto* x : {&a, &b, &c}) {
+    x->admit();
+    EXPECT_FALSE(x->answered());
+  }
+  EXPECT_EQ(app.in_flight(), 0u);
+  a.begin({});
+  b.begin({});
+  c.begin({});
+  ASSERT_TRUE(c.answered());
+  const auto refused = c.take_answer();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(header_of(refused, "Retry-After"), "1");
+}
+
+TEST_F(exchange_test, that_waited_too_long_for_a_thread_does_nothing) {
+  request_from_text what("POST", "/v1/things/7",
+                         {{"Authorization", "Bearer things:write"}, {"Content-Type", "application/json"}}, "");
+  application::exchange x(app, what);
+  x.admit();
+  time.now += milliseconds(5'000);
+  x.handle();
+  EXPECT_EQ(x.take_answer().status, 504);
+  EXPECT_EQ(handled, 0);
 }
 
 } // namespace

@@ -7,7 +7,9 @@
 #include <httplib.h>
 
 #include <condition_variable>
+#include <deque>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -75,8 +77,28 @@ protected:
     EXPECT_TRUE(answer.contains("\"code\":")) << answer;
   }
 
+  /// Polls; false when it does not come about.
+  static bool until(const std::function<bool()>& condition) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition())
+      if (std::chrono::steady_clock::now() > give_up) return false;
+    return true;
+  }
+  bool until_metric(const std::string& line) {
+    return until([&] { return numbers.render().contains(line); });
+  }
+  /// Whether requests that are being received hold at least so many bytes.
+  bool numbers_hold_received(double least) {
+    const auto text = numbers.render();
+    const std::string name = "\nmatricula_http_received_bytes ";
+    const auto at = text.find(name);
+    return at != std::string::npos && std::stod(text.substr(at + name.size())) >= least;
+  }
+
   metrics numbers;
   system_clock time;
+  std::mutex told_guard;
+  std::vector<runtime::reply_notice> told_later;
   open_authenticator everyone;
   application app{{.limits = {.access_log = false}, .open_routes = {}}, everyone, numbers, time};
   server_options options;
@@ -211,23 +233,36 @@ TEST_F(server_test, a_cut_off_request_gets_no_thread_stuck) {
 }
 
 TEST_F(server_test, closes_idle_connections) {
-  options.keep_alive = milliseconds(30);
+  options.connection.keep_alive = milliseconds(30);
   socket_client client(start());
   client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(status_of(client.answer()), 200);
   EXPECT_TRUE(client.is_closed());
 }
 
-TEST_F(server_test, an_idle_connection_leaves_its_thread_to_one_that_waits) {
+TEST_F(server_test, serves_while_idle_and_slow_clients_hold_every_thread_that_they_can) {
   options.threads = 1;
-  options.keep_alive = std::chrono::hours(1);
-  socket_client idle(start());
-  idle.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_EQ(status_of(idle.answer()), 200);
-  socket_client waiting(port);
-  waiting.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_EQ(status_of(waiting.answer()), 200);
-  EXPECT_TRUE(idle.is_closed());
+  options.connection.keep_alive = options.connection.head_timeout = options.connection.body_timeout =
+      options.connection.write_timeout = std::chrono::hours(1);
+  start();
+  std::deque<socket_client> slow;
+  for (int i = 0; i < 50; ++i) {
+    slow.emplace_back(port); // says nothing
+    slow.emplace_back(port).send("GET /hello HTTP/1.1\r\nHo");
+    slow.emplace_back(port).send(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n12");
+    slow.emplace_back(port).send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n"); // does not read its answer
+  }
+  socket_client client(port);
+  client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(client.answer()), 200);
+}
+
+TEST_F(server_test, a_client_that_does_not_take_its_answer_is_cut_off_in_time) {
+  options.connection.write_timeout = milliseconds(50);
+  socket_client slow(start());
+  slow.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(until_metric("matricula_http_connections 0"));
 }
 
 TEST_F(server_test, answers_503_at_once_when_every_thread_and_every_place_is_taken) {
@@ -238,19 +273,146 @@ TEST_F(server_test, answers_503_at_once_when_every_thread_and_every_place_is_tak
   served.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
   held.until_inside(1);
   socket_client waits(port);
-  waits.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  waits.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(until_metric("matricula_http_requests_waiting 1"));
+  socket_client refused(port);
   for (int i = 0; i < 20; ++i) {
+    refused.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto answer = refused.answer();
+    expect_problem(answer, 503);
+    EXPECT_TRUE(answer.contains("Retry-After: 1\r\n"));
+  }
+  refused.send("POST /bench/constant HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(status_of(refused.answer()), 201) << "what needs no thread is served";
+  held.open();
+  EXPECT_EQ(status_of(served.answer()), 200);
+  EXPECT_EQ(status_of(waits.answer()), 200) << "who waited is served";
+}
+
+TEST_F(server_test, turns_connections_away_when_all_places_are_taken_by_busy_ones) {
+  options.connections_max = 2;
+  start();
+  socket_client one(port);
+  one.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  socket_client two(port);
+  two.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(2);
+  for (int i = 0; i < 5; ++i) {
     socket_client refused(port);
-    refused.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
     const auto answer = refused.answer();
     expect_problem(answer, 503);
     EXPECT_TRUE(answer.contains("Retry-After: 1\r\n"));
     EXPECT_TRUE(refused.is_closed());
   }
   held.open();
-  EXPECT_EQ(status_of(served.answer()), 200);
-  EXPECT_EQ(status_of(waits.answer()), 200) << "who waited is served";
-  EXPECT_TRUE(numbers.render().contains("matricula_http_connections_refused_total 20"));
+  EXPECT_EQ(status_of(one.answer()), 200);
+  EXPECT_EQ(status_of(two.answer()), 200);
+  EXPECT_TRUE(numbers.render().contains("matricula_http_connections_refused_total 5"));
+}
+
+TEST_F(server_test, a_silent_connection_gives_its_place_to_a_new_one) {
+  options.connections_max = 1;
+  options.connection.keep_alive = std::chrono::hours(1);
+  socket_client idle(start());
+  idle.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(idle.answer()), 200);
+  // Refused until the first one has been silent for long enough.
+  int status = 503;
+  for (int tries = 0; status == 503 && tries < 100'000; ++tries) {
+    socket_client next(port);
+    next.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    status = status_of(next.answer());
+  }
+  EXPECT_EQ(status, 200);
+  EXPECT_TRUE(idle.is_closed());
+}
+
+TEST_F(server_test, bodies_together_may_hold_so_much_memory_and_no_more) {
+  options.buffered_bytes_max = 150'000;
+  options.connection.body_timeout = std::chrono::hours(1);
+  start();
+  const auto head =
+      "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n";
+  socket_client first(port);
+  first.send(head + std::string(90'000, '1'));
+  ASSERT_TRUE(until([&] { return numbers_hold_received(64'000); }));
+  socket_client second(port);
+  second.send(head + std::string(90'000, '1'));
+  const auto answer = second.answer();
+  expect_problem(answer, 503);
+  EXPECT_TRUE(answer.contains("Retry-After: "));
+  EXPECT_TRUE(second.is_closed());
+  socket_client small(port);
+  small.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n1");
+  EXPECT_EQ(status_of(small.answer()), 200) << "small ones pass";
+  first.send(std::string(10'000, '1'));
+  EXPECT_EQ(status_of(first.answer()), 200);
+}
+
+TEST_F(server_test, a_refused_request_is_answered_before_its_body_comes) {
+  EXPECT_TRUE(app.add({"POST", "/guarded", "things:write", [](const request&) { return response{}; }}));
+  start();
+  for (const auto* target : {"/nowhere", "/echo?x=1"}) {
+    socket_client client(port);
+    client.send(std::string("POST ") + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n");
+    EXPECT_NE(status_of(client.answer()), 0) << target;
+    EXPECT_TRUE(client.is_closed());
+  }
+}
+
+TEST_F(server_test, an_answer_that_nobody_waits_for_comes_when_it_is_there) {
+  route later{"POST", "/later", "", {}};
+  later.begin = [this](const request& from, const runtime::reply_notice& told) -> outcome<begun> {
+    const std::scoped_lock hold(told_guard);
+    told_later.push_back(told);
+    return answer_later(
+        [id = from.trace.request_id]() -> outcome<response> { return response{.body = '"' + id + '"'}; });
+  };
+  EXPECT_TRUE(app.add(std::move(later)));
+  options.threads = 1;
+  start();
+  std::deque<socket_client> clients;
+  for (int i = 0; i < 20; ++i)
+    clients.emplace_back(port).send("POST /later HTTP/1.1\r\nHost: a\r\nX-Request-Id: r" + std::to_string(i) +
+                                    "\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_TRUE(until([&] {
+    const std::scoped_lock hold(told_guard);
+    return told_later.size() == clients.size();
+  }));
+  runtime::reply_gate::begin_group();
+  for (const auto& one : told_later) one.tell();
+  for (const auto& one : told_later) one.tell(); // the second time is nobody's
+  runtime::reply_gate::end_group();
+  for (int i = 0; i < 20; ++i)
+    EXPECT_TRUE(clients[static_cast<std::size_t>(i)].answer().ends_with("\"r" + std::to_string(i) + "\""));
+  clients.front().send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(clients.front().answer().ends_with("\"hello\"")) << "the connection goes on";
+}
+
+TEST_F(server_test, an_answer_that_never_comes_is_given_up_at_the_deadline) {
+  route never{"POST", "/never", "", {}};
+  never.begin = [](const request&, const runtime::reply_notice&) -> outcome<begun> {
+    return answer_later([]() -> outcome<response> { return fail(errc::outcome_unknown, "No answer in time."); });
+  };
+  EXPECT_TRUE(app.add(std::move(never)));
+  socket_client client(start());
+  client.send("POST /never HTTP/1.1\r\nHost: a\r\nX-Request-Timeout-Ms: 20\r\nContent-Length: 0\r\n\r\n"
+              "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  expect_problem(client.answer(), 503);
+  EXPECT_EQ(status_of(client.answer()), 200) << "what was pipelined behind it";
+}
+
+TEST_F(server_test, a_client_that_leaves_before_its_answer_harms_nobody) {
+  start();
+  {
+    socket_client gone(port);
+    gone.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    held.until_inside(1);
+  }
+  held.open();
+  socket_client client(port);
+  client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(client.answer()), 200);
 }
 
 TEST_F(server_test, a_drain_finishes_what_has_begun_and_takes_nothing_new) {

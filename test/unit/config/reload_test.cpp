@@ -69,7 +69,7 @@ TEST(reload, leaves_running_settings_that_differ_only_where_a_restart_is_needed)
   EXPECT_THAT(diff_reload(after, fresh).now, IsEmpty());
   EXPECT_THAT(diff_reload(defaults(), after).restart, IsEmpty());
   EXPECT_EQ(after.server.request_deadline_ms, 599'999U);
-  EXPECT_EQ(after.server.threads, 64U);
+  EXPECT_EQ(after.server.threads, 32U);
   EXPECT_EQ(after.log.format, log::format::text);
   EXPECT_TRUE(after.identifiers.types.contains("prid"));
   EXPECT_FALSE(after.identifiers.types.contains("school_id"));
@@ -98,7 +98,7 @@ TEST(reload, can_change_every_limit_of_requests_pools_and_what_is_kept) {
     if (row.reloadable) keys.push_back(row.key);
   EXPECT_THAT(keys,
               ElementsAre("server.requests_in_flight_max", "server.body_bytes_max", "server.request_deadline_ms",
-                          "server.drain_timeout_ms", "auth.jwt.issuer", "auth.jwt.audience", "auth.jwt.leeway_s",
+                          "server.drain_timeout_ms", "server.tls.certificate", "server.tls.key", "auth.jwt.issuer", "auth.jwt.audience", "auth.jwt.leeway_s",
                           "auth.jwt.name_claim", "auth.jwt.tenant_claim", "auth.jwt.tenant", "auth.jwt.roles_claim",
                           "auth.jwt.role_map", "log.level", "dead_letters.per_actor_and_reason_max",
                           "quotas.requests_per_s", "quotas.requests_burst", "quotas.issued_per_min",

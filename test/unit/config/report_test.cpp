@@ -26,7 +26,8 @@ TEST(check_report, lists_problems_a_line_each_and_counts_them) {
 TEST(show_report, names_the_origin_of_each_value) {
   const auto text = show_report(accepted(load_text("[server]\nthreads = 3\n", {{"MATRICULA_LOG__LEVEL", "debug"}},
                                                    {"identifiers.types.uin.rules.cyclic_numbers=false"})));
-  EXPECT_THAT(text, HasSubstr("[server]\nlisten = \"127.0.0.1:8080\"  # default\nthreads = 3  # test.toml:2\n"));
+  EXPECT_THAT(text, HasSubstr("[server]\nlisten = \"127.0.0.1:8080\"  # default\nevent_loops = 0  # default\nthreads = "
+                              "3  # test.toml:2\n"));
   EXPECT_THAT(text, HasSubstr("\n[log]\nlevel = \"debug\"  # environment MATRICULA_LOG__LEVEL\n"));
   EXPECT_THAT(text, HasSubstr("\n[identifiers.types.uin.rules]\ncyclic_numbers = false  "
                               "# --set identifiers.types.uin.rules.cyclic_numbers\n"));

@@ -1,0 +1,60 @@
+/// One request on its way through the application, in steps that do not wait: its head is judged before a byte of its
+/// body is kept, and an answer may come later. Whatever happens in a step becomes an answer.
+#pragma once
+#include "api/application.hpp"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+
+namespace matricula::api {
+
+struct application::exchange {
+  /// @param what lives as long as the exchange, and so does the application.
+  exchange(application& to_app, incoming& from);
+  ~exchange();
+  exchange(const exchange&) = delete;
+  exchange& operator=(const exchange&) = delete;
+
+  /// First: names, route, limits, credentials, and the headers. A refusal is the answer already.
+  void admit();
+  /// Then: how large its body may be; nothing where a body means nothing and is not to be read.
+  [[nodiscard]] std::optional<std::size_t> body_bytes_max() const;
+  /// Then: whether the handler may block its thread, so that `handle` is to be called, and on a thread of its own.
+  [[nodiscard]] bool waits() const;
+
+  /// With the body there (`incoming::body` gives it or tells what is wrong with it), one of the two: runs the handler.
+  /// `handle` always answers. After `begin` the answer is there, or `told` hears when `complete` is to be called.
+  void handle();
+  void begin(const runtime::reply_notice& told);
+  /// The reply is there, or the deadline has passed without it.
+  void complete();
+  /// The server has no room for it: 503 with Retry-After.
+  void refuse_for_load(std::string message);
+
+  [[nodiscard]] bool answered() const noexcept { return answer_.has_value(); }
+  /// @pre answered(). Once.
+  [[nodiscard]] response take_answer();
+  /// Until the deadline. @pre admitted
+  [[nodiscard]] std::chrono::nanoseconds time_left() const { return seen.deadline - app.time_.monotonic(); }
+
+private:
+  friend class application;
+  friend struct application::chain;
+  void guard(const std::function<response()>& step);
+  /// The body's checks and the bound of requests in flight.
+  outcome<void> enter();
+  response tell_outcome(outcome<response> answer);
+
+  application& app;
+  incoming& what;
+  std::chrono::nanoseconds began;
+  timestamp wall;
+  endpoint* to; ///< `unmatched_` until the router has found one
+  request seen = {};
+  bool in_flight_ = false;
+  answer_later later_;
+  std::optional<response> answer_;
+};
+
+} // namespace matricula::api
