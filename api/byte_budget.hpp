@@ -28,7 +28,7 @@ private:
 class byte_share {
 public:
   /// What every connection may hold without asking: small requests pass even when the budget is used up.
-  static constexpr std::size_t free_bytes = 4096;
+  static constexpr std::size_t free_bytes = 8192;
 
   explicit byte_share(byte_budget& from) : from_(from) {}
   ~byte_share() { from_.give_back(taken_); }

@@ -39,9 +39,9 @@ public:
         .open = numbers_.gauge("matricula_http_connections", "Open connections."),
         .waiting = numbers_.gauge("matricula_http_requests_waiting", "Requests that wait for a thread."),
         .received_bytes = numbers_.gauge("matricula_http_received_bytes",
-                                         "Memory of requests being received or answered, beyond 4 KiB a connection."),
+                                         "Memory of requests being received or answered, beyond 8 KiB a connection."),
         .unwritten_bytes = numbers_.gauge("matricula_http_unwritten_bytes",
-                                          "Memory of answers that clients are slow to take, beyond 4 KiB each."),
+                                          "Memory of answers that clients are slow to take, beyond 8 KiB each."),
         .turned_away = numbers_.counter("matricula_http_connections_refused_total",
                                         "Connections that were not served because too many are open.")});
     for (std::size_t i = 0; i < count; ++i) loops_.push_back(std::make_unique<event_loop>(*around_));

@@ -117,7 +117,7 @@ std::vector<setting> server_rows() {
       integer("server.buffered_bytes_max", bound<in, &S::buffered_bytes_max>(), 33'554'432, 1'048'576, 4'294'967'295,
               "bytes", when::restart,
               "Memory for requests that are being received or answered, all together, and as much again for answers "
-              "that clients are slow to take. Small requests (4 KiB) always have theirs. Beyond it the answer is 503 "
+              "that clients are slow to take. Small requests (8 KiB) always have theirs. Beyond it the answer is 503 "
               "with Retry-After, and who does not take an answer is cut off."),
       integer("server.body_bytes_max", bound<in, &S::body_bytes_max>(), 1'048'576, 1024, 67'108'864, "bytes",
               when::reload, "Size of a request's body. A larger one is answered 413."),
