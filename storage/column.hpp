@@ -25,8 +25,7 @@ inline constexpr std::size_t column_count = 13;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
-    "default", "pools",       "uins",         "vids",      "pool_ids", "released",
-    "due",     "idempotency", "dead_letters", "schedules", "audit",
-    "journals", "unconfirmed"};
+    "default",     "pools",        "uins",      "vids",  "pool_ids", "released",   "due",
+    "idempotency", "dead_letters", "schedules", "audit", "journals", "unconfirmed"};
 
 } // namespace matricula::storage

@@ -31,8 +31,8 @@ struct id_partition {
 /// The shard of an issuer of a type.
 [[nodiscard]] shard_id id_shard(std::string_view type_name, std::uint32_t issuer = 0);
 
-/// Adds everything in `changes`, and the counters as they are after it; without a row of the audit trail. Whoever changes
-/// identifiers writes through id_ledger, which calls this.
+/// Adds everything in `changes`, and the counters as they are after it; without a row of the audit trail. Whoever
+/// changes identifiers writes through id_ledger, which calls this.
 void put_rows(batch& into, const id_partition& part, const identifiers::pool_changes& changes,
               const identifiers::pool_counters& counters);
 

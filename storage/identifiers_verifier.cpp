@@ -1,8 +1,8 @@
 #include "storage/identifiers_verifier.hpp"
 
 #include "foundation/bytes.hpp"
-#include "storage/identifiers.hpp"
 #include "storage/id_trail_verifier.hpp"
+#include "storage/identifiers.hpp"
 #include "storage/keys.hpp"
 
 #include <fmt/format.h>

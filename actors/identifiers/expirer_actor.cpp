@@ -148,9 +148,10 @@ void expirer_actor::on_exit() {
 }
 
 std::string expirer_actor::describe() const {
-  return fmt::format(R"({{"type":"{}","running":{},"last_run":{},"expired":{},"released":{},"retired":{},"reclaimed":{},"held":{}}})",
-                     cx_->type.name, run_.has_value(), last_run_ ? '"' + to_rfc3339(*last_run_) + '"' : "null",
-                     last_.expired, last_.released, last_.retired, last_.reclaimed, cx_->time->suspect());
+  return fmt::format(
+      R"({{"type":"{}","running":{},"last_run":{},"expired":{},"released":{},"retired":{},"reclaimed":{},"held":{}}})",
+      cx_->type.name, run_.has_value(), last_run_ ? '"' + to_rfc3339(*last_run_) + '"' : "null", last_.expired,
+      last_.released, last_.retired, last_.reclaimed, cx_->time->suspect());
 }
 
 } // namespace matricula::actors

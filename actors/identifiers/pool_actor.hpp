@@ -50,8 +50,8 @@ private:
   /// Erases the idempotency record unless one of its identifiers is, or was lately, in its caller's hands.
   result<void> purge_record(const identifiers::due_row& row, timestamp now, storage::batch& batch);
 
-  /// Everything that a decision changes, and its row of the audit trail: the one way in which rows of the type come into
-  /// a batch.
+  /// Everything that a decision changes, and its row of the audit trail: the one way in which rows of the type come
+  /// into a batch.
   void put(storage::batch& batch, identifiers::pool_changes& changes, const storage::asker& who);
 
   /// Whether to leave the message for a later incarnation because this one must not write any more.

@@ -16,8 +16,9 @@ constexpr std::string_view by_itself = "expirer";
 } // namespace
 
 void pool_actor::put(storage::batch& batch, pool_changes& changes, const storage::asker& who) {
-  const auto noted = ledger_->put(batch, changes, pool_->counters(), who,
-                                 [this](storage::column where, std::string_view key) { return part_->get(where, key); });
+  const auto noted =
+      ledger_->put(batch, changes, pool_->counters(), who,
+                   [this](storage::column where, std::string_view key) { return part_->get(where, key); });
   // The counters have moved: only loading again makes memory and store agree.
   if (!noted) throw std::runtime_error("the index of unconfirmed identifiers: " + noted.error().message);
 }
@@ -33,8 +34,9 @@ caf::result<void> pool_actor::on_reclaim(const reclaim_ids& order) {
     // One damaged record must not keep all others from being taken back.
     const bool unreadable = outcome.error().code == errc::corrupt;
     if (unreadable)
-      shared().raise({"unreadable_row", path(),
-                      "Unconfirmed identifiers are passed over: " + outcome.error().message + " Run matricula verify."});
+      shared().raise(
+          {"unreadable_row", path(),
+           "Unconfirmed identifiers are passed over: " + outcome.error().message + " Run matricula verify."});
     if (order.run != 0)
       caf::anon_send(cx_->expirer.address(), due_applied{order.run, false, {}, unreadable, 0, {}});
     else

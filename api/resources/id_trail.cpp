@@ -133,9 +133,9 @@ outcome<response> heads(const actors::id_door& door, const storage::notebook& au
 std::vector<route> id_trail_routes(const actors::id_door& door, const storage::notebook& audit_log) {
   route identifiers{"GET", "/v1/audit/identifiers", "audit:read", [&door](const request& r) { return list(door, r); }};
   identifiers.query = {"type", "id", "principal", "from", "to", "cursor", "limit"};
-  return {std::move(identifiers),
-          {"GET", "/v1/audit/heads", "audit:read",
-           [&door, &audit_log](const request&) { return heads(door, audit_log); }}};
+  return {std::move(identifiers), {"GET", "/v1/audit/heads", "audit:read", [&door, &audit_log](const request&) {
+                                     return heads(door, audit_log);
+                                   }}};
 }
 
 } // namespace matricula::api

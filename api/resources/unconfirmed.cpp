@@ -94,8 +94,7 @@ public:
             body.refuse_field("ids", "must be a list of texts.");
     }
     if (listed && limit) body.refuse_field("limit", "is for older_than_minutes without ids.");
-    if (!listed && !minutes)
-      body.refuse_field("older_than_minutes", "is missing: say how old, or which ids, or both.");
+    if (!listed && !minutes) body.refuse_field("older_than_minutes", "is missing: say how old, or which ids, or both.");
     if (auto bad = body.wrong()) return std::unexpected(*bad);
     const auto before = issued_before(minutes.value_or(0));
     if (listed) return reclaim_named(r, **type, ids, before);
@@ -108,10 +107,10 @@ private:
     if (!type) {
       std::vector<std::string_view> known;
       for (const auto* t : from_.door->types()) known.push_back(t->name);
-      return std::unexpected(refusal(error{
-          errc::not_found,
-          fmt::format("There is no identifier type of this name. Configured: {}.", fmt::join(known, ", ")),
-          {}}));
+      return std::unexpected(refusal(
+          error{errc::not_found,
+                fmt::format("There is no identifier type of this name. Configured: {}.", fmt::join(known, ", ")),
+                {}}));
     }
     if (type->rules.of != lifecycle::uin)
       return refuse(409, errc::conflict,

@@ -42,10 +42,11 @@ std::optional<timestamp> id_record::issued_at() const noexcept {
 }
 
 std::size_t id_record::size_estimate() const noexcept {
-  constexpr std::size_t fixed = 22;       // version, flags, state, lengths, and its key in a batch
+  constexpr std::size_t fixed = 22;        // version, flags, state, lengths, and its key in a batch
   constexpr std::size_t journal_place = 6; // it gets a new one with the write: 4 * 10^12 rows
   constexpr std::size_t time = 7;
-  std::size_t n = fixed + journal_place + varint_bytes(assignment) + id.size() + (expires_at ? time : 0) + (ended_at ? time : 0);
+  std::size_t n =
+      fixed + journal_place + varint_bytes(assignment) + id.size() + (expires_at ? time : 0) + (ended_at ? time : 0);
   if (!holder.empty()) n += 1 + holder.size();
   if (!idempotency_ref.empty()) n += 1 + idempotency_ref.size();
   if (history_dropped > 0) n += 10;
