@@ -135,13 +135,13 @@ TEST(the_audit_trail, leaves_room_for_a_thousand_of_the_longest_in_one_write) {
     all.idempotency_ref = std::string(16, 'k');
     all.fingerprint = std::string(32, 'f');
     all.reply = runtime::reply_to<actors::issue_answer>(cell);
-    const auto before = s.log_stats().bytes;
+    const auto before = s.log_stats().bytes.load();
     caf::anon_send(s.type().pool.address(), std::move(all));
     s.run();
     ASSERT_TRUE(cell->ready());
     ASSERT_TRUE(cell->value()) << cell->value().error().message;
-    EXPECT_LT(s.log_stats().bytes - before, 256u * 1024);
-    RecordProperty(fmt::format("batch_bytes_{}", length), static_cast<int>(s.log_stats().bytes - before));
+    EXPECT_LT(s.log_stats().bytes.load() - before, 256u * 1024);
+    RecordProperty(fmt::format("batch_bytes_{}", length), static_cast<int>(s.log_stats().bytes.load() - before));
     EXPECT_EQ(trail(s).size(), 1'000u);
     EXPECT_EQ(chain_of(s), "holds");
   }
