@@ -13,8 +13,8 @@ journal_keeper::journal_keeper(caf::actor_config& cfg, runtime::child_context co
 
 caf::behavior journal_keeper::make_behavior() {
   for (const auto& chain : options_.chains)
-    notes_.push_back(std::make_unique<storage::notebook>(*options_.log, chain.shard,
-                                                         fmt::format("journals/{}/{}", chain.shard.value, chain.number)));
+    notes_.push_back(std::make_unique<storage::notebook>(
+        *options_.log, chain.shard, fmt::format("journals/{}/{}", chain.shard.value, chain.number)));
   return {
       [this](const trim_journals&) {
         // A time that is not believed must not drop anything: it cannot be brought back.
@@ -47,7 +47,7 @@ void journal_keeper::next_write() {
   const auto step = std::make_shared<journal_trimmed>(journal_trimmed{run_, 0, false, false});
   notes_[at_]->write(
       [step, chain = options_.chains[at_], before = before_](const storage::view& rows,
-                                                            storage::batch& to) -> result<void> {
+                                                             storage::batch& to) -> result<void> {
         const auto cut = storage::journal::trim(rows, to, chain, before, rows_in_a_write);
         if (!cut) return std::unexpected(cut.error());
         step->rows = cut->rows;

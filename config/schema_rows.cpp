@@ -392,10 +392,11 @@ std::vector<setting> type_rows() {
               3650 * day_s, "seconds", when::restart,
               "From the end of a VID to its reuse or retirement; 432000 are 5 "
               "days."),
-      integer("identifiers.types.<type>.unconfirmed_lease_hours", bound_in_type<&S::unconfirmed_lease_hours>(), 0, 0,
-              87'600, "hours", when::restart,
-              "For lifecycle uin: an identifier that was issued and not confirmed for so long is taken back by the next "
-              "run of identifiers.expirer_schedule and may be issued to somebody else; 0 is never."),
+      integer(
+          "identifiers.types.<type>.unconfirmed_lease_hours", bound_in_type<&S::unconfirmed_lease_hours>(), 0, 0,
+          87'600, "hours", when::restart,
+          "For lifecycle uin: an identifier that was issued and not confirmed for so long is taken back by the next "
+          "run of identifiers.expirer_schedule and may be issued to somebody else; 0 is never."),
       integer("identifiers.types.<type>.pool_min", bound_in_type<&S::pool_min>(), 5000, 1, 10'000'000, "identifiers",
               when::reload, "With fewer available identifiers than this, a refill is ordered."),
       integer("identifiers.types.<type>.pool_target", bound_in_type<&S::pool_target>(), 20'000, 1, 10'000'000,

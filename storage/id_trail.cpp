@@ -22,11 +22,11 @@ constexpr std::uint64_t zigzag(std::uint64_t from, std::uint64_t to) noexcept {
   const auto d = static_cast<std::int64_t>(to - from);
   return static_cast<std::uint64_t>(d) << 1 ^ static_cast<std::uint64_t>(d >> 63);
 }
-constexpr std::uint64_t unzigzag(std::uint64_t from, std::uint64_t z) noexcept { return from + (z >> 1 ^ (0 - (z & 1))); }
-
-timestamp minus(timestamp at, std::uint64_t ms) noexcept {
-  return from_unix_ms(to_unix_ms(at) - ms);
+constexpr std::uint64_t unzigzag(std::uint64_t from, std::uint64_t z) noexcept {
+  return from + (z >> 1 ^ (0 - (z & 1)));
 }
+
+timestamp minus(timestamp at, std::uint64_t ms) noexcept { return from_unix_ms(to_unix_ms(at) - ms); }
 
 } // namespace
 

@@ -59,10 +59,9 @@ private:
     if (r.journal_seq < seq) return bad("the record knows nothing of it", which);
     if (e.assignment > r.assignment) return bad("the record never came to that assignment", which);
     if (r.journal_seq == seq && !again) ++newest_;
-    const auto event =
-        std::ranges::find_if(r.history, [&](const history_event& h) {
-          return h.at == e.at && h.from == e.from && h.to == e.to && h.by == e.by;
-        });
+    const auto event = std::ranges::find_if(r.history, [&](const history_event& h) {
+      return h.at == e.at && h.from == e.from && h.to == e.to && h.by == e.by;
+    });
     if (event == r.history.end() && r.history_dropped == 0) bad("the record's history does not have it", which);
     if (r.journal_seq == seq && event == r.history.end()) bad("it is not the record's latest step", which);
   }
@@ -99,8 +98,8 @@ private:
       for (const auto& r : *rows) {
         found += r.entries.size();
         if (r.where.issued_at < *floor)
-          bad("lies before the floor", fmt::format("the row of {} in the index of unconfirmed ones",
-                                                   to_rfc3339(r.where.issued_at)));
+          bad("lies before the floor",
+              fmt::format("the row of {} in the index of unconfirmed ones", to_rfc3339(r.where.issued_at)));
       }
       if (rows->size() < page) break;
       after = rows->back().where;
@@ -142,9 +141,8 @@ void add_journal_decoders(row_decoders& to) {
       return of == audit::acts ? audit::describe(r) : id_trail::describe(r);
     });
   });
-  to.set(column::unconfirmed, [](std::string_view key, std::string_view value) {
-    return unconfirmed::describe(key, value);
-  });
+  to.set(column::unconfirmed,
+         [](std::string_view key, std::string_view value) { return unconfirmed::describe(key, value); });
 }
 
 } // namespace matricula::storage

@@ -202,30 +202,29 @@ std::optional<std::string> check(const view& rows, const chain& of, const visito
   auto expected = from->first;
   timestamp before{};
   std::optional<std::string> wrong;
-  const auto walked = rows.walk(column::journals, prefix_of(of, entry_row), after_prefix(prefix_of(of, entry_row)),
-                                [&](std::string_view key, std::string_view value) {
-                                  const auto r = parse(key, value);
-                                  if (!r) {
-                                    wrong = fmt::format("row {}: {}", expected, r.error().message);
-                                    return false;
-                                  }
-                                  if (r->shown.seq != expected) {
-                                    wrong = r->shown.seq < expected
-                                                ? fmt::format("row {} was dropped and is there again", r->shown.seq)
-                                                : fmt::format("row {} is missing", expected);
-                                    return false;
-                                  }
-                                  hash = hash_after(hasher, hash, key, r->body);
-                                  if (r->mark != std::string_view(hash).substr(0, mark_bytes)) {
-                                    wrong = fmt::format("row {} was changed, or another one stands in its place",
-                                                        r->shown.seq);
-                                    return false;
-                                  }
-                                  if (r->shown.at < before) wrong = fmt::format("row {} is earlier than the one before", r->shown.seq);
-                                  before = r->shown.at;
-                                  ++expected;
-                                  return !wrong && visit(r->shown);
-                                });
+  const auto walked =
+      rows.walk(column::journals, prefix_of(of, entry_row), after_prefix(prefix_of(of, entry_row)),
+                [&](std::string_view key, std::string_view value) {
+                  const auto r = parse(key, value);
+                  if (!r) {
+                    wrong = fmt::format("row {}: {}", expected, r.error().message);
+                    return false;
+                  }
+                  if (r->shown.seq != expected) {
+                    wrong = r->shown.seq < expected ? fmt::format("row {} was dropped and is there again", r->shown.seq)
+                                                    : fmt::format("row {} is missing", expected);
+                    return false;
+                  }
+                  hash = hash_after(hasher, hash, key, r->body);
+                  if (r->mark != std::string_view(hash).substr(0, mark_bytes)) {
+                    wrong = fmt::format("row {} was changed, or another one stands in its place", r->shown.seq);
+                    return false;
+                  }
+                  if (r->shown.at < before) wrong = fmt::format("row {} is earlier than the one before", r->shown.seq);
+                  before = r->shown.at;
+                  ++expected;
+                  return !wrong && visit(r->shown);
+                });
   if (wrong) return wrong;
   if (!walked) return walked.error().message;
   if (last->seq + 1 != expected)

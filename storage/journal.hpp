@@ -91,8 +91,7 @@ struct trimmed {
 
 [[nodiscard]] std::string row_key(const chain& of, std::uint64_t seq);
 /// For tools: the row as JSON; `content` shows what is in it. Errors: corrupt.
-[[nodiscard]] result<std::string>
-describe(std::string_view key, std::string_view value,
-         const std::function<result<std::string>(const chain&, const row&)>& content);
+[[nodiscard]] result<std::string> describe(std::string_view key, std::string_view value,
+                                           const std::function<result<std::string>(const chain&, const row&)>& content);
 
 } // namespace matricula::storage::journal

@@ -39,8 +39,6 @@ result<void> index_unconfirmed(const view& before, const std::function<result<vo
 
 } // namespace
 
-std::vector<migration> shipped_migrations() {
-  return {{2, "index of unconfirmed identifiers", index_unconfirmed}};
-}
+std::vector<migration> shipped_migrations() { return {{2, "index of unconfirmed identifiers", index_unconfirmed}}; }
 
 } // namespace matricula::storage

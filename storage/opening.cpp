@@ -147,10 +147,11 @@ result<void> accept(const self_description& found, const std::optional<mark>& m,
                                                "start a newer build, or restore a backup that an older one made",
                                                o.directory, *found.format, o.format));
   if (o.read_only && found.format && *found.format < o.format)
-    return fail(errc::unsupported,
-                fmt::format("the store in {} has format {}, which a node brings to {} when it starts: start it once, or "
-                            "use the tools of the older build",
-                            o.directory, *found.format, o.format));
+    return fail(
+        errc::unsupported,
+        fmt::format("the store in {} has format {}, which a node brings to {} when it starts: start it once, or "
+                    "use the tools of the older build",
+                    o.directory, *found.format, o.format));
   if (!m) {
     if (found.last.number > 0)
       log::warning("store.no_mark", "the mark file is missing or empty: a lost write would not be noticed this time",

@@ -111,6 +111,42 @@ TEST(the_audit_trail, goes_on_after_a_pool_was_killed_with_a_write_on_its_way) {
   EXPECT_EQ(chain_of(s), "holds");
 }
 
+TEST(the_audit_trail, leaves_room_for_a_thousand_of_the_longest_in_one_write) {
+  struct longest {
+    lifecycle of;
+    std::size_t length;
+  };
+  for (const auto [of, length] : {longest{lifecycle::uin, 10}, longest{lifecycle::vid, 16}}) {
+    stage s{[&] {
+      stage_options o;
+      o.of = of;
+      o.length = length;
+      o.limits = {1'500, 3'000};
+      return o;
+    }()};
+    s.run();
+    const auto cell = std::make_shared<runtime::reply_cell<actors::issue_answer>>(nullptr);
+    actors::issue_ids all;
+    all.trace.request_id = std::string(64, 'r');
+    all.context = {std::string(64, 'p'), 0, std::string(64, 't')};
+    all.count = 1'000;
+    all.holder = std::string(64, 'h');
+    if (of == lifecycle::vid) all.expires_at_ms = (s.now() + 24h).time_since_epoch().count();
+    all.idempotency_ref = std::string(16, 'k');
+    all.fingerprint = std::string(32, 'f');
+    all.reply = runtime::reply_to<actors::issue_answer>(cell);
+    const auto before = s.log_stats().bytes.load();
+    caf::anon_send(s.type().pool.address(), std::move(all));
+    s.run();
+    ASSERT_TRUE(cell->ready());
+    ASSERT_TRUE(cell->value()) << cell->value().error().message;
+    EXPECT_LT(s.log_stats().bytes.load() - before, 256u * 1024);
+    RecordProperty(fmt::format("batch_bytes_{}", length), static_cast<int>(s.log_stats().bytes.load() - before));
+    EXPECT_EQ(trail(s).size(), 1'000u);
+    EXPECT_EQ(chain_of(s), "holds");
+  }
+}
+
 TEST(unconfirmed_identifiers, are_taken_back_when_their_lease_is_over_and_not_a_millisecond_before) {
   stage s{uins(24h)};
   s.run();

@@ -55,8 +55,8 @@ TEST_F(audit_trail, is_paged_and_filtered_by_principal_and_time) {
 }
 
 TEST_F(audit_trail, refuses_a_question_that_it_cannot_understand) {
-  for (const std::string wrong :
-       {"", "?type=nothing", "?type=uin&id=12", "?type=uin&cursor=x", "?type=uin&from=yesterday", "?type=uin&limit=0"}) {
+  for (const std::string wrong : {"", "?type=nothing", "?type=uin&id=12", "?type=uin&cursor=x",
+                                  "?type=uin&from=yesterday", "?type=uin&limit=0"}) {
     const auto answer = client_.get("/v1/audit/identifiers" + wrong);
     EXPECT_EQ(answer.status, 400) << wrong << ": " << answer.shown();
   }
@@ -92,8 +92,8 @@ TEST_F(unconfirmed, are_listed_until_they_are_confirmed_and_can_be_taken_back) {
   EXPECT_EQ(client_.get("/v1/ids/family_id/unconfirmed?older_than_minutes=5")().at("items").size(), 0U);
   const auto first = client_.get("/v1/ids/family_id/unconfirmed?limit=1");
   ASSERT_TRUE(first().contains("next_cursor"));
-  const auto second = client_.get("/v1/ids/family_id/unconfirmed?limit=1&cursor=" +
-                                  first().at("next_cursor").get<std::string>());
+  const auto second =
+      client_.get("/v1/ids/family_id/unconfirmed?limit=1&cursor=" + first().at("next_cursor").get<std::string>());
   EXPECT_FALSE(second().contains("next_cursor")) << second.shown();
   EXPECT_NE(second().at("items")[0].at("id"), first().at("items")[0].at("id"));
 
@@ -118,9 +118,9 @@ TEST_F(unconfirmed, exist_only_where_there_is_a_confirmation) {
 }
 
 TEST_F(unconfirmed, are_not_taken_back_without_saying_which) {
-  for (const json& wrong : {json::object(), json{{"older_than_minutes", 0}}, json{{"ids", json::array()}},
-                            json{{"ids", "1234"}}, json{{"ids", {1}}}, json{{"limit", 3}},
-                            json{{"ids", {"1"}}, {"limit", 3}}}) {
+  for (const json& wrong :
+       {json::object(), json{{"older_than_minutes", 0}}, json{{"ids", json::array()}}, json{{"ids", "1234"}},
+        json{{"ids", {1}}}, json{{"limit", 3}}, json{{"ids", {"1"}}, {"limit", 3}}}) {
     const auto answer = client_.post("/v1/ids/uin/reclaim", wrong);
     EXPECT_EQ(answer.status, 422) << wrong.dump() << ": " << answer.shown();
   }
@@ -167,9 +167,9 @@ TEST(the_log, names_no_identifier_holder_token_or_key_at_its_default_level) {
   EXPECT_GT(asked, 60U);
   secrets.insert("mtr_wrong-token-of-the-log-test");
   for (const auto* actor : {"pool", "checker", "expirer"})
-    EXPECT_EQ(client.post("/v1/actors/root/domain/identifiers/uin/" + std::string(actor) + "/kill", {{"reason", "x"}})
-                  .status,
-              200);
+    EXPECT_EQ(
+        client.post("/v1/actors/root/domain/identifiers/uin/" + std::string(actor) + "/kill", {{"reason", "x"}}).status,
+        200);
   EXPECT_TRUE(eventually([&] { return client.post("/v1/ids/uin").status == 201; }));
   EXPECT_EQ(node.stop(), 0);
   const auto log = node.log();

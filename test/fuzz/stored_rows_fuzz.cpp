@@ -99,7 +99,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     break;
   }
   case 'u':
-    round_trip(rest, storage::unconfirmed::decode, [](const auto& entries) { return storage::unconfirmed::encode(entries); });
+    round_trip(rest, storage::unconfirmed::decode,
+               [](const auto& entries) { return storage::unconfirmed::encode(entries); });
     break;
   case 'm':
     read_manifest(rest);

@@ -1,6 +1,5 @@
-#include "storage/id_ledger.hpp"
-
 #include "fixture.hpp"
+#include "storage/id_ledger.hpp"
 #include "storage/id_trail_verifier.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/unconfirmed.hpp"
@@ -82,8 +81,8 @@ struct id_ledger_test : ::testing::Test {
     std::vector<std::string> out;
     if (page)
       for (const auto& e : page->entries)
-        out.push_back(fmt::format("{} {} {}>{} {}", e.seq, e.what.id, to_string(e.what.from), to_string(e.what.to),
-                                  e.what.by));
+        out.push_back(
+            fmt::format("{} {} {}>{} {}", e.seq, e.what.id, to_string(e.what.from), to_string(e.what.to), e.what.by));
     return out;
   }
   std::vector<std::string> problems() {
@@ -218,8 +217,10 @@ TEST_F(id_ledger_test, a_trail_of_a_thousand_with_the_longest_texts_is_bounded) 
 
 TEST_F(id_ledger_test, entries_of_one_write_may_differ_in_time_principal_and_holder) {
   const id_trail::note note{
-      "", "", {{9, "1", 1, id_state::available, id_state::issued, noon, "a", "x", 0},
-               {3, "2", 2, id_state::issued, id_state::assigned, noon - std::chrono::hours(1), "b", "", 4}}};
+      "",
+      "",
+      {{9, "1", 1, id_state::available, id_state::issued, noon, "a", "x", 0},
+       {3, "2", 2, id_state::issued, id_state::assigned, noon - std::chrono::hours(1), "b", "", 4}}};
   EXPECT_EQ(*id_trail::decode(id_trail::encode(note, noon), noon), note);
 }
 
@@ -257,8 +258,8 @@ TEST_F(id_ledger_test, a_record_that_was_changed_behind_the_trail_is_found) {
   EXPECT_THAT(problems(), testing::Contains(HasSubstr("the record knows nothing of it")));
   r.journal_seq = 9;
   damage([&](batch& b) { b.put(part.records(), part.record_key(1), encode(r)); });
-  EXPECT_THAT(problems(),
-              testing::Contains(HasSubstr("2 records name a latest row of the audit trail, 1 of these rows name them")));
+  EXPECT_THAT(problems(), testing::Contains(
+                              HasSubstr("2 records name a latest row of the audit trail, 1 of these rows name them")));
 }
 
 TEST_F(id_ledger_test, an_index_that_does_not_agree_with_the_records_is_found) {
@@ -299,7 +300,9 @@ TEST_F(id_ledger_test, a_store_of_before_there_was_an_index_gets_one_when_it_is_
   open.reset();
   const id_trail_verifier journals;
   const verifier* const all[] = {&journals};
-  const auto report = verify(small_store(directory / "older"), {}, all);
+  row_decoders decoders;
+  add_identifier_decoders(decoders);
+  const auto report = verify(small_store(directory / "older"), decoders, all);
   EXPECT_TRUE(report.ok()) << report.to_json();
 }
 

@@ -1,7 +1,6 @@
-#include "storage/journal.hpp"
-
 #include "fixture.hpp"
 #include "foundation/digest.hpp"
+#include "storage/journal.hpp"
 
 #include <fmt/format.h>
 

@@ -106,7 +106,7 @@ TEST(batch, does_not_decode_when_it_is_cut_off_or_names_an_unknown_column) {
   const auto nothing = [](auto&&...) {};
   for (std::size_t size = 1; size < b.bytes(); ++size)
     EXPECT_FALSE(batch::decode(b.encoded().substr(0, size), nothing, nothing)) << size;
-  EXPECT_FALSE(batch::decode(std::string("\x01") + static_cast<char>(column_count) + "\x01k\x01v", nothing, nothing));
+  EXPECT_FALSE(batch::decode(std::string("\x01\x3f\x01k\x01v", 6), nothing, nothing));
   EXPECT_FALSE(batch::decode(std::string("\x03\x01\x01k", 4), nothing, nothing));
 }
 

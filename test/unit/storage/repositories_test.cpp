@@ -177,8 +177,8 @@ TEST_F(repositories_test, list_who_did_what_the_newest_first) {
   std::vector<std::string> ids;
   for (int i = 0; i < 5; ++i) {
     ids.push_back(ulid(1'000 * (i + 1)));
-    const audit::entry e{ids.back(), at_ms(1'000 * (i + 1)), "operator@example", "actor.kill",
-                         "identifiers/uin/pool", "stuck", "r"};
+    const audit::entry e{
+        ids.back(), at_ms(1'000 * (i + 1)), "operator@example", "actor.kill", "identifiers/uin/pool", "stuck", "r"};
     batch b{audit::acts.shard};
     // The first two as they were kept before there were journals.
     if (i < 2)
