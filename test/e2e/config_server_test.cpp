@@ -57,7 +57,7 @@ private:
 };
 
 nlohmann::json setting(api_client& client, const std::string& key) {
-  return client.get("/v1/config")().at("identifiers.types." + key);
+  return client.get("/v1/config")().at("settings").at("identifiers.types." + key);
 }
 
 } // namespace

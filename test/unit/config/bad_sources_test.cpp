@@ -23,7 +23,8 @@ TEST_P(bad_sources, are_refused_with_what_is_allowed) {
 
 const std::vector<bad_source> cases{
     {"previous_key_without_a_kind", "[identifiers]\nprevious_keys = [\"/etc/key\"]\n",
-     "test.toml:2:17: identifiers.previous_keys: found the list [\"/etc/key\"]; allowed: a list of up to 32 texts "
+     "test.toml:2:17: identifiers.previous_keys: found a list of 1 text, the first \"/etc/key\"; allowed: a list of up "
+     "to 32 texts "
      "\"file:PATH\", \"command:COMMAND LINE\" or \"env:NAME\""},
     {"previous_key_in_the_data",
      "[identifiers]\nprevious_keys = [\"env:OK\", \"file:/data/old\"]\n[storage]\ndata_dir = \"/data\"\n",
