@@ -1,6 +1,8 @@
 #include "commands/id_types.hpp"
 
+#include "commands/master_key.hpp"
 #include "domain/identifiers/profiles.hpp"
+#include "storage/type_keys.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -67,6 +69,25 @@ result<std::vector<id_type>> make_types(const config::identifier_settings& setti
   if (types.empty())
     return fail(errc::invalid_argument, "identifiers.types: no type is enabled; a node without any has nothing to do.");
   return types;
+}
+
+result<settled_types> settle(const config::identifier_settings& settings, const storage::view& rows) {
+  settled_types out;
+  auto keys = load_all_keys(settings);
+  if (!keys) return std::unexpected(keys.error());
+  out.keys = std::move(*keys);
+  secure_random random;
+  auto types = make_types(settings, out.keys.front(), random);
+  if (!types) return std::unexpected(types.error());
+  out.types = std::move(*types);
+  auto stored = storage::find_types(rows);
+  if (!stored) return std::unexpected(stored.error());
+  out.stored = std::move(*stored);
+  if (auto given = storage::settle_keys(out.stored, out.types, out.keys); !given) return std::unexpected(given.error());
+  auto added = storage::settle_types(out.stored, out.types);
+  if (!added) return std::unexpected(added.error());
+  out.added = std::move(*added);
+  return out;
 }
 
 } // namespace matricula::commands

@@ -2,7 +2,6 @@
 #include "commands/id_types.hpp"
 #include "commands/master_key.hpp"
 #include "config/report.hpp"
-#include "foundation/random.hpp"
 #include "storage/restored_store.hpp"
 #include "storage/store.hpp"
 #include "storage/type_keys.hpp"
@@ -36,17 +35,7 @@ result<identifiers::permutation_key> load_new_key(const key_rotation& options) {
   return load_key({from::kind::environment, *options.new_variable}, "--new-key-env");
 }
 
-/// Everything that a rotation needs, checked as a start checks it.
-struct opened_types {
-  std::vector<identifiers::permutation_key> keys;
-  std::vector<identifiers::id_type> types;
-  std::vector<storage::type_setup> setups;
-  std::unique_ptr<storage::store> store;
-};
-
-result<opened_types> open_types(const config::settings& settings) {
-  opened_types out;
-  const auto& folder = settings.storage.data_dir;
+result<std::unique_ptr<storage::store>> open_settled_store(const std::string& folder) {
   if (!has_store(folder))
     return fail(errc::not_found, fmt::format("There is no store in {}. Name its folder with --data.", folder));
   const auto unsettled = storage::restored_as_of(folder);
@@ -54,25 +43,9 @@ result<opened_types> open_types(const config::settings& settings) {
   if (*unsettled)
     return fail(errc::conflict,
                 fmt::format("{} was restored from a backup. Settle that first: matricula settle-restore.", folder));
-  auto keys = load_all_keys(settings.identifiers);
-  if (!keys) return std::unexpected(keys.error());
-  out.keys = std::move(*keys);
-  secure_random random;
-  auto types = make_types(settings.identifiers, out.keys.front(), random);
-  if (!types) return std::unexpected(types.error());
-  out.types = std::move(*types);
   storage::store_options open;
   open.directory = folder;
-  auto store = storage::store::open(std::move(open));
-  if (!store) return std::unexpected(store.error());
-  out.store = std::move(*store);
-  auto setups = storage::find_types(*out.store->latest());
-  if (!setups) return std::unexpected(setups.error());
-  out.setups = std::move(*setups);
-  if (auto given = storage::settle_keys(out.setups, out.types, out.keys); !given) return std::unexpected(given.error());
-  if (const auto settled = storage::settle_types(out.setups, out.types); !settled)
-    return std::unexpected(settled.error());
-  return out;
+  return storage::store::open(std::move(open));
 }
 
 std::string period(std::uint64_t from, std::uint64_t to) { return fmt::format("counters {} to {}", from, to - 1); }
@@ -145,24 +118,38 @@ int keys_rotate(const key_rotation& options) {
   }
   const auto new_key = load_new_key(options);
   if (!new_key) return refuse(new_key.error());
-  auto opened = open_types(loaded->values);
-  if (!opened) return refuse(opened.error());
+  const auto store = open_settled_store(loaded->values.storage.data_dir);
+  if (!store) return refuse(store.error());
+  auto settled = settle(loaded->values.identifiers, *(*store)->latest());
+  if (!settled) return refuse(settled.error());
   std::vector<identifiers::id_type*> chosen;
-  for (auto& type : opened->types) {
+  for (auto& type : settled->types) {
     const bool started =
-        std::ranges::find(opened->setups, type.name, &storage::type_setup::name) != opened->setups.end();
+        std::ranges::find(settled->stored, type.name, &storage::type_setup::name) != settled->stored.end();
     if (started && (options.all || std::ranges::find(options.types, type.name) != options.types.end()))
       chosen.push_back(&type);
   }
   for (const auto& name : options.types)
     if (std::ranges::find(chosen, name, &identifiers::id_type::name) == chosen.end())
       return refuse(fmt::format("There is no type '{}' in the settings and the data folder.", name));
+  for (const auto& setup : settled->stored)
+    if (options.all &&
+        std::ranges::find(settled->types, setup.name, &identifiers::id_type::name) == settled->types.end())
+      fmt::print(stderr, "Type '{}' is not enabled in the settings and keeps its key.\n", setup.name);
   // Later lookups need the new key among the others.
-  auto keys = opened->keys;
+  auto keys = settled->keys;
   keys.push_back(*new_key);
   bool old_needed = false;
+  // So that a rotation of all that was broken off can be repeated.
+  if (options.all) {
+    const auto is_done = [&](const auto* type) {
+      return type->key_fingerprint == new_key->derive(type->name).fingerprint();
+    };
+    if (std::ranges::all_of(chosen, is_done)) return refuse("Every type has this key already.");
+    std::erase_if(chosen, is_done);
+  }
   for (auto* type : chosen) {
-    const auto done = storage::replace_key(*opened->store, *type, keys, *new_key);
+    const auto done = storage::replace_key(**store, *type, keys, *new_key);
     if (!done) {
       (void)refuse(done.error());
       fmt::print(stderr, "Types that are named above have their new key; the others are as they were.\n");
@@ -175,11 +162,9 @@ int keys_rotate(const key_rotation& options) {
   fmt::print("Write the counters down with the fingerprints. Before the node starts: give the new key (fingerprint {}) "
              "in identifiers.key_file, key_command or key{}. Then make a backup.\n",
              new_key->fingerprint(),
-             old_needed
-                 ? fmt::format(", and the old one (fingerprint {}) in identifiers.previous_keys: what was issued "
-                               "with it is found with it",
-                               opened->keys.front().fingerprint())
-                 : std::string{});
+             old_needed ? ", and every one that it replaced in identifiers.previous_keys: what was issued with them is "
+                          "found with them"
+                        : "");
   return 0;
 }
 

@@ -27,7 +27,7 @@
 #include "commands/id_types.hpp"
 #include "commands/jwt_options.hpp"
 #include "commands/limits_from_server.hpp"
-#include "commands/master_key.hpp"
+#include "commands/quota_options.hpp"
 #include "commands/server_options.hpp"
 #include "commands/settings_json.hpp"
 #include "commands/vid_policies.hpp"
@@ -43,7 +43,6 @@
 #include "storage/log_writer.hpp"
 #include "storage/notebook.hpp"
 #include "storage/restored_store.hpp"
-#include "storage/type_keys.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -153,7 +152,6 @@ struct node::parts {
   /// Writes an operator's act down before it is carried out.
   result<void> note(const api::audit_entry& e);
   api::request_limits limits() const;
-  api::quota_limits quota_limits() const;
   /// The pools' limits, as the settings have them now.
   void give_pool_limits();
   /// New limits of the configuration server.
@@ -233,39 +231,23 @@ void node::parts::give_pool_limits() {
       door->set_limits(*type, {found->second.pool_min, found->second.pool_target});
 }
 
-api::quota_limits node::parts::quota_limits() const {
-  const auto& q = settings().quotas;
-  return {.requests_per_s = q.requests_per_s,
-          .requests_burst = q.requests_burst,
-          .issued_per_min = q.issued_per_min,
-          .misses_per_min = q.misses_per_min};
-}
-
 result<void> node::parts::start_actors() {
   from_server.ask_first(running);
   const auto& s = settings();
-  const auto keys = load_all_keys(s.identifiers);
-  if (!keys) return std::unexpected(keys.error());
-  secure_random random;
-  auto types = make_types(s.identifiers, keys->front(), random);
-  if (!types) return std::unexpected(types.error());
+  auto settled = settle(s.identifiers, *store->latest());
+  if (!settled) return std::unexpected(settled.error());
   const auto policies = make_policies(running);
   if (!policies) return std::unexpected(policies.error());
-  const auto stored = storage::find_types(*store->latest());
-  if (!stored) return std::unexpected(stored.error());
-  if (auto given = storage::settle_keys(*stored, *types, *keys); !given) return given;
-  for (const auto& type : *types)
-    if (type.key_fingerprint != keys->front().derive(type.name).fingerprint())
+  for (const auto& type : settled->types)
+    if (type.key_fingerprint != settled->keys.front().derive(type.name).fingerprint())
       log::warning(
           "keys.previous_in_use",
           "A type is issued with one of identifiers.previous_keys. If that is not meant: matricula keys rotate.",
           {{"type", type.name}, {"key", type.key_fingerprint}});
-  const auto added = storage::settle_types(*stored, *types);
-  if (!added) return std::unexpected(added.error());
-  if (!added->empty()) {
+  if (!settled->added.empty()) {
     storage::notebook notes(*log, storage::shard_id{0}, "types");
     auto written = notes.write_and_wait(
-        [setups = *added](const storage::view&, storage::batch& to) -> result<void> {
+        [setups = settled->added](const storage::view&, storage::batch& to) -> result<void> {
           for (const auto& setup : setups) storage::put(to, setup);
           return {};
         },
@@ -299,7 +281,7 @@ result<void> node::parts::start_actors() {
   cast.supervision.stop_grace = milliseconds{r.stop_grace_ms};
   cast.slots.buffer_max = r.slot_buffer_messages_max;
   cast.mailbox_messages_max = r.mailbox_messages_max;
-  for (auto& type : *types) {
+  for (auto& type : settled->types) {
     actors::type_context cx;
     cx.type = std::move(type);
     cx.log = log.get();
@@ -430,7 +412,7 @@ result<void> node::parts::start_server() {
   const auto& s = settings();
   batch_count_max = s.identifiers.batch_count_max;
   if (auto ok = start_authenticator(); !ok) return ok;
-  quotas = std::make_unique<api::quotas>(quota_limits(), s.quotas.callers_max, numbers);
+  quotas = std::make_unique<api::quotas>(quota_limits_of(settings().quotas), s.quotas.callers_max, numbers);
   app = std::make_unique<api::application>(api::application_options{.limits = limits(),
                                                                     .open_routes = s.auth.open_routes,
                                                                     .limits_of_callers = quotas.get()},
@@ -672,7 +654,7 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
   log::set_level(settings().log.level);
   letters->set_cap(settings().dead_letters.per_actor_and_reason_max);
   give_pool_limits();
-  quotas->set_limits(quota_limits());
+  quotas->set_limits(quota_limits_of(settings().quotas));
   return changed;
 }
 

@@ -239,6 +239,11 @@ result<said_of_types> read_sayings(const settle_options& options, std::span<cons
   return said;
 }
 
+/// Whether the cut was made before, by a settling that was broken off.
+bool is_cut_at(const identifiers::id_type& type, std::uint64_t counter) {
+  return !type.past_keys.empty() && type.past_keys.back().end == counter;
+}
+
 /// Everything that can be known to be wrong before anything changes.
 result<void> check_sayings(const said_of_types& said, const storage::store& store, const identifiers::id_type& type,
                            const identifiers::permutation_key& present) {
@@ -254,7 +259,7 @@ result<void> check_sayings(const said_of_types& said, const storage::store& stor
                             "its key replaced since? Say --cut {}=COUNTER, the number that `matricula keys rotate` "
                             "printed then, or --cut {}=none.",
                             type.name, type.name, type.name));
-  if (cut == said.cuts.end() || !cut->second) return {};
+  if (cut == said.cuts.end() || !cut->second || (by_present_key && is_cut_at(type, *cut->second))) return {};
   const auto counters = storage::find_pool(*store.latest(), {storage::id_shard(type.name), type.number, type.rules.of});
   if (!counters) return std::unexpected(counters.error());
   if (by_present_key || *cut->second < counters->issued_to || *cut->second >= type.rules.end)
@@ -280,7 +285,8 @@ result<void> settle_type(storage::store& store, const identifiers::id_type& type
 /// @param lent what each issuer may have given away besides
 result<void> settle_by_skip(storage::store& store, identifiers::id_type& type, const said_of_types& said,
                             std::uint64_t lent, std::span<const identifiers::permutation_key> keys) {
-  if (const auto cut = said.cuts.find(type.name); cut != said.cuts.end() && cut->second) {
+  if (const auto cut = said.cuts.find(type.name);
+      cut != said.cuts.end() && cut->second && !is_cut_at(type, *cut->second)) {
     if (auto passed = storage::settle_restored(store, type, *cut->second); !passed)
       return std::unexpected(passed.error());
     if (auto replaced = storage::replace_key(store, type, keys, keys.front()); !replaced)
@@ -298,26 +304,18 @@ result<void> settle_by_skip(storage::store& store, identifiers::id_type& type, c
 }
 
 result<void> settle_all(const settle_options& options, const config::settings& settings, timestamp as_of) {
-  const auto keys = load_all_keys(settings.identifiers);
-  if (!keys) return std::unexpected(keys.error());
-  secure_random random;
-  auto types = make_types(settings.identifiers, keys->front(), random);
-  if (!types) return std::unexpected(types.error());
-  const auto said = read_sayings(options, *types);
-  if (!said) return std::unexpected(said.error());
   storage::store_options open;
   open.directory = settings.storage.data_dir;
   auto opened = storage::store::open(std::move(open));
   if (!opened) return std::unexpected(opened.error());
   auto& store = **opened;
-  const auto setups = storage::find_types(*store.latest());
-  if (!setups) return std::unexpected(setups.error());
-  if (auto given = storage::settle_keys(*setups, *types, *keys); !given) return given;
-  // A type that was configured only after the backup may have issued, too.
-  const auto added = storage::settle_types(*setups, *types);
-  if (!added) return std::unexpected(added.error());
-  for (const auto& setup : *setups)
-    if (std::ranges::find(*types, setup.name, &identifiers::id_type::name) == types->end())
+  // A type that was configured only after the backup may have issued, too: it is among the added ones.
+  auto settled = settle(settings.identifiers, *store.latest());
+  if (!settled) return std::unexpected(settled.error());
+  const auto said = read_sayings(options, settled->types);
+  if (!said) return std::unexpected(said.error());
+  for (const auto& setup : settled->stored)
+    if (std::ranges::find(settled->types, setup.name, &identifiers::id_type::name) == settled->types.end())
       return fail(
           errc::invalid_argument,
           fmt::format("The store has a type '{}' that the settings do not name. Settle with the settings of the "
@@ -330,35 +328,35 @@ result<void> settle_all(const settle_options& options, const config::settings& s
     auto found = lost_types_of(options.old_data, store, as_of);
     if (!found) return std::unexpected(found.error());
     for (const auto& [name, type] : *found)
-      if (std::ranges::find(*types, name, &identifiers::id_type::name) == types->end())
+      if (std::ranges::find(settled->types, name, &identifiers::id_type::name) == settled->types.end())
         return fail(
             errc::invalid_argument,
             fmt::format("The lost node had a type '{}' that the settings do not name. Settle with its settings.",
                         name));
     lost = std::move(*found);
   } else {
-    for (const auto& type : *types)
-      if (auto ok = check_sayings(*said, store, type, keys->front()); !ok) return ok;
+    for (const auto& type : settled->types)
+      if (auto ok = check_sayings(*said, store, type, settled->keys.front()); !ok) return ok;
   }
-  if (!added->empty()) {
+  if (!settled->added.empty()) {
     storage::batch setups_added(storage::shard_id{0});
-    for (const auto& setup : *added) storage::put(setups_added, setup);
+    for (const auto& setup : settled->added) storage::put(setups_added, setup);
     const storage::batch* const group[] = {&setups_added};
     if (auto written = store.commit(group, store.last_durable_time()); !written)
       return std::unexpected(written.error());
   }
-  for (auto& type : *types) {
+  for (auto& type : settled->types) {
     if (options.old_data.empty()) {
       // What an issuer gave to the others went out of its own counters, too: of that they may still have as much as one
       // request and one grant left, each.
       const auto lent = (type.issuers - 1) * (settings.identifiers.batch_count_max + identifiers::grant_ids_max);
-      if (auto done = settle_by_skip(store, type, *said, lent, *keys); !done) return done;
+      if (auto done = settle_by_skip(store, type, *said, lent, settled->keys); !done) return done;
       continue;
     }
     const auto at_its_end = lost.find(type.name);
     std::vector<std::uint64_t> starts;
     if (at_its_end != lost.end()) {
-      if (auto done = storage::follow_keys(store, type, *keys, at_its_end->second.setup); !done) return done;
+      if (auto done = storage::follow_keys(store, type, settled->keys, at_its_end->second.setup); !done) return done;
       starts = at_its_end->second.issued_to;
     }
     if (auto done = settle_type(store, type, std::move(starts)); !done) return done;

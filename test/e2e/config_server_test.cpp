@@ -57,7 +57,7 @@ private:
 };
 
 nlohmann::json setting(api_client& client, const std::string& key) {
-  return client.get("/v1/config")().at("identifiers.types." + key);
+  return client.get("/v1/config")().at("settings").at("identifiers.types." + key);
 }
 
 } // namespace
@@ -81,7 +81,8 @@ TEST(a_configuration_server, gives_limits_at_start_while_running_and_from_what_w
   EXPECT_EQ(setting(client, "prid.pool_min").at("value"), 1'000) << "what is refused stays as the settings have it";
   EXPECT_THAT(node.log(), testing::HasSubstr("mosip.kernel.prid.min-unused-threshold: found"));
 
-  server.say({{"mosip.kernel.uin.min-unused-threshold", "170"}, {"mosip.kernel.prid.prids-to-generate", "50"}}, {});
+  server.say({{"mosip.kernel.uin.min-unused-threshold", "170"}, {"mosip.kernel.prid.prids-to-generate", "50"}},
+             nlohmann::json::object());
   ASSERT_TRUE(eventually([&] { return setting(client, "uin.pool_min").at("value") == 170; }));
   EXPECT_EQ(setting(client, "uin.pool_target").at("value"), 2'000) << "what it says no more is as the settings have it";
   ASSERT_EQ(client.post("/v1/config/reload").status, 200);

@@ -269,8 +269,8 @@ protected:
     health.under_load = true;
     for (auto* one : {&find, &worded, &unguessable, &issue, &health}) EXPECT_TRUE(app.add(std::move(*one)));
   }
-  response ask(std::string method, std::string target, std::string who = "a") {
-    request_from_text what(std::move(method), std::move(target), {{"Authorization", std::move(who)}});
+  response ask(std::string method, std::string target, std::string name = "a") {
+    request_from_text what(std::move(method), std::move(target), {{"Authorization", std::move(name)}});
     return app.answer(what);
   }
 

@@ -47,49 +47,6 @@ const std::string url_allowed =
     "[::1] or localhost";
 
 const std::vector<bad_input> cases{
-    // Previous keys, quotas, the configuration server.
-    {"previous_key_without_a_kind",
-     "[identifiers]\nprevious_keys = [\"/etc/key\"]\n",
-     {},
-     {},
-     "test.toml:2:17: identifiers.previous_keys: found the list [\"/etc/key\"]; allowed: a list of up to 32 texts "
-     "\"file:PATH\", \"command:COMMAND LINE\" or \"env:NAME\""},
-    {"previous_key_in_the_data",
-     "[identifiers]\nprevious_keys = [\"env:OK\", \"file:/data/old\"]\n[storage]\ndata_dir = \"/data\"\n",
-     {},
-     {},
-     "test.toml:2:17: identifiers.previous_keys: found \"/data/old\" inside storage.data_dir = \"/data\"; allowed: a "
-     "file elsewhere, so that a copy of the data is no copy of the key"},
-    {"quota_below_nothing",
-     "[quotas]\nmisses_per_min = -1\n",
-     {},
-     {},
-     "test.toml:2:18: quotas.misses_per_min: found the integer -1; allowed: an integer from 0 to 1000000000 (misses "
-     "per "
-     "minute)"},
-    {"config_server_in_the_clear",
-     "[config_server]\nurl = \"http://config.example/\"\n",
-     {},
-     {},
-     "test.toml:2:7: config_server.url: found the text \"http://config.example/\"; " + url_allowed},
-    {"config_server_with_an_odd_label",
-     "[config_server]\nurl = \"https://config.example/\"\nlabel = \"a/b\"\n",
-     {},
-     {},
-     "test.toml:3:9: config_server.label: found the text \"a/b\"; allowed: letters, digits, '.', '_', '-' and ','"},
-    {"config_server_with_a_user_only",
-     "[config_server]\nurl = \"https://config.example/\"\nuser = \"u\"\n",
-     {},
-     {},
-     "test.toml:3:8: config_server.user: found a user without a password; allowed: both or neither, the password in "
-     "the "
-     "environment variable MATRICULA_CONFIG_SERVER__PASSWORD"},
-    {"config_server_password_in_a_file",
-     "[config_server]\npassword = \"x\"\n",
-     {},
-     {},
-     "test.toml:2:12: config_server.password: found a value in a file; allowed: only the environment variable "
-     "MATRICULA_CONFIG_SERVER__PASSWORD"},
     // Keys that do not exist.
     {"typing_error",
      "[server]\nthread = 1\n",
