@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <span>
 #include <string>
+#include <utility>
 
 namespace matricula::bench {
 
@@ -13,28 +16,27 @@ namespace {
 constexpr std::array<std::size_t, 6> thread_counts{2, 4, 8, 16, 32, 72};
 constexpr std::size_t rounds = 3;
 
-constant_node start(const std::filesystem::path& folder, std::size_t threads, std::size_t connections) {
+test::node_options options_of(const std::filesystem::path& folder, std::size_t threads) {
   auto sets = test::small_pools(); // nothing is issued: the node should be ready at once
   sets.push_back("server.threads=" + std::to_string(threads));
-  constant_node c{threads,
-                  std::make_unique<test::node_process>(
-                      test::node_options{.sets = std::move(sets),
-                                         .arguments = {"--bench-route"},
-                                         .data = folder / ("constant-" + std::to_string(threads))}),
-                  nullptr,
-                  {}};
-  c.node->start();
-  c.load = std::make_unique<load_generator>(c.node->port(), connections);
-  return c;
+  return {.sets = std::move(sets),
+          .arguments = {"--bench-route"},
+          .data = folder / ("constant-" + std::to_string(threads))};
 }
 } // namespace
+
+constant_node::constant_node(const std::filesystem::path& folder, std::size_t thread_count, std::size_t connections)
+    : threads(thread_count), node(std::make_unique<test::node_process>(options_of(folder, thread_count))) {
+  node->start();
+  load = std::make_unique<load_generator>(node->port(), connections);
+}
 
 std::string constant_request(const test::node_process& node) { return post_text("/bench/constant", node.token()); }
 
 std::vector<constant_node> search_best_threads(const std::filesystem::path& folder, std::size_t connections,
                                                std::chrono::milliseconds slice) {
   std::vector<constant_node> all;
-  for (const auto threads : thread_counts) all.push_back(start(folder, threads, connections));
+  for (const auto threads : thread_counts) all.emplace_back(folder, threads, connections);
   for (auto& c : all) (void)c.load->run(constant_request(*c.node), slice); // warms up
   for (std::size_t i = 0; i < rounds; ++i)
     for (auto& c : all) c.rates.push_back(c.load->run(constant_request(*c.node), slice).rate());

@@ -13,10 +13,13 @@ namespace matricula::bench {
 
 /// One of them with its load.
 struct constant_node {
-  std::size_t threads = 0;
+  std::size_t threads;
   std::unique_ptr<test::node_process> node;
   std::unique_ptr<load_generator> load;
-  std::vector<double> rates; ///< answers per second in the rounds of the search
+  std::vector<double> rates = {}; ///< answers per second in the rounds of the search
+
+  /// Starts it and connects. Throws std::runtime_error.
+  constant_node(const std::filesystem::path& folder, std::size_t thread_count, std::size_t connections);
 };
 
 /// Starts a node for each number of threads and lets them take turns; the fastest comes first, the others have ended.

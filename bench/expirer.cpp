@@ -37,14 +37,16 @@ constexpr std::size_t pairs_least = 3;
 
 /// A node and what was measured of it.
 struct store {
-  std::unique_ptr<test::node_process> node;
+  test::node_process node;
   std::unique_ptr<load_generator> load;
-  std::uint64_t assigned_a_step = 0;
+  std::uint64_t assigned_a_step;
   std::vector<double> milliseconds = {};
   std::vector<double> cpu_milliseconds = {};
 
+  store(std::filesystem::path data, std::uint64_t assigned);
+
   [[nodiscard]] std::string request(const std::string& body) const {
-    return post_text("/v1/ids/vid", node->token(), body);
+    return post_text("/v1/ids/vid", node.token(), body);
   }
 
   /// One of the steps: a share of the assigned ones, with some of each later run's due ones among them.
@@ -60,13 +62,13 @@ struct store {
 
   /// How many the expirer ended; notes how long it took.
   std::uint64_t run_expirer() {
-    auto client = node->client();
+    auto client = node.client();
     client.set_timeout(std::chrono::minutes(2));
-    const auto before = cost_of(node->pid());
+    const auto before = cost_of(node.pid());
     const auto began = steady_clock::now();
     const auto answer = client.send({.method = "POST", .target = "/v1/ids/vid/expire-due"});
     const std::chrono::duration<double, std::milli> taken = steady_clock::now() - began;
-    const auto cost = cost_of(node->pid()) - before;
+    const auto cost = cost_of(node.pid()) - before;
     if (!answer || answer->status != 200)
       throw std::runtime_error("the expirer did not run: " + (answer ? answer->body : "no answer"));
     milliseconds.push_back(taken.count());
@@ -83,24 +85,26 @@ struct store {
   }
 };
 
-store start(const std::filesystem::path& data, std::uint64_t assigned) {
+test::node_options options_of(std::filesystem::path data) {
   auto sets = test::small_pools();
   // Batches of a thousand are to find enough; the expirer runs only when it is told to.
   for (const char* set : {"identifiers.types.vid.pool_min=50000", "identifiers.types.vid.pool_target=100000",
                           "identifiers.expirer_schedule=0 0 29 2 *", "identifiers.expirer_on_missed=skip"})
     sets.emplace_back(set);
-  store s{std::make_unique<test::node_process>(test::node_options{.sets = std::move(sets), .data = data}), nullptr,
-          (assigned + steps - 1) / steps};
-  s.node->start();
-  s.load = std::make_unique<load_generator>(s.node->port(), connections);
-  return s;
+  return {.sets = std::move(sets), .data = std::move(data)};
+}
+
+store::store(std::filesystem::path data, std::uint64_t assigned)
+    : node(options_of(std::move(data))), assigned_a_step((assigned + steps - 1) / steps) {
+  node.start();
+  load = std::make_unique<load_generator>(node.port(), connections);
 }
 
 } // namespace
 
 void expirer(const std::filesystem::path& folder, const extent& how_long, report& to) {
-  auto few = start(folder / "few", how_long.assigned_few);
-  auto many = start(folder / "many", how_long.assigned_many);
+  store few(folder / "few", how_long.assigned_few);
+  store many(folder / "many", how_long.assigned_many);
 
   // The first steps tell how long all will take. The due ones come due when that is over, with some time to spare, a
   // thousand after the other.
@@ -155,7 +159,7 @@ void expirer(const std::filesystem::path& folder, const extent& how_long, report
     to.add({before + ": assigned", of.assigned(), ""});
     to.add({before + ": a run", median(of.milliseconds), "ms", 1});
     to.add({before + ": CPU of the node", median(of.cpu_milliseconds), "ms", 1});
-    to.add({before + ": resident memory", static_cast<double>(resident_bytes(of.node->pid())) / (1 << 20), "MiB"});
+    to.add({before + ": resident memory", static_cast<double>(resident_bytes(of.node.pid())) / (1 << 20), "MiB"});
   }
   const auto [least, most] = std::ranges::minmax(ratios);
   char text[160];
