@@ -19,9 +19,10 @@ public:
   explicit identifiers_verifier(std::vector<identifiers::id_type> types = {}) : types_(std::move(types)) {}
   [[nodiscard]] std::string_view name() const noexcept override { return "identifiers"; }
   void check(const view& rows, verify_report& report) const override;
+  /// One type alone.
+  void check_type(const view& rows, verify_report& report, const type_setup& setup) const;
 
 private:
-  void check_type(const view& rows, verify_report& report, const type_setup& setup) const;
   void check_issuer(const view& rows, verify_report& report, const type_setup& setup, const id_partition& part,
                     issuer_rows& found) const;
   std::vector<identifiers::id_type> types_;

@@ -33,6 +33,7 @@ std::string_view to_string(counter c) noexcept {
                                                                 "runs_caught_up",
                                                                 "runs_skipped",
                                                                 "runs_sent_again",
+                                                                "handovers",
                                                                 "settled_checks",
                                                                 "violations"};
   return names[static_cast<std::size_t>(c)];

@@ -145,6 +145,9 @@ TEST(sim, finds_a_planted_bug_replay_that_is_not_written_down_as_a_message_sent_
 TEST(sim, finds_a_planted_bug_schedule_that_forgets_as_a_run_made_twice) {
   expect_found(planted_bug::forgotten_run, symptom::run_repeated);
 }
+TEST(sim, finds_a_planted_bug_taker_that_forgets_its_grants_as_one_taken_twice) {
+  expect_found(planted_bug::forgotten_grant, symptom::granted_twice);
+}
 
 } // namespace
 } // namespace matricula::sim

@@ -13,16 +13,17 @@ struct sim_type {
   identifiers::id_type type;
   std::vector<std::uint64_t> valid; ///< counters of all identifiers, ascending
 
-  /// Identifiers with a counter below `end`.
-  [[nodiscard]] std::uint64_t valid_below(std::uint64_t end) const;
+  /// Identifiers of an issuer with an index below `end`.
+  [[nodiscard]] std::uint64_t valid_below(std::uint64_t end, std::uint32_t issuer) const;
+  [[nodiscard]] std::uint32_t issuers() const noexcept { return type.issuers; }
   [[nodiscard]] bool expires() const noexcept { return type.rules.of == identifiers::lifecycle::vid; }
 };
 
 /// How long idempotency records outlive their assignment in the simulation.
 inline constexpr milliseconds sim_purge_after{4'000};
 
-/// Made once a process: `uin` (5 digits), `vid` (3 digits, reused), `pass` (4 digits, a VID that is never reused) and
-/// `farmer` (4 digits, of the pool kind).
+/// Made once a process: `uin` (5 digits), `vid` (3 digits, reused), `pass` (4 digits, a VID that is never reused),
+/// `farmer` (4 digits, of the pool kind) and `badge` (3 digits, UINs of three issuers that borrow from each other).
 [[nodiscard]] const std::vector<sim_type>& sim_types();
 
 } // namespace matricula::sim

@@ -87,13 +87,19 @@ private:
     const auto steps = life_steps_min + random_.below(life_steps_spread);
     for (std::uint64_t i = 0; i < steps && node_->fatal().empty(); ++i) step(mix);
     if (node_->fatal().empty() && (last || random_.below(4) == 0)) settle();
-    if (last && node_->fatal().empty()) return end(), true;
+    if (last && node_->fatal().empty()) {
+      for (std::size_t t = 0; t < sim_types().size(); ++t) report_[counter::handovers] += all_counters(t).handovers;
+      return end(), true;
+    }
     crash();
     return true;
   }
 
   [[nodiscard]] surroundings around() {
-    return {time_, random_, letters_, runs_, [this] { return held(); }, bug_};
+    const auto alarm = [this](const runtime::operator_alarm& a) {
+      if (a.kind == "grant_refused") found_.add(symptom::granted_twice, a.message);
+    };
+    return {time_, random_, letters_, runs_, [this] { return held(); }, bug_, alarm};
   }
 
   /// An operator accepts that the store lacks what the mark file says was answered: now it shows what that was.
@@ -187,7 +193,7 @@ private:
     if (!node_->fatal().empty()) return true;
     const auto durable = node_->durable();
     for (std::size_t t = 0; t < sim_types().size(); ++t)
-      check_equation(*durable, node_->part(t), sim_types()[t], found_);
+      for (const auto& part : node_->parts(t)) check_equation(*durable, part, sim_types()[t], found_);
     // What expires a moment from now has not expired.
     for (const auto& [type, id] : model_.about_to_expire(now())) look_up(type, id, *durable);
     return true;
@@ -220,14 +226,20 @@ private:
     auto keys = model_.keys(type);
     std::ranges::sort(keys, {}, [](const std::string& key) { return std::pair(key.size(), key); }); // they are numbered
     for (std::size_t i = keys.size() - std::min(keys.size(), looked_at); i < keys.size(); ++i)
-      model_.check_key(keys[i], read_key(*durable, node_->part(type), key_reference(keys[i]), found_), now());
+      model_.check_key(keys[i], stored_key(type, keys[i], *durable), now());
+  }
+
+  [[nodiscard]] std::optional<std::pair<std::string, issued_ids>> stored_key(std::size_t type, const std::string& key,
+                                                                             const storage::view& durable) {
+    const auto reference = key_reference(key);
+    return read_key(durable, node_->part_of_key(type, reference), reference, found_);
   }
 
   void look_up(std::size_t type, const std::string& id, const storage::view& durable) {
     const auto counter = sim_types()[type].type.space->counter_of(id);
-    const auto record = storage::find_record(durable, node_->part(type), static_cast<std::uint64_t>(*counter));
-    if (!record) return found_.add(id + " does not decode");
-    model_.check(type, id, *record, now());
+    const auto owned = storage::find_owner(durable, node_->parts(type), static_cast<std::uint64_t>(*counter));
+    if (!owned) return found_.add(id + " does not decode");
+    model_.check(type, id, owned->record, now());
   }
 
   /// An operator looks at the dead letters, and has one sent again or thrown away.
@@ -380,18 +392,21 @@ private:
     trust_clock();
     const auto pools_ready = [&] {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
-        if (next_refill(node_->level(t), sim_types()[t].type.limits)) return false;
+        if (node_->low_level(t)) return false;
       return true;
     };
     if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add("never answered: " + client_.oldest());
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
-        if (const auto level = node_->level(t); next_refill(level, sim_types()[t].type.limits))
+        if (const auto level = node_->low_level(t))
           found_.add(symptom::pool_dead, fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked",
-                                                     sim_types()[t].type.name, level.fresh, level.held_to, level.end));
+                                                     sim_types()[t].type.name, level->fresh, level->held_to, level->end));
       return;
     }
-    for (std::size_t t = 0; t < sim_types().size() && node_->fatal().empty(); ++t) probe(t);
+    for (std::size_t t = 0; t < sim_types().size() && node_->fatal().empty(); ++t) {
+      probe(t);
+      if (sim_types()[t].issuers() > 1 && node_->fatal().empty() && random_.below(2) == 0) use_up(t);
+    }
     if (node_->fatal().empty()) settle_runs();
     if (node_->fatal().empty()) check_everything();
     if (node_->fatal().empty()) letters_.check_at_rest(*node_->durable(), node_->office().lost());
@@ -444,6 +459,39 @@ private:
     letters_.check_at_rest(*node_->durable(), node_->office().lost());
   }
 
+  [[nodiscard]] pool_counters all_counters(std::size_t type) {
+    std::vector<pool_counters> all;
+    for (const auto& part : node_->parts(type)) {
+      const auto c = storage::find_pool(*node_->durable(), part);
+      if (!c) found_.add("counters that do not decode");
+      all.push_back(c.value_or(pool_counters{}));
+    }
+    return sum(all);
+  }
+
+  /// Whoever is asked, the last identifier of all issuers is handed out, and no more than there are.
+  void use_up(std::size_t type) {
+    const auto& of = sim_types()[type];
+    for (auto until = time_.wall() + settle_max; time_.wall() <= until;) {
+      client_.ask_for_one(*node_, type, now());
+      if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add(of.type.name + " answers nobody");
+      if (!node_->fatal().empty()) return;
+      const auto& refusal = client_.last_refusal(type);
+      if (refusal == errc::exhausted) {
+        // What was given on its way is acknowledged a moment later.
+        if (!wait_until([&] { return all_counters(type).in_transit == 0; }) || !node_->fatal().empty())
+          return found_.add("a grant of " + of.type.name + " never arrives");
+        const auto c = all_counters(type);
+        if (c.available() != 0 || c.issued + c.assigned != of.valid.size())
+          found_.add(fmt::format("{} is used up with {} of {} in use", of.type.name, c.issued + c.assigned,
+                                 of.valid.size()));
+        return;
+      }
+      if (refusal) node_->advance(milliseconds{500});
+    }
+    found_.add(symptom::pool_dead, of.type.name + " cannot be used up");
+  }
+
   /// One type issues, expires and answers its keys.
   void probe(std::size_t type) {
     const auto& name = sim_types()[type].type.name;
@@ -452,8 +500,8 @@ private:
       if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add(name + " answers nobody");
       const auto& refusal = client_.last_refusal(type);
       if (!refusal) break;
-      const auto c = storage::find_pool(*node_->durable(), node_->part(type));
-      if (c && c->available() == 0 && c->walked_to == sim_types()[type].type.rules.end) break;
+      const auto c = all_counters(type);
+      if (c.available() + c.in_transit == 0 && c.walked_to == sim_types()[type].type.rules.end) break;
       if (time_.wall() > until)
         return found_.add(symptom::pool_dead,
                           fmt::format("{} has identifiers and still refuses: {}", name, to_string(*refusal)));
@@ -504,8 +552,15 @@ private:
     const auto durable = node_->durable();
     std::vector<stored_rows> all;
     for (std::size_t t = 0; t < sim_types().size(); ++t) {
-      all.push_back(read_rows(*durable, node_->part(t), found_));
-      check_rows(*durable, node_->part(t), sim_types()[t], all.back(), held_, found_);
+      const auto parts = node_->parts(t);
+      std::uint64_t issues = 0;
+      for (const auto& part : parts)
+        check_rows(*durable, part, sim_types()[t], read_rows(*durable, part, found_), held_, found_);
+      all.push_back(read_owned(*durable, parts, found_));
+      for (const auto& [id, record] : all.back().records) issues += record.assignment;
+      if (const auto c = all_counters(t); c.issues_total != issues)
+        found_.add(fmt::format("{}: {} assignments ever, and the records say {}", sim_types()[t].type.name,
+                               c.issues_total, issues));
     }
     return all;
   }
@@ -518,7 +573,7 @@ private:
     for (std::size_t t = 0; t < sim_types().size(); ++t) {
       model_.recovered(t, rows[t], now());
       for (const auto& key : model_.keys(t))
-        model_.recovered_key(key, read_key(*durable, node_->part(t), key_reference(key), found_), now());
+        model_.recovered_key(key, stored_key(t, key, *durable), now());
     }
     model_.forget_requests();
   }

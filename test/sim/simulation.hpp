@@ -43,6 +43,7 @@ enum class counter : std::uint8_t {
   runs_caught_up,
   runs_skipped,
   runs_sent_again,
+  handovers,
   settled_checks,
   violations,
   count_

@@ -5,6 +5,7 @@
 #include "test/sim/findings.hpp"
 #include "test/sim/model.hpp"
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,8 +15,12 @@ namespace matricula::sim {
 /// From `first` until `second` the clock was suspect: the expirer had to hold.
 using held_interval = std::pair<timestamp, timestamp>;
 
-/// Every record of the type. What does not decode is a finding.
+/// Every record of an issuer. What does not decode is a finding.
 [[nodiscard]] stored_rows read_rows(const storage::view& v, const storage::id_partition& part, findings& found);
+
+/// Every identifier of a type that was ever issued, as those see it who ask. That one has two owners is a finding.
+[[nodiscard]] stored_rows read_owned(const storage::view& v, std::span<const storage::id_partition> issuers,
+                                     findings& found);
 
 /// The cheap part: the counters add up.
 void check_equation(const storage::view& v, const storage::id_partition& part, const sim_type& type, findings& found);

@@ -28,6 +28,7 @@ enum class symptom : std::uint8_t {
   run_repeated,          ///< a scheduled run that was remembered ran again, or one that runs at most once ran twice
   run_left_out,          ///< a scheduled run that was due was neither made nor skipped by the rules
   run_unasked,           ///< a scheduled run at a time when there must be none
+  granted_twice,         ///< an identifier that was granted has two owners, or arrives where it is already
   count_
 };
 inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);
@@ -53,6 +54,7 @@ inline constexpr std::array<std::string_view, symptoms> symptom_names{
     "run_repeated",
     "run_left_out",
     "run_unasked",
+    "granted_twice",
 };
 [[nodiscard]] constexpr std::string_view to_string(symptom s) noexcept {
   return symptom_names[static_cast<std::size_t>(s)];
