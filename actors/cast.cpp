@@ -18,8 +18,7 @@ void make_addresses(type_context& cx, caf::actor_system& system, const runtime::
   cx.level->set_limits(cx.limits(cx.type.limits));
   for (auto* slot : {&cx.pool, &cx.checker, &cx.populator, &cx.expirer}) *slot = runtime::slot_ref::make(system, slots);
   const auto workers = cx.rules().walks.share(cx.type.populator_workers);
-  for (std::uint64_t i = 0; i < workers; ++i)
-    cx.walkers.push_back(runtime::slot_ref::make(system, slots));
+  for (std::uint64_t i = 0; i < workers; ++i) cx.walkers.push_back(runtime::slot_ref::make(system, slots));
 }
 
 std::vector<std::shared_ptr<const type_context>> make_issuers(const type_context& one, caf::actor_system& system,

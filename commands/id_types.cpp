@@ -57,10 +57,11 @@ result<std::vector<id_type>> make_types(const config::identifier_settings& setti
     auto type = make_type(*options, key, random);
     if (!type) return std::unexpected(type.error());
     if (type->issuers > 1 && type->space->domain_size() < several_issuers_from)
-      return fail(errc::invalid_argument,
-                  fmt::format("identifiers.types.{}.issuing_shards: found {}; a type with fewer than {} raw numbers has "
-                              "1. Set it to 1, or configure a longer type.",
-                              name, type->issuers, several_issuers_from));
+      return fail(
+          errc::invalid_argument,
+          fmt::format("identifiers.types.{}.issuing_shards: found {}; a type with fewer than {} raw numbers has "
+                      "1. Set it to 1, or configure a longer type.",
+                      name, type->issuers, several_issuers_from));
     types.push_back(std::move(*type));
   }
   if (types.empty())

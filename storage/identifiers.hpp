@@ -77,8 +77,8 @@ void put(batch& into, const type_setup& setup); ///< @pre the batch is of shard 
 [[nodiscard]] result<std::string> describe_type_setup(std::string_view key, std::string_view value);
 
 /// Gives each type its number: the stored one, or the next free one. Returns the setups that must be written before the
-/// types are used. Errors: invalid_argument when a type's lifecycle, space, key or number of issuers differs from how it first started;
-/// the message says what to do.
+/// types are used. Errors: invalid_argument when a type's lifecycle, space, key or number of issuers differs from how
+/// it first started; the message says what to do.
 [[nodiscard]] result<std::vector<type_setup>> settle_types(std::span<const type_setup> stored,
                                                            std::span<identifiers::id_type> types);
 

@@ -85,9 +85,8 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, c
   std::vector<issuer_rows> found(issuers.size());
   for (std::size_t i = 0; i < issuers.size(); ++i) check_issuer(rows, report, setup, issuers[i], found[i]);
   if (issuers.size() > 1)
-    check_grants(rows, issuers, found, [&](std::string what) {
-      report.add(name(), fmt::format("type {}: {}", setup.name, what));
-    });
+    check_grants(rows, issuers, found,
+                 [&](std::string what) { report.add(name(), fmt::format("type {}: {}", setup.name, what)); });
 }
 
 void identifiers_verifier::check_issuer(const view& rows, verify_report& report, const type_setup& setup,
@@ -101,8 +100,8 @@ void identifiers_verifier::check_issuer(const view& rows, verify_report& report,
   if (!counters->balanced())
     bad(fmt::format("walked {} + borrowed {} is not the sum of what became of it: filtered {} + available {} + issued "
                     "{} + assigned {} + cooling {} + retired {} + granted {}",
-                    counters->walked_to, counters->borrowed, counters->filtered, counters->available(), counters->issued,
-                    counters->assigned, counters->cooling, counters->retired, counters->granted));
+                    counters->walked_to, counters->borrowed, counters->filtered, counters->available(),
+                    counters->issued, counters->assigned, counters->cooling, counters->retired, counters->granted));
   const auto known = std::ranges::find(types_, type_name, &id_type::name);
   const auto* space = known == types_.end() ? nullptr : known->space.get();
 

@@ -19,7 +19,7 @@ using namespace identifiers;
 struct id_door::desk {
   std::vector<std::shared_ptr<const type_context>> issuers; ///< in the order of their numbers
   std::vector<storage::id_partition> parts;                 ///< of the issuers
-  mutable std::mutex mutex; ///< of the rate
+  mutable std::mutex mutex;                                 ///< of the rate
   mutable runtime::rate_meter rate;
   mutable std::atomic<std::size_t> next{0}; ///< the issuer that is asked first for identifiers without a key
 

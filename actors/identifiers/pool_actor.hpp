@@ -91,8 +91,8 @@ private:
     identifiers::given_grant grant;
     std::uint64_t ticket = 0; ///< of the write that gives it
   };
-  std::vector<outgoing_grant> given_;     ///< by taker; of an only issuer: none
-  bool asked_ = false;                    ///< the request at hand waits for another issuer
+  std::vector<outgoing_grant> given_; ///< by taker; of an only issuer: none
+  bool asked_ = false;                ///< the request at hand waits for another issuer
   std::optional<std::chrono::nanoseconds> asked_at_, lacking_since_;
   std::uint64_t asks_ = 0;
   bool reminder_set_ = false;

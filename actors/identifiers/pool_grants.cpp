@@ -44,6 +44,15 @@ error pool_actor::borrow(std::uint32_t count) {
             fmt::format("So many identifiers cannot be borrowed for one request. Ask for at most {} at a time.",
                         pool::released_draws_max),
             {}};
+  const error on_their_way{errc::refilling,
+                           "Identifiers are on their way from another issuing shard. Try again in a moment.",
+                           grant_retry_after};
+  const auto now = cx_->monotonic->monotonic();
+  if (asked_at_ && now - *asked_at_ < cx_->options.grant_again) {
+    // Everybody who waits is looked at again after every message: one look at the others serves all of them.
+    asked_ = true;
+    return on_their_way;
+  }
   std::vector<storage::id_partition> parts;
   std::vector<std::uint64_t> ends;
   for (const auto& other : *cx_->issuers) {
@@ -62,9 +71,7 @@ error pool_actor::borrow(std::uint32_t count) {
   case lending::too_few: {
     auto left = pool_->counters().available();
     for (const auto& c : seen->counters) left += c.available();
-    return {errc::invalid_argument,
-            fmt::format("Only {} identifiers of this type are left. Ask for fewer.", left),
-            {}};
+    return {errc::invalid_argument, fmt::format("Only {} identifiers of this type are left. Ask for fewer.", left), {}};
   }
   case lending::cooling:
     return {errc::refilling, "Every identifier is in use or cooling off. Try again later.", release_retry_after};
@@ -73,9 +80,9 @@ error pool_actor::borrow(std::uint32_t count) {
     break;
   }
   asked_ = true;
+  asked_at_ = now;
   remind();
-  const auto now = cx_->monotonic->monotonic();
-  if (hope == lending::possible && (!asked_at_ || now - *asked_at_ >= cx_->options.grant_again)) {
+  if (hope == lending::possible) {
     // Those that have some take turns: whoever does not answer is not asked again at once.
     std::vector<std::uint32_t> have_some, may_find_some;
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -84,13 +91,11 @@ error pool_actor::borrow(std::uint32_t count) {
     }
     const auto& candidates = have_some.empty() ? may_find_some : have_some;
     require(!candidates.empty(), "somebody can lend when it is possible");
-    asked_at_ = now;
     const auto giver = candidates[asks_++ % candidates.size()];
     caf::anon_send((*cx_->issuers)[giver].pool.address(),
                    borrow_ids{cx_->part.issuer, count - pool_->counters().available()});
   }
-  return {errc::refilling, "Identifiers are on their way from another issuing shard. Try again in a moment.",
-          grant_retry_after};
+  return on_their_way;
 }
 
 bool pool_actor::should_wait_for_grant() {
@@ -110,8 +115,9 @@ caf::result<void> pool_actor::on_grant(const grant_ids& grant) {
 void pool_actor::take_grant(const grant_ids& grant) {
   const auto key = storage::taken_key(cx_->part, grant.giver);
   const auto refuse = [&](const error& why) {
-    shared().raise({"grant_refused", path(),
-                    fmt::format("Grant {} of issuing shard {} is not taken: {}", grant.number, grant.giver, why.message)});
+    shared().raise(
+        {"grant_refused", path(),
+         fmt::format("Grant {} of issuing shard {} is not taken: {}", grant.number, grant.giver, why.message)});
   };
   const auto bytes = part_->get(column::pools, key);
   auto last = !bytes ? std::unexpected(bytes.error()) : *bytes ? decode_taken_grant(**bytes) : 0;

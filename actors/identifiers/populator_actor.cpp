@@ -66,8 +66,8 @@ void populator_actor::take(walked range) {
 }
 
 std::string populator_actor::describe() const {
-  return fmt::format(R"({{"type":"{}","working":{},"walks_out":{},"next_counter":{},"found_total":{}}})",
-                     cx_->name(), order_.has_value(), walking_, next_walk_, found_total_);
+  return fmt::format(R"({{"type":"{}","working":{},"walks_out":{},"next_counter":{},"found_total":{}}})", cx_->name(),
+                     order_.has_value(), walking_, next_walk_, found_total_);
 }
 
 walker_actor::walker_actor(caf::actor_config& cfg, runtime::child_context context,

@@ -461,8 +461,8 @@ storage::owned_id stage::owner_of(const std::string& id) const {
 
 std::string stage::verify() const {
   const auto& type = context_->type;
-  const storage::type_setup setup{type.name,        type.number,          type.rules.of, describe_space(type),
-                                  type.key_fingerprint, type.issuers};
+  const storage::type_setup setup{type.name,   type.number, type.rules.of, describe_space(type), type.key_fingerprint,
+                                  type.issuers};
   storage::verify_report report;
   storage::identifiers_verifier({type}).check_type(*store_->snapshot(), report, setup);
   std::string said;

@@ -99,7 +99,8 @@ void client::collect(node& from, timestamp now, std::int64_t now_ns, bool storag
     if (answer) note(answer->expired << 32 | answer->released << 16 | answer->retired);
     last_run_[w.call.type] = answer.has_value();
     stored_rows rows;
-    if (answer && from.fatal().empty()) rows = read_rows(*from.durable(), from.parts(w.call.type)[w.call.issuer], found);
+    if (answer && from.fatal().empty())
+      rows = read_rows(*from.durable(), from.parts(w.call.type)[w.call.issuer], found);
     model_.answered(w.call, answer, rows, hold_);
     return true;
   });

@@ -223,10 +223,9 @@ node::issue_cell node::send(const issue_call& call) {
   }
   message.reply = runtime::reply_to<actors::issue_answer>(cell);
   const auto& issuers = contexts_[call.type];
-  const auto issuer =
-      call.key.empty()
-          ? call.issuer
-          : storage::issuer_of_key(message.idempotency_ref, static_cast<std::uint32_t>(issuers.size()));
+  const auto issuer = call.key.empty()
+                          ? call.issuer
+                          : storage::issuer_of_key(message.idempotency_ref, static_cast<std::uint32_t>(issuers.size()));
   caf::anon_send(issuers[issuer]->pool.address(), std::move(message));
   return cell;
 }
@@ -293,9 +292,14 @@ std::vector<storage::id_partition> node::parts(std::size_t type) const {
   return all;
 }
 
-storage::id_partition node::part_of_key(std::size_t type, const std::string& reference) const {
-  const auto& issuers = contexts_[type];
-  return issuers[storage::issuer_of_key(reference, static_cast<std::uint32_t>(issuers.size()))]->part;
+identifiers::pool_counters node::counters(std::size_t type) const {
+  std::vector<identifiers::pool_counters> all;
+  for (const auto& part : parts(type)) {
+    const auto c = storage::find_pool(*durable(), part);
+    require(c.has_value(), "the simulation damages no counters");
+    all.push_back(*c);
+  }
+  return identifiers::sum(all);
 }
 
 std::optional<identifiers::pool_level> node::low_level(std::size_t type) const {

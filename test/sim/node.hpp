@@ -97,8 +97,8 @@ public:
   [[nodiscard]] std::shared_ptr<const storage::view> durable() const { return store_->snapshot(); }
   /// Of every issuer of the type.
   [[nodiscard]] std::vector<storage::id_partition> parts(std::size_t type) const;
-  /// Of the issuer that answers for a key.
-  [[nodiscard]] storage::id_partition part_of_key(std::size_t type, const std::string& reference) const;
+  /// The durable counters of all its issuers together.
+  [[nodiscard]] identifiers::pool_counters counters(std::size_t type) const;
   /// The level of an issuer's pool that is due for a refill; nothing when there is none.
   [[nodiscard]] std::optional<identifiers::pool_level> low_level(std::size_t type) const;
   [[nodiscard]] result<storage::owned_id> owner(std::size_t type, std::uint64_t counter) const;

@@ -88,7 +88,7 @@ private:
     for (std::uint64_t i = 0; i < steps && node_->fatal().empty(); ++i) step(mix);
     if (node_->fatal().empty() && (last || random_.below(4) == 0)) settle();
     if (last && node_->fatal().empty()) {
-      for (std::size_t t = 0; t < sim_types().size(); ++t) report_[counter::handovers] += all_counters(t).handovers;
+      for (std::size_t t = 0; t < sim_types().size(); ++t) report_[counter::handovers] += node_->counters(t).handovers;
       return end(), true;
     }
     crash();
@@ -226,13 +226,7 @@ private:
     auto keys = model_.keys(type);
     std::ranges::sort(keys, {}, [](const std::string& key) { return std::pair(key.size(), key); }); // they are numbered
     for (std::size_t i = keys.size() - std::min(keys.size(), looked_at); i < keys.size(); ++i)
-      model_.check_key(keys[i], stored_key(type, keys[i], *durable), now());
-  }
-
-  [[nodiscard]] std::optional<std::pair<std::string, issued_ids>> stored_key(std::size_t type, const std::string& key,
-                                                                             const storage::view& durable) {
-    const auto reference = key_reference(key);
-    return read_key(durable, node_->part_of_key(type, reference), reference, found_);
+      model_.check_key(keys[i], read_key(*durable, node_->parts(type), key_reference(keys[i]), found_), now());
   }
 
   void look_up(std::size_t type, const std::string& id, const storage::view& durable) {
@@ -399,8 +393,9 @@ private:
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
         if (const auto level = node_->low_level(t))
-          found_.add(symptom::pool_dead, fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked",
-                                                     sim_types()[t].type.name, level->fresh, level->held_to, level->end));
+          found_.add(symptom::pool_dead,
+                     fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked",
+                                 sim_types()[t].type.name, level->fresh, level->held_to, level->end));
       return;
     }
     for (std::size_t t = 0; t < sim_types().size() && node_->fatal().empty(); ++t) {
@@ -459,16 +454,6 @@ private:
     letters_.check_at_rest(*node_->durable(), node_->office().lost());
   }
 
-  [[nodiscard]] pool_counters all_counters(std::size_t type) {
-    std::vector<pool_counters> all;
-    for (const auto& part : node_->parts(type)) {
-      const auto c = storage::find_pool(*node_->durable(), part);
-      if (!c) found_.add("counters that do not decode");
-      all.push_back(c.value_or(pool_counters{}));
-    }
-    return sum(all);
-  }
-
   /// Whoever is asked, the last identifier of all issuers is handed out, and no more than there are.
   void use_up(std::size_t type) {
     const auto& of = sim_types()[type];
@@ -478,13 +463,10 @@ private:
       if (!node_->fatal().empty()) return;
       const auto& refusal = client_.last_refusal(type);
       if (refusal == errc::exhausted) {
-        // What was given on its way is acknowledged a moment later.
-        if (!wait_until([&] { return all_counters(type).in_transit == 0; }) || !node_->fatal().empty())
-          return found_.add("a grant of " + of.type.name + " never arrives");
-        const auto c = all_counters(type);
-        if (c.available() != 0 || c.issued + c.assigned != of.valid.size())
-          found_.add(fmt::format("{} is used up with {} of {} in use", of.type.name, c.issued + c.assigned,
-                                 of.valid.size()));
+        // What was on its way is acknowledged a moment later.
+        if (!wait_until([&] { return node_->counters(type).in_transit == 0; }))
+          found_.add("a grant of " + of.type.name + " never arrives");
+        if (node_->fatal().empty()) check_used_up(node_->counters(type), of, found_);
         return;
       }
       if (refusal) node_->advance(milliseconds{500});
@@ -500,7 +482,7 @@ private:
       if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add(name + " answers nobody");
       const auto& refusal = client_.last_refusal(type);
       if (!refusal) break;
-      const auto c = all_counters(type);
+      const auto c = node_->counters(type);
       if (c.available() + c.in_transit == 0 && c.walked_to == sim_types()[type].type.rules.end) break;
       if (time_.wall() > until)
         return found_.add(symptom::pool_dead,
@@ -551,17 +533,8 @@ private:
   std::vector<stored_rows> check_stored_rows() {
     const auto durable = node_->durable();
     std::vector<stored_rows> all;
-    for (std::size_t t = 0; t < sim_types().size(); ++t) {
-      const auto parts = node_->parts(t);
-      std::uint64_t issues = 0;
-      for (const auto& part : parts)
-        check_rows(*durable, part, sim_types()[t], read_rows(*durable, part, found_), held_, found_);
-      all.push_back(read_owned(*durable, parts, found_));
-      for (const auto& [id, record] : all.back().records) issues += record.assignment;
-      if (const auto c = all_counters(t); c.issues_total != issues)
-        found_.add(fmt::format("{}: {} assignments ever, and the records say {}", sim_types()[t].type.name,
-                               c.issues_total, issues));
-    }
+    for (std::size_t t = 0; t < sim_types().size(); ++t)
+      all.push_back(check_type(*durable, node_->parts(t), sim_types()[t], held_, found_));
     return all;
   }
 
@@ -573,7 +546,7 @@ private:
     for (std::size_t t = 0; t < sim_types().size(); ++t) {
       model_.recovered(t, rows[t], now());
       for (const auto& key : model_.keys(t))
-        model_.recovered_key(key, stored_key(t, key, *durable), now());
+        model_.recovered_key(key, read_key(*durable, node_->parts(t), key_reference(key), found_), now());
     }
     model_.forget_requests();
   }

@@ -28,7 +28,7 @@ enum class symptom : std::uint8_t {
   run_repeated,          ///< a scheduled run that was remembered ran again, or one that runs at most once ran twice
   run_left_out,          ///< a scheduled run that was due was neither made nor skipped by the rules
   run_unasked,           ///< a scheduled run at a time when there must be none
-  granted_twice,         ///< an identifier that was granted has two owners, or arrives where it is already
+  granted_twice,         ///< a grant was taken twice: its taker has the identifier already, or another one has it, too
   count_
 };
 inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);
