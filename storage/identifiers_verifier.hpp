@@ -23,6 +23,8 @@ public:
       : types_(std::move(types)), masters_(std::move(masters)) {}
   [[nodiscard]] std::string_view name() const noexcept override { return "identifiers"; }
   void check(const view& rows, verify_report& report) const override;
+  /// One type alone.
+  void check_type(const view& rows, verify_report& report, const type_setup& setup) const;
 
 private:
   void check_type(const view& rows, verify_report& report, std::span<const identifiers::id_type> types,

@@ -44,6 +44,15 @@ error pool_actor::borrow(std::uint32_t count) {
             fmt::format("So many identifiers cannot be borrowed for one request. Ask for at most {} at a time.",
                         pool::released_draws_max),
             {}};
+  const error on_their_way{errc::refilling,
+                           "Identifiers are on their way from another issuing shard. Try again in a moment.",
+                           grant_retry_after};
+  const auto now = cx_->monotonic->monotonic();
+  if (asked_at_ && now - *asked_at_ < cx_->options.grant_again) {
+    // Everybody who waits is looked at again after every message: one look at the others serves all of them.
+    asked_ = true;
+    return on_their_way;
+  }
   std::vector<storage::id_partition> parts;
   std::vector<std::uint64_t> ends;
   for (const auto& other : *cx_->issuers) {
@@ -71,9 +80,9 @@ error pool_actor::borrow(std::uint32_t count) {
     break;
   }
   asked_ = true;
+  asked_at_ = now;
   remind();
-  const auto now = cx_->monotonic->monotonic();
-  if (hope == lending::possible && (!asked_at_ || now - *asked_at_ >= cx_->options.grant_again)) {
+  if (hope == lending::possible) {
     // Those that have some take turns: whoever does not answer is not asked again at once.
     std::vector<std::uint32_t> have_some, may_find_some;
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -82,13 +91,11 @@ error pool_actor::borrow(std::uint32_t count) {
     }
     const auto& candidates = have_some.empty() ? may_find_some : have_some;
     require(!candidates.empty(), "somebody can lend when it is possible");
-    asked_at_ = now;
     const auto giver = candidates[asks_++ % candidates.size()];
     caf::anon_send((*cx_->issuers)[giver].pool.address(),
                    borrow_ids{cx_->part.issuer, count - pool_->counters().available()});
   }
-  return {errc::refilling, "Identifiers are on their way from another issuing shard. Try again in a moment.",
-          grant_retry_after};
+  return on_their_way;
 }
 
 bool pool_actor::should_wait_for_grant() {

@@ -230,7 +230,7 @@ private:
     w.member("capacity", whole_capacity(type.capacity.value)).member("capacity_exact", type.capacity.exact);
     w.member("used", type.capacity.value > 0 ? static_cast<double>(taken) / type.capacity.value : 1.0);
     w.member("refill_per_second", from_.door->refill_rate(type));
-    const bool exhausted = c->available() == 0 && c->walked_to >= type.rules.end && c->cooling == 0;
+    const bool exhausted = c->available() + c->in_transit == 0 && c->walked_to >= type.rules.end && c->cooling == 0;
     w.member("exhausted", exhausted).end_object();
     return {};
   }

@@ -6,6 +6,7 @@
 #include "runtime/supervised_actor.hpp"
 #include "runtime/system.hpp"
 #include "storage/holders.hpp"
+#include "storage/identifiers_verifier.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
@@ -45,6 +46,7 @@ id_type type_of(const stage_options& options) {
   o.reuse = options.reuse;
   o.cool_off = options.cool_off;
   o.limits = options.limits;
+  o.issuers = options.issuers;
   seeded_random random{1};
   auto type = make_type(o, *key, random);
   if (!type) require(false, type.error().message);
@@ -164,22 +166,21 @@ void stage::start_actors() {
   scheduler_ = &dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler());
 
   actors::cast_options cast;
-  auto cx = std::make_shared<actors::type_context>();
-  cx->type = type_of(options_);
-  cx->type.number = 1;
-  cx->policies = identifiers::vid_policies(options_.policies);
-  cx->part = {storage::id_shard(cx->type.name), cx->type.number, cx->type.rules.of};
-  cx->log = seen_log_.get();
-  cx->time = decisions_.get();
-  cx->monotonic = &time_;
-  cx->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
-  cx->options = options_.cast;
-  cx->unconfirmed_lease = options_.unconfirmed_lease;
-  actors::make_addresses(*cx, *system_, cast.slots);
-  context_ = cx;
+  actors::type_context cx;
+  cx.type = type_of(options_);
+  cx.type.number = 1;
+  cx.policies = identifiers::vid_policies(options_.policies);
+  cx.log = seen_log_.get();
+  cx.time = decisions_.get();
+  cx.monotonic = &time_;
+  cx.make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
+  cx.options = options_.cast;
+  cx.unconfirmed_lease = options_.unconfirmed_lease;
+  contexts_ = actors::make_issuers(cx, *system_, cast.slots);
+  context_ = contexts_.front();
 
   auto helpers = options_.helpers;
-  helpers.insert(helpers.begin(), actors::identifiers_subtree({context_}, cast));
+  helpers.insert(helpers.begin(), actors::identifiers_subtree(contexts_, cast));
   if (!options_.expirer_schedule.empty()) {
     const auto when = runtime::cron_expression::parse(options_.expirer_schedule);
     runtime::scheduler_options schedule{.memory = schedules_, .clock = decisions_};
@@ -212,6 +213,7 @@ void stage::close() {
   actors_->clear();
   options_.helpers.clear();
   context_.reset();
+  contexts_.clear();
   services_.reset();
   system_.reset();
   office_.reset();
@@ -251,6 +253,15 @@ bool stage::step_path(const std::string& path) {
   std::rotate(jobs.begin(), at, at + 1);
   scheduler_->run_once();
   return true;
+}
+
+bool stage::little_step() {
+  if (!scheduler_->jobs.empty()) {
+    scheduler_->run_once();
+    return true;
+  }
+  env_->run_all(random_);
+  return log_->write_group(1);
 }
 
 bool stage::step(std::string_view who) { return step_path(path(who)); }
@@ -313,7 +324,7 @@ void stage::kill(std::string_view who) {
 
 std::shared_ptr<std::optional<result<storage::tenure>>> stage::acquire_tenure_of_pool() {
   auto granted = std::make_shared<std::optional<result<storage::tenure>>>();
-  log_->acquire(context_->part.shard, "ids/" + context_->type.name,
+  log_->acquire(context_->part.shard, "ids/" + context_->name(),
                 [granted](result<storage::tenure> t) noexcept { *granted = std::move(t); });
   return granted;
 }
@@ -354,7 +365,9 @@ stage::issue_cell stage::send_issue(const asked& what) {
     message.fingerprint = fingerprint_of(what.what);
   }
   message.reply = runtime::reply_to<actors::issue_answer>(cell);
-  caf::anon_send(context_->pool.address(), std::move(message));
+  const auto issuer =
+      what.key.empty() ? what.issuer : storage::issuer_of_key(message.idempotency_ref, options_.issuers);
+  caf::anon_send(contexts_.at(issuer)->pool.address(), std::move(message));
   return cell;
 }
 
@@ -369,7 +382,7 @@ stage::change_cell stage::send_change(const std::string& id, id_event event, std
   message.event = static_cast<std::uint8_t>(event);
   message.assignment = assignment;
   message.reply = runtime::reply_to<id_record>(cell);
-  caf::anon_send(context_->pool.address(), std::move(message));
+  caf::anon_send(contexts_.at(owner_of(id).issuer)->pool.address(), std::move(message));
   return cell;
 }
 
@@ -480,7 +493,27 @@ std::vector<actors::kept_letter> stage::letters() const {
   return std::move(page->letters);
 }
 
-pool_counters stage::counters() const { return must(storage::find_pool(*store_->snapshot(), context_->part)); }
+pool_counters stage::counters(std::uint32_t issuer) const {
+  return must(storage::find_pool(*store_->snapshot(), contexts_.at(issuer)->part));
+}
+
+storage::owned_id stage::owner_of(const std::string& id) const {
+  const auto counter = context_->type.space->counter_of(id);
+  require(counter.has_value(), "identifiers of the type are looked up");
+  return must(storage::find_owner(*store_->snapshot(), storage::id_partitions(context_->type),
+                                  static_cast<std::uint64_t>(*counter)));
+}
+
+std::string stage::verify() const {
+  const auto& type = context_->type;
+  const storage::type_setup setup{type.name,   type.number, type.rules.of, describe_space(type), type.key_fingerprint,
+                                  type.issuers};
+  storage::verify_report report;
+  storage::identifiers_verifier({type}).check_type(*store_->snapshot(), report, setup);
+  std::string said;
+  for (const auto& problem : report.problems()) said += problem.message + "\n";
+  return said;
+}
 
 std::string stage::record_key(const std::string& id) const {
   const auto counter = context_->type.space->counter_of(id);

@@ -8,6 +8,7 @@
 #include "actors/schedule_book.hpp"
 #include "foundation/random.hpp"
 #include "runtime/registry.hpp"
+#include "storage/grants.hpp"
 #include "storage/idempotency.hpp"
 #include "storage/local_log.hpp"
 #include "test/sim/sim_clock.hpp"
@@ -37,6 +38,7 @@ struct stage_options {
   identifiers::reuse_policy reuse = identifiers::reuse_policy::random;
   milliseconds cool_off{0};
   std::size_t length = 10;
+  std::uint32_t issuers = 1; ///< of several, actors are called "0/pool" and so on
   identifiers::pool_limits limits{20, 60};
   actors::id_cast_options cast;
   milliseconds unconfirmed_lease{0};
@@ -52,6 +54,7 @@ struct asked {
   std::string key;              ///< idempotency key; empty: none
   std::string what = "request"; ///< what the fingerprint is taken of
   std::chrono::nanoseconds deadline{0};
+  std::uint32_t issuer = 0; ///< that is asked when there is no key
 };
 
 /// The commit log as the actors see it: the real one, but whoever reads a trapped row crashes, as on a bug in the
@@ -74,6 +77,8 @@ public:
   /// Actors only: what they write stays in the log's queue.
   void run_actors();
   void run_actors_but(std::initializer_list<std::string_view> held);
+  /// One message is handled, or else one batch is written. False when nobody has anything to do.
+  bool little_step();
   /// The actor handles its next message. False when it has none.
   bool step(std::string_view who);
   [[nodiscard]] bool has_work(std::string_view who) const;
@@ -127,6 +132,7 @@ public:
   [[nodiscard]] std::chrono::nanoseconds monotonic() const { return time_.monotonic(); }
   [[nodiscard]] decision_clock& decisions() const { return *decisions_; }
   [[nodiscard]] const actors::type_context& type() const { return *context_; }
+  [[nodiscard]] const actors::type_context& issuer(std::uint32_t number) const { return *contexts_.at(number); }
   [[nodiscard]] identifiers::pool_level level() const { return context_->level->get(); }
   [[nodiscard]] std::string path(std::string_view who) const;
   [[nodiscard]] runtime::actor_snapshot look(std::string_view who) const;
@@ -137,7 +143,11 @@ public:
   [[nodiscard]] std::vector<actors::kept_letter> letters() const;
   [[nodiscard]] const std::vector<std::string>& alarms() const { return alarms_; }
   /// Durable rows.
-  [[nodiscard]] identifiers::pool_counters counters() const;
+  [[nodiscard]] identifiers::pool_counters counters(std::uint32_t issuer = 0) const;
+  /// Who has the identifier, and its record.
+  [[nodiscard]] storage::owned_id owner_of(const std::string& id) const;
+  /// What `matricula verify` says; empty when everything agrees.
+  [[nodiscard]] std::string verify() const;
   [[nodiscard]] std::optional<identifiers::id_record> record(const std::string& id) const;
   [[nodiscard]] identifiers::holder the_holder() const;
   /// What `matricula verify` says of the durable rows.
@@ -174,7 +184,8 @@ private:
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
   caf::scheduler::test_coordinator* scheduler_ = nullptr;
-  std::shared_ptr<const actors::type_context> context_;
+  std::vector<std::shared_ptr<const actors::type_context>> contexts_; ///< by issuer
+  std::shared_ptr<const actors::type_context> context_;               ///< the first of them
   caf::actor root_;
   std::vector<std::string> alarms_;
   std::uint64_t overwrites_ = 0;

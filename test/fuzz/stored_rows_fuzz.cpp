@@ -1,6 +1,7 @@
 // Rows as a damaged disk could give them: any bytes are refused as corrupt or are a row, which written again and read
 // again is the same row. The first byte says which kind; whatever it says, the tools must be able to show the rest.
 #include "domain/identifiers/holder.hpp"
+#include "domain/identifiers/grants.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "domain/identifiers/record.hpp"
 #include "foundation/digest.hpp"
@@ -101,6 +102,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   case 'u':
     round_trip(rest, storage::unconfirmed::decode,
                [](const auto& entries) { return storage::unconfirmed::encode(entries); });
+    break;
+  case 'b':
+    round_trip(rest, identifiers::decode_given_grant, [](const identifiers::given_grant& g) { return encode(g); });
     break;
   case 'm':
     read_manifest(rest);

@@ -28,8 +28,10 @@ issue_call client::new_issue(std::size_t type, timestamp now) {
   call.type = type;
   call.sent_at = now;
   call.payload = fmt::format("p{}", ++payloads_);
+  if (t.issuers() > 1) call.issuer = static_cast<std::uint32_t>(random_.below(t.issuers()));
   const auto size = random_.below(100);
-  if (size >= 97)
+  const std::uint64_t large_from = t.issuers() > 1 ? 75 : 97; // so that issuers run out and borrow
+  if (size >= large_from)
     call.count = static_cast<std::uint32_t>(1 + random_.below(t.valid.size() / 6));
   else if (size >= 75)
     call.count = static_cast<std::uint32_t>(1 + random_.below(6));
@@ -125,7 +127,9 @@ void client::ask_for_change(node& to, timestamp now, std::int64_t now_ns) {
 void client::run_expirer(node& to, std::size_t type, timestamp now) {
   ++sent_;
   last_run_[type] = false;
-  expiry_call call{type, now, model_.acknowledged(), hold_};
+  expiry_call call{type, now, model_.acknowledged(), hold_, 0};
+  const auto issuers = sim_types()[type].issuers();
+  if (issuers > 1) call.issuer = static_cast<std::uint32_t>(random_.below(issuers));
   auto cell = to.send(call);
   expiries_.push_back({call, std::move(cell)});
 }

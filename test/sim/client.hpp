@@ -39,6 +39,8 @@ public:
   [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
   /// What the audit trail must name.
   [[nodiscard]] const acknowledged_steps& steps() const noexcept { return steps_; }
+  /// The node was restored: only these were acknowledged.
+  void assume(const acknowledged_steps& steps) { steps_ = steps; }
   [[nodiscard]] std::uint64_t deadlines_expired() const noexcept { return deadlines_expired_; }
   /// How the last `ask_for_one` of the type was answered: empty when it was met.
   [[nodiscard]] const std::optional<errc>& last_refusal(std::size_t type) const { return last_refusal_.at(type); }
@@ -105,7 +107,8 @@ void client::collect(node& from, timestamp now, std::int64_t now_ns, bool storag
     if (answer) note(answer->expired << 32 | answer->released << 16 | answer->retired);
     last_run_[w.call.type] = answer.has_value();
     stored_rows rows;
-    if (answer && from.fatal().empty()) rows = read_rows(*from.durable(), from.part(w.call.type), found);
+    if (answer && from.fatal().empty())
+      rows = read_rows(*from.durable(), from.parts(w.call.type)[w.call.issuer], found);
     model_.answered(w.call, answer, rows, hold_);
     return true;
   });

@@ -35,6 +35,7 @@ std::string_view to_string(counter c) noexcept {
                                                                 "runs_sent_again",
                                                                 "holders_vids_made",
                                                                 "holders_vids_used",
+                                                                "handovers",
                                                                 "settled_checks",
                                                                 "backups",
                                                                 "restores",

@@ -29,6 +29,7 @@ struct issue_call {
   std::int64_t deadline_ns = 0;
   std::uint64_t number = 0; ///< in the order of what the model was told
   timestamp not_before{};   ///< the latest time that was acknowledged when it was sent
+  std::uint32_t issuer = 0; ///< that is asked when there is no key
 };
 
 struct change_call {
@@ -45,13 +46,14 @@ struct expiry_call {
   timestamp sent_at;
   std::uint64_t number = 0; ///< acknowledged answers when it was sent
   std::uint64_t hold = 0;   ///< which distrust of the clock it was sent in; 0: none
+  std::uint32_t issuer = 0; ///< whose expirer it is
 };
 
 /// The 16 and 32 bytes that stand for a key and a request.
 [[nodiscard]] std::string key_reference(const std::string& key);
 [[nodiscard]] std::string payload_fingerprint(const std::string& payload);
 
-/// The rows of one type as they are in the store.
+/// The rows of one issuer of a type, or of all of them, as they are in the store.
 struct stored_rows {
   std::map<std::string, identifiers::id_record> records; ///< by identifier
 };

@@ -66,6 +66,7 @@ void model::check_state(std::size_t type, const identifier& of, assignment& a, c
     if (rules.of == lifecycle::uin) a.confirmed = true;
     return;
   case id_state::available:
+  case id_state::granted: // to those who look, one that is on its way is available
   case id_state::expired:
   case id_state::retired:
     break;

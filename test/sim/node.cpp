@@ -84,6 +84,7 @@ void node::start_actors(std::vector<identifiers::id_type> types) {
   services_->actors = actors_;
   services_->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
   services_->on_fatal = [this](std::string_view why) { fatal_ = why; };
+  services_->on_alarm = around_.on_alarm;
   config_ =
       runtime::make_system_config({.how = runtime::system_options::scheduling::testing}, actors::declare_messages);
   system_ = std::make_unique<caf::actor_system>(*config_);
@@ -91,28 +92,28 @@ void node::start_actors(std::vector<identifiers::id_type> types) {
 
   actors::cast_options cast;
   for (auto& type : types) {
-    auto cx = std::make_shared<actors::type_context>();
-    cx->part = {storage::id_shard(type.name), type.number, type.rules.of};
-    if (contexts_.size() == holders_type()) cx->policies = sim_policies();
-    cx->type = std::move(type);
-    cx->log = seen_log_.get();
-    cx->time = decisions_.get();
-    cx->monotonic = &time_;
-    cx->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
-    cx->options.purge_after = sim_purge_after;
+    actors::type_context cx;
+    if (contexts_.size() == holders_type()) cx.policies = sim_policies();
+    cx.type = std::move(type);
+    cx.log = seen_log_.get();
+    cx.time = decisions_.get();
+    cx.monotonic = &time_;
+    cx.make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
+    cx.options.purge_after = sim_purge_after;
     if (bug_ == planted_bug::lost_refill_order) {
-      cx->options.refill_lease = std::chrono::hours{10'000};
-      cx->options.restarts_are_told = false;
+      cx.options.refill_lease = std::chrono::hours{10'000};
+      cx.options.restarts_are_told = false;
     }
-    actors::make_addresses(*cx, *system_, cast.slots);
-    contexts_.push_back(std::move(cx));
+    contexts_.push_back(actors::make_issuers(cx, *system_, cast.slots));
   }
+  std::vector<std::shared_ptr<const actors::type_context>> issuers;
+  for (const auto& of_type : contexts_) issuers.insert(issuers.end(), of_type.begin(), of_type.end());
   auto at_root = cast.supervision;
   at_root.how = runtime::strategy::one_for_all;
   at_root.restarts_max = 1;
   std::vector<runtime::child_spec> tree;
   tree.push_back(
-      runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(contexts_, cast), make_scheduler()}));
+      runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(issuers, cast), make_scheduler()}));
   office_->connect(system_.get(), actors_.get());
   root_ = runtime::start_root(*system_, services_, at_root, std::move(tree));
 }
@@ -128,7 +129,7 @@ runtime::child_spec node::make_scheduler() {
     options.jobs.push_back({.name = job.name,
                             .when = job.when,
                             .on_missed = job.on_missed,
-                            .to = contexts_[job.type]->expirer.address(),
+                            .to = contexts_[job.type].front()->expirer.address(),
                             .make =
                                 [this](const runtime::scheduled_run& run) {
                                   around_.known_runs.sent(run, decisions_->now(), around_.clock_held());
@@ -211,15 +212,20 @@ node::issue_cell node::send(const issue_call& call) {
     message.fingerprint = payload_fingerprint(call.payload);
   }
   message.reply = runtime::reply_to<actors::issue_answer>(cell);
-  caf::anon_send(contexts_[call.type]->pool.address(), std::move(message));
+  const auto& issuers = contexts_[call.type];
+  const auto issuer = call.key.empty()
+                          ? call.issuer
+                          : storage::issuer_of_key(message.idempotency_ref, static_cast<std::uint32_t>(issuers.size()));
+  caf::anon_send(issuers[issuer]->pool.address(), std::move(message));
   return cell;
 }
 
 node::change_cell node::send(const change_call& call) {
   auto cell = std::make_shared<runtime::reply_cell<identifiers::id_record>>(nullptr);
-  const auto& cx = *contexts_[call.type];
-  const auto counter = cx.type.space->counter_of(call.id);
+  const auto counter = sim_types()[call.type].type.space->counter_of(call.id);
   require(counter.has_value(), "the simulation changes identifiers that were issued");
+  const auto owned = owner(call.type, static_cast<std::uint64_t>(*counter));
+  const auto& cx = *contexts_[call.type][owned ? owned->issuer : 0];
   actors::change_id message;
   message.context = {"client", call.deadline_ns};
   message.counter = static_cast<std::uint64_t>(*counter);
@@ -232,7 +238,7 @@ node::change_cell node::send(const change_call& call) {
 
 node::expiry_cell node::send(const expiry_call& call) {
   auto cell = std::make_shared<runtime::reply_cell<actors::expiry_answer>>(nullptr);
-  caf::anon_send(contexts_[call.type]->expirer.address(),
+  caf::anon_send(contexts_[call.type][call.issuer]->expirer.address(),
                  actors::run_expirer{{}, runtime::reply_to<actors::expiry_answer>(cell)});
   return cell;
 }
@@ -240,12 +246,16 @@ node::expiry_cell node::send(const expiry_call& call) {
 node::vid_cell node::send(actors::change_vids message) {
   auto cell = std::make_shared<runtime::reply_cell<actors::vid_answer>>(nullptr);
   message.reply = runtime::reply_to<actors::vid_answer>(cell);
-  caf::anon_send(contexts_[holders_type()]->pool.address(), std::move(message));
+  caf::anon_send(contexts_[holders_type()].front()->pool.address(), std::move(message));
   return cell;
 }
 
 void node::kill_by_order(std::size_t type, const std::string& who) {
-  auto path = "root/domain/identifiers/" + contexts_[type]->type.name;
+  const auto& issuers = contexts_[type];
+  auto path = "root/domain/identifiers/" + issuers.front()->type.name;
+  // The whole type, or one issuer of several.
+  if (issuers.size() > 1 && !(who.empty() && random_.below(2) == 0))
+    path += "/" + std::to_string(random_.below(issuers.size()));
   if (!who.empty()) path += "/" + who;
   actors_->command(path, runtime::actor_command::kill, {});
 }
@@ -270,7 +280,33 @@ void node::send_poison(std::size_t type, std::uint64_t number) {
   poison.run = number;
   poison.kind = static_cast<std::uint8_t>(row.kind);
   poison.value = identifiers::encode_due_value(row);
-  caf::anon_send(contexts_[type]->pool.address(), std::move(poison));
+  caf::anon_send(contexts_[type].front()->pool.address(), std::move(poison));
+}
+
+std::vector<storage::id_partition> node::parts(std::size_t type) const {
+  std::vector<storage::id_partition> all;
+  for (const auto& cx : contexts_[type]) all.push_back(cx->part);
+  return all;
+}
+
+identifiers::pool_counters node::counters(std::size_t type) const {
+  std::vector<identifiers::pool_counters> all;
+  for (const auto& part : parts(type)) {
+    const auto c = storage::find_pool(*durable(), part);
+    require(c.has_value(), "the simulation damages no counters");
+    all.push_back(*c);
+  }
+  return identifiers::sum(all);
+}
+
+std::optional<identifiers::pool_level> node::low_level(std::size_t type) const {
+  for (const auto& cx : contexts_[type])
+    if (const auto level = cx->level->get(); identifiers::next_refill(level, cx->level->limits())) return level;
+  return std::nullopt;
+}
+
+result<storage::owned_id> node::owner(std::size_t type, std::uint64_t counter) const {
+  return storage::find_owner(*log_, parts(type), counter);
 }
 
 } // namespace matricula::sim

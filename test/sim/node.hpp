@@ -5,6 +5,8 @@
 #include "actors/dead_letter_office.hpp"
 #include "foundation/random.hpp"
 #include "runtime/registry.hpp"
+#include "runtime/services.hpp"
+#include "storage/grants.hpp"
 #include "storage/local_log.hpp"
 #include "test/sim/findings.hpp"
 #include "test/sim/letters.hpp"
@@ -33,6 +35,7 @@ struct surroundings {
   runs& known_runs;
   std::function<bool()> clock_held; ///< whether the clock has jumped and nobody has looked at it
   planted_bug bug;
+  std::function<void(const runtime::operator_alarm&)> on_alarm = nullptr;
 };
 
 class node {
@@ -95,8 +98,13 @@ public:
 
   // -- looking --------------------------------------------------------------------------------------------------------
   [[nodiscard]] std::shared_ptr<const storage::view> durable() const { return store_->snapshot(); }
-  [[nodiscard]] const storage::id_partition& part(std::size_t type) const { return contexts_[type]->part; }
-  [[nodiscard]] identifiers::pool_level level(std::size_t type) const { return contexts_[type]->level->get(); }
+  /// Of every issuer of the type.
+  [[nodiscard]] std::vector<storage::id_partition> parts(std::size_t type) const;
+  /// The durable counters of all its issuers together.
+  [[nodiscard]] identifiers::pool_counters counters(std::size_t type) const;
+  /// The level of an issuer's pool that is due for a refill; nothing when there is none.
+  [[nodiscard]] std::optional<identifiers::pool_level> low_level(std::size_t type) const;
+  [[nodiscard]] result<storage::owned_id> owner(std::size_t type, std::uint64_t counter) const;
   [[nodiscard]] bool log_idle() const { return log_->idle(); }
   [[nodiscard]] std::size_t runnable() const { return scheduler_->jobs.size(); }
   [[nodiscard]] std::size_t background_jobs() const { return env_->jobs(); }
@@ -135,7 +143,7 @@ private:
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
   caf::scheduler::test_coordinator* scheduler_ = nullptr;
-  std::vector<std::shared_ptr<const actors::type_context>> contexts_;
+  std::vector<std::vector<std::shared_ptr<const actors::type_context>>> contexts_; ///< by type and issuer
   caf::actor root_;
 };
 

@@ -25,6 +25,7 @@ enum class planted_bug : std::uint8_t {
   forgotten_run,      ///< that a schedule ran is said to be durable; only its beginning is written
   unsettled_restore,  ///< a node starts from a restored backup, and nobody has said what was issued since
   count_apart,        ///< a holder's row is written in a batch of its own: decisions meet counts of before
+  forgotten_grant,    ///< the taker of a grant does not write down which one it took
   count_
 };
 
@@ -45,6 +46,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted_b
     "forgotten_run",
     "unsettled_restore",
     "count_apart",
+    "forgotten_grant",
 };
 
 [[nodiscard]] constexpr std::string_view to_string(planted_bug bug) noexcept {

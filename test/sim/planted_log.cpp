@@ -57,6 +57,9 @@ void planted_log::append(permit room, batch what, completion<verdict, position> 
   case planted_bug::missing_index_key:
     real_.append(std::move(room), without_some_due_rows(what), std::move(settled));
     break;
+  case planted_bug::forgotten_grant:
+    real_.append(std::move(room), without_taken_grants(what), std::move(settled));
+    break;
   case planted_bug::early_purge:
     real_.append(std::move(room), purging_early(what), std::move(settled));
     break;
@@ -135,6 +138,20 @@ batch planted_log::without_some_due_rows(const batch& what) {
       what.encoded(),
       [&](column c, std::string_view k, std::string_view v) {
         if (c != column::due || ++due_rows_ % forgotten_every != 0) out.put(c, k, v);
+      },
+      [&](column c, std::string_view k) { out.erase(c, k); });
+  require(well_formed, "a batch decodes");
+  return out;
+}
+
+batch planted_log::without_taken_grants(const batch& what) {
+  constexpr std::size_t kind_at = 3; // after the issuer's own key
+  constexpr char taken = 3;
+  batch out(what.shard());
+  const bool well_formed = batch::decode(
+      what.encoded(),
+      [&](column c, std::string_view k, std::string_view v) {
+        if (c != column::pools || k.size() <= kind_at || k[kind_at] != taken) out.put(c, k, v);
       },
       [&](column c, std::string_view k) { out.erase(c, k); });
   require(well_formed, "a batch decodes");

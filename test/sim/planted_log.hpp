@@ -54,6 +54,7 @@ private:
   void append_apart(storage::column part, storage::permit room, const storage::batch& what,
                     storage::completion<storage::verdict, storage::position> settled) noexcept;
   [[nodiscard]] storage::batch without_some_due_rows(const storage::batch& what);
+  [[nodiscard]] static storage::batch without_taken_grants(const storage::batch& what);
   [[nodiscard]] static storage::batch purging_early(const storage::batch& what);
   /// Whether the bug is to answer `durable` and to write nothing of this batch.
   [[nodiscard]] bool swallows(const storage::batch& what) const;

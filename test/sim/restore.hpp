@@ -1,5 +1,7 @@
 /// A backup of the simulated node, and the way back to it when its disk is gone.
 #pragma once
+#include "test/sim/audit_check.hpp"
+#include "test/sim/holders.hpp"
 #include "test/sim/letters.hpp"
 #include "test/sim/model.hpp"
 #include "test/sim/runs.hpp"
@@ -19,6 +21,8 @@ struct backup {
   model known;
   letters known_letters;
   runs known_runs;
+  holders known_holders;
+  acknowledged_steps acknowledged;
 };
 
 /// How an operator finds out what may have been issued since the backup.

@@ -151,6 +151,9 @@ TEST(sim, finds_a_planted_bug_restore_that_nobody_settled_as_an_identifier_issue
 TEST(sim, finds_a_planted_bug_policy_count_that_is_not_atomic_as_more_than_the_policy_allows) {
   expect_found(planted_bug::count_apart, symptom::policy_exceeded);
 }
+TEST(sim, finds_a_planted_bug_taker_that_forgets_its_grants_as_one_taken_twice) {
+  expect_found(planted_bug::forgotten_grant, symptom::granted_twice);
+}
 
 } // namespace
 } // namespace matricula::sim

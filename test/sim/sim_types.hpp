@@ -12,10 +12,11 @@ namespace matricula::sim {
 struct sim_type {
   identifiers::id_type type;
   std::vector<std::uint64_t> valid; ///< counters of all identifiers, ascending
+  bool of_holders = false;          ///< only policies issue of it: holders.hpp
 
-  /// Identifiers with a counter below `end`.
-  [[nodiscard]] std::uint64_t valid_below(std::uint64_t end) const;
-  bool of_holders = false; ///< only policies issue of it: holders.hpp
+  /// Identifiers of an issuer with an index below `end`.
+  [[nodiscard]] std::uint64_t valid_below(std::uint64_t end, std::uint32_t issuer) const;
+  [[nodiscard]] std::uint32_t issuers() const noexcept { return type.issuers; }
   [[nodiscard]] bool expires() const noexcept { return type.rules.of == identifiers::lifecycle::vid; }
 };
 
@@ -23,7 +24,8 @@ struct sim_type {
 inline constexpr milliseconds sim_purge_after{4'000};
 
 /// Made once a process: `uin` (5 digits), `vid` (3 digits, reused), `pass` (4 digits, a VID that is never reused),
-/// `farmer` (4 digits, of the pool kind) and, after all others, `alias` (4 digits, the VIDs of holders).
+/// `farmer` (4 digits, of the pool kind), `badge` (3 digits, UINs of three issuers that borrow from each other) and, after
+/// all others, `alias` (4 digits, the VIDs of holders).
 [[nodiscard]] const std::vector<sim_type>& sim_types();
 /// Those before `alias`: of which clients ask for identifiers.
 [[nodiscard]] std::size_t plain_types();

@@ -85,13 +85,19 @@ private:
     const auto steps = life_steps_min + random_.below(life_steps_spread);
     for (std::uint64_t i = 0; i < steps && node_->fatal().empty(); ++i) step(mix);
     if (node_->fatal().empty() && (last || random_.below(4) == 0)) settle();
-    if (last && node_->fatal().empty()) return end(), true;
+    if (last && node_->fatal().empty()) {
+      for (std::size_t t = 0; t < sim_types().size(); ++t) report_[counter::handovers] += node_->counters(t).handovers;
+      return end(), true;
+    }
     crash();
     return true;
   }
 
   [[nodiscard]] surroundings around() {
-    return {time_, random_, letters_, runs_, [this] { return held(); }, bug_};
+    const auto alarm = [this](const runtime::operator_alarm& a) {
+      if (a.kind == "grant_refused") found_.add(symptom::granted_twice, a.message);
+    };
+    return {time_, random_, letters_, runs_, [this] { return held(); }, bug_, alarm};
   }
 
   /// An operator accepts that the store lacks what the mark file says was answered: now it shows what that was.
@@ -155,7 +161,7 @@ private:
 
   void make_backup() {
     ++report_[counter::backups];
-    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_);
+    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_, holders_, client_.steps());
   }
 
   /// The disk is gone: an operator goes back to the backup, with or without what is left of the old one.
@@ -176,6 +182,9 @@ private:
     assume(model_, known);
     assume(letters_, backup_->known_letters);
     assume(runs_, backup_->known_runs);
+    assume(holders_, backup_->known_holders);
+    holders_.forget();
+    client_.assume(backup_->acknowledged);
     count_what_was_seen(-1);
     backup_.reset();
     return restored;
@@ -235,8 +244,8 @@ private:
     if (!node_->fatal().empty()) return true;
     const auto durable = node_->durable();
     for (std::size_t t = 0; t < sim_types().size(); ++t)
-      check_equation(*durable, node_->part(t), sim_types()[t], found_);
-    holders_.check(*durable, node_->part(holders_type()), now());
+      for (const auto& part : node_->parts(t)) check_equation(*durable, part, sim_types()[t], found_);
+    holders_.check(*durable, node_->parts(holders_type()).front(), now());
     // What expires a moment from now has not expired.
     for (const auto& [type, id] : model_.about_to_expire(now())) look_up(type, id, *durable);
     return true;
@@ -273,14 +282,14 @@ private:
     auto keys = model_.keys(type);
     std::ranges::sort(keys, {}, [](const std::string& key) { return std::pair(key.size(), key); }); // they are numbered
     for (std::size_t i = keys.size() - std::min(keys.size(), looked_at); i < keys.size(); ++i)
-      model_.check_key(keys[i], read_key(*durable, node_->part(type), key_reference(keys[i]), found_), now());
+      model_.check_key(keys[i], read_key(*durable, node_->parts(type), key_reference(keys[i]), found_), now());
   }
 
   void look_up(std::size_t type, const std::string& id, const storage::view& durable) {
     const auto counter = sim_types()[type].type.space->counter_of(id);
-    const auto record = storage::find_record(durable, node_->part(type), static_cast<std::uint64_t>(*counter));
-    if (!record) return found_.add(id + " does not decode");
-    model_.check(type, id, *record, now());
+    const auto owned = storage::find_owner(durable, node_->parts(type), static_cast<std::uint64_t>(*counter));
+    if (!owned) return found_.add(id + " does not decode");
+    model_.check(type, id, owned->record, now());
   }
 
   /// An operator looks at the dead letters, and has one sent again or thrown away.
@@ -433,7 +442,7 @@ private:
     trust_clock();
     const auto pools_ready = [&] {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
-        if (next_refill(node_->level(t), sim_types()[t].type.limits)) return false;
+        if (node_->low_level(t)) return false;
       return true;
     };
     if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add("never answered: " + client_.oldest());
@@ -441,12 +450,16 @@ private:
       return found_.add("a holder is never answered");
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
-        if (const auto level = node_->level(t); next_refill(level, sim_types()[t].type.limits))
-          found_.add(symptom::pool_dead, fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked",
-                                                     sim_types()[t].type.name, level.fresh, level.held_to, level.end));
+        if (const auto level = node_->low_level(t))
+          found_.add(symptom::pool_dead,
+                     fmt::format("the pool of {} is never refilled: {} fresh, {} of {} walked",
+                                 sim_types()[t].type.name, level->fresh, level->held_to, level->end));
       return;
     }
-    for (std::size_t t = 0; t < plain_types() && node_->fatal().empty(); ++t) probe(t);
+    for (std::size_t t = 0; t < plain_types() && node_->fatal().empty(); ++t) {
+      probe(t);
+      if (sim_types()[t].issuers() > 1 && node_->fatal().empty() && random_.below(2) == 0) use_up(t);
+    }
     if (node_->fatal().empty()) probe_holders();
     if (node_->fatal().empty()) settle_runs();
     if (node_->fatal().empty()) check_everything();
@@ -500,6 +513,26 @@ private:
     letters_.check_at_rest(*node_->durable(), node_->office().lost());
   }
 
+  /// Whoever is asked, the last identifier of all issuers is handed out, and no more than there are.
+  void use_up(std::size_t type) {
+    const auto& of = sim_types()[type];
+    for (auto until = time_.wall() + settle_max; time_.wall() <= until;) {
+      client_.ask_for_one(*node_, type, now());
+      if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add(of.type.name + " answers nobody");
+      if (!node_->fatal().empty()) return;
+      const auto& refusal = client_.last_refusal(type);
+      if (refusal == errc::exhausted) {
+        // What was on its way is acknowledged a moment later.
+        if (!wait_until([&] { return node_->counters(type).in_transit == 0; }))
+          found_.add("a grant of " + of.type.name + " never arrives");
+        if (node_->fatal().empty()) check_used_up(node_->counters(type), of, found_);
+        return;
+      }
+      if (refusal) node_->advance(milliseconds{500});
+    }
+    found_.add(symptom::pool_dead, of.type.name + " cannot be used up");
+  }
+
   /// One type issues, expires and answers its keys.
   void probe(std::size_t type) {
     const auto& name = sim_types()[type].type.name;
@@ -508,8 +541,8 @@ private:
       if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add(name + " answers nobody");
       const auto& refusal = client_.last_refusal(type);
       if (!refusal) break;
-      const auto c = storage::find_pool(*node_->durable(), node_->part(type));
-      if (c && c->available() == 0 && c->walked_to == sim_types()[type].type.rules.end) break;
+      const auto c = node_->counters(type);
+      if (c.available() + c.in_transit == 0 && c.walked_to == sim_types()[type].type.rules.end) break;
       if (time_.wall() > until)
         return found_.add(symptom::pool_dead,
                           fmt::format("{} has identifiers and still refuses: {}", name, to_string(*refusal)));
@@ -534,7 +567,7 @@ private:
       if (!wait_until([&] { return holders_.waiting_for_answers() == 0; }))
         return found_.add("a holder is not answered");
       if (!node_->fatal().empty() || holders_.last_was_met()) return;
-      const auto c = storage::find_pool(*node_->durable(), node_->part(holders_type()));
+      const auto c = storage::find_pool(*node_->durable(), node_->parts(holders_type()).front());
       if (c && c->available() == 0 && c->walked_to == sim_types()[holders_type()].type.rules.end) return;
       if (time_.wall() > until) return found_.add(symptom::pool_dead, "no holder gets a VID any more");
       node_->advance(milliseconds{1'000});
@@ -574,10 +607,8 @@ private:
   std::vector<stored_rows> check_stored_rows() {
     const auto durable = node_->durable();
     std::vector<stored_rows> all;
-    for (std::size_t t = 0; t < sim_types().size(); ++t) {
-      all.push_back(read_rows(*durable, node_->part(t), found_));
-      check_rows(*durable, node_->part(t), sim_types()[t], all.back(), held_, found_);
-    }
+    for (std::size_t t = 0; t < sim_types().size(); ++t)
+      all.push_back(check_type(*durable, node_->parts(t), sim_types()[t], held_, found_));
     return all;
   }
 
@@ -587,11 +618,11 @@ private:
     const auto durable = node_->durable();
     check_as_operators_do(*durable, found_);
     check_audit_trail(*durable, client_.steps(), found_);
-    holders_.check(*durable, node_->part(holders_type()), now());
+    holders_.check(*durable, node_->parts(holders_type()).front(), now());
     for (std::size_t t = 0; t < plain_types(); ++t) {
       model_.recovered(t, rows[t], now());
       for (const auto& key : model_.keys(t))
-        model_.recovered_key(key, read_key(*durable, node_->part(t), key_reference(key), found_), now());
+        model_.recovered_key(key, read_key(*durable, node_->parts(t), key_reference(key), found_), now());
     }
     model_.forget_requests();
   }

@@ -45,6 +45,7 @@ enum class counter : std::uint8_t {
   runs_sent_again,
   holders_vids_made,
   holders_vids_used,
+  handovers,
   settled_checks,
   backups,
   restores,

@@ -1,6 +1,7 @@
 #include "test/sim/store_check.hpp"
 
 #include "foundation/bytes.hpp"
+#include "storage/grants.hpp"
 #include "storage/holders.hpp"
 #include "storage/idempotency.hpp"
 #include "storage/identifiers_verifier.hpp"
@@ -19,7 +20,8 @@ using storage::column;
 namespace {
 
 struct recount {
-  std::uint64_t available = 0, issued = 0, assigned = 0, cooling = 0, retired = 0, issues = 0;
+  std::uint64_t available = 0, issued = 0, assigned = 0, cooling = 0, retired = 0, granted = 0, issues = 0;
+  std::uint64_t own = 0, borrowed = 0; ///< by the class of their counters
 };
 
 class row_check {
@@ -65,7 +67,9 @@ private:
     const auto counter = type_.type.space->counter_of(record.id);
     if (!counter) return wrong(who + " breaks its profile");
     const auto place = static_cast<std::uint64_t>(*counter);
-    if (place >= counters_.issued_to) wrong(who + " lies beyond what was issued");
+    const issuing_class walks{part_.issuer, type_.issuers()};
+    ++(walks.holds(place) ? counted_.own : counted_.borrowed);
+    if (walks.holds(place) && walks.index(place) >= counters_.issued_to) wrong(who + " lies beyond what was issued");
     counted_.issues += record.assignment;
     switch (record.state) {
     case id_state::available:
@@ -84,6 +88,9 @@ private:
     case id_state::retired:
       ++counted_.retired;
       break;
+    case id_state::granted:
+      ++counted_.granted;
+      break;
     }
     if (record.state == id_state::assigned && rules.of == lifecycle::vid && record.expires_at &&
         !is_due(due_kind::expire, place, record.assignment, *record.expires_at))
@@ -101,7 +108,10 @@ private:
         names_it = names_it || (key->second.ids[i] == record.id && key->second.assignments[i] == record.assignment);
       if (!names_it) wrong(who + " was issued under a key whose row does not name it");
     }
-    if (!record.idempotency_ref.empty()) references_.insert(record.idempotency_ref);
+    // A borrowed one may come with the key of its former issuer.
+    if (!record.idempotency_ref.empty() &&
+        storage::issuer_of_key(record.idempotency_ref, type_.issuers()) == part_.issuer)
+      references_.insert(record.idempotency_ref);
   }
 
   void check_history(const id_record& record, const std::string& who, const std::vector<held_interval>& held) {
@@ -132,14 +142,18 @@ private:
     compare("assigned", c.assigned, counted_.assigned);
     compare("cooling", c.cooling, counted_.cooling);
     compare("retired", c.retired, counted_.retired);
-    compare("assignments ever", c.issues_total, counted_.issues);
+    compare("borrowed", c.borrowed, counted_.borrowed);
+    // An identifier takes the number of its assignments along: of several issuers only the sum is known.
+    if (type_.issuers() == 1) compare("assignments ever", c.issues_total, counted_.issues);
+    const auto valid_below = [&](std::uint64_t end) { return type_.valid_below(end, part_.issuer); };
     // After a restore some were passed over: they count as granted, and with them what the rules never looked at.
-    const auto below = type_.valid_below(c.issued_to);
-    const auto passed_over = c.granted == 0 ? 0 : below - std::min<std::uint64_t>(below, rows_.records.size());
-    compare("ever issued", below, rows_.records.size() + passed_over);
-    compare("fresh", c.fresh, type_.valid_below(c.walked_to) - type_.valid_below(c.issued_to));
-    compare("filtered or passed over", c.filtered + c.granted,
-            c.walked_to - type_.valid_below(c.walked_to) + passed_over);
+    const auto below = valid_below(c.issued_to);
+    const auto passed = c.granted - std::min(c.granted, counted_.granted);
+    const auto passed_valid = passed == 0 ? 0 : below - std::min(below, counted_.own);
+    compare("granted or passed over", c.granted, counted_.granted + passed);
+    compare("ever issued", below, counted_.own + passed_valid);
+    compare("fresh", c.fresh, valid_below(c.walked_to) - below);
+    compare("filtered or passed over", c.filtered + passed, c.walked_to - valid_below(c.walked_to) + passed_valid);
   }
 
   void check_released() {
@@ -166,7 +180,7 @@ private:
         const auto r = rows_.records.find(key->second.ids[i]);
         live = r != rows_.records.end() && r->second.assignment == key->second.assignments[i] &&
                r->second.state != id_state::available && r->second.state != id_state::expired &&
-               r->second.state != id_state::retired;
+               r->second.state != id_state::retired && r->second.state != id_state::granted;
       }
       if (!live) wrong(fmt::format("key {} has ended and is never purged", reference));
     }
@@ -196,6 +210,25 @@ stored_rows read_rows(const storage::view& v, const storage::id_partition& part,
   return rows;
 }
 
+stored_rows read_owned(const storage::view& v, std::span<const storage::id_partition> issuers, findings& found) {
+  stored_rows owned, given;
+  for (const auto& part : issuers)
+    for (auto& [id, record] : read_rows(v, part, found).records) {
+      if (record.assignment == 0) continue; // borrowed, and never issued
+      if (record.state != id_state::granted) {
+        if (!owned.records.emplace(id, record).second)
+          found.add(symptom::granted_twice, id + " belongs to two issuers");
+        continue;
+      }
+      auto& latest = given.records[id];
+      if (record.assignment < latest.assignment) continue;
+      latest = record;
+      latest.state = id_state::available;
+    }
+  owned.records.merge(given.records); // those that are on their way
+  return owned;
+}
+
 void check_equation(const storage::view& v, const storage::id_partition& part, const sim_type& type, findings& found) {
   const auto c = storage::find_pool(v, part);
   if (!c) return found.add(type.type.name + ": its counters do not decode");
@@ -209,6 +242,20 @@ void check_rows(const storage::view& v, const storage::id_partition& part, const
   row_check(v, part, type, rows, found).run(held);
 }
 
+stored_rows check_type(const storage::view& v, std::span<const storage::id_partition> issuers, const sim_type& type,
+                       const std::vector<held_interval>& held, findings& found) {
+  std::uint64_t counted = 0, issues = 0;
+  for (const auto& part : issuers) {
+    check_rows(v, part, type, read_rows(v, part, found), held, found);
+    if (const auto c = storage::find_pool(v, part)) counted += c->issues_total;
+  }
+  auto owned = read_owned(v, issuers, found);
+  for (const auto& [id, record] : owned.records) issues += record.assignment;
+  if (counted != issues)
+    found.add(fmt::format("{}: {} assignments ever, and the records say {}", type.type.name, counted, issues));
+  return owned;
+}
+
 void check_as_operators_do(const storage::view& v, findings& found) {
   std::vector<id_type> types;
   for (const auto& t : sim_types()) types.push_back(t.type);
@@ -217,8 +264,25 @@ void check_as_operators_do(const storage::view& v, findings& found) {
   storage::holders_verifier().check(v, report);
   for (const auto& problem : report.problems()) {
     const bool index = problem.message.find("due index") != std::string::npos;
-    found.add(index ? symptom::verifier_missed_index : symptom::other, "verify: " + problem.message);
+    const bool twice = problem.message.find("belongs to two issuers") != std::string::npos;
+    found.add(index   ? symptom::verifier_missed_index
+              : twice ? symptom::granted_twice
+                      : symptom::other,
+              "verify: " + problem.message);
   }
+}
+
+void check_used_up(const pool_counters& all_issuers, const sim_type& type, findings& found) {
+  const auto in_use = all_issuers.issued + all_issuers.assigned;
+  if (all_issuers.available() != 0 || in_use != type.valid.size())
+    found.add(fmt::format("{} is used up with {} of {} in use", type.type.name, in_use, type.valid.size()));
+}
+
+std::optional<std::pair<std::string, issued_ids>> read_key(const storage::view& v,
+                                                           std::span<const storage::id_partition> issuers,
+                                                           const std::string& reference, findings& found) {
+  return read_key(v, issuers[storage::issuer_of_key(reference, static_cast<std::uint32_t>(issuers.size()))], reference,
+                  found);
 }
 
 std::optional<std::pair<std::string, issued_ids>> read_key(const storage::view& v, const storage::id_partition& part,

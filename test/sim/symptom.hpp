@@ -30,6 +30,7 @@ enum class symptom : std::uint8_t {
   policy_exceeded,       ///< a holder has more VIDs active than a policy allows, or one transaction counted twice
   run_unasked,           ///< a scheduled run at a time when there must be none
   issued_again_after_restore, ///< an identifier that was issued after the backup from which the node was restored
+  granted_twice,         ///< a grant was taken twice: its taker has the identifier already, or another one has it, too
   count_
 };
 inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);
@@ -57,6 +58,7 @@ inline constexpr std::array<std::string_view, symptoms> symptom_names{
     "policy_exceeded",
     "run_unasked",
     "issued_again_after_restore",
+    "granted_twice",
 };
 [[nodiscard]] constexpr std::string_view to_string(symptom s) noexcept {
   return symptom_names[static_cast<std::size_t>(s)];
