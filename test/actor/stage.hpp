@@ -103,6 +103,9 @@ public:
   [[nodiscard]] change_cell send_change(const std::string& id, identifiers::id_event event, std::uint32_t assignment,
                                         std::chrono::nanoseconds deadline = {});
   [[nodiscard]] expiry_cell send_expire();
+  using import_cell = std::shared_ptr<runtime::reply_cell<actors::import_answer>>;
+  /// Identifiers of the type, or others: these are foreign. In the state of identifiers in use.
+  [[nodiscard]] import_cell send_import(const std::vector<std::string>& ids);
   /// The same, with all that they bring about.
   [[nodiscard]] result<actors::issue_answer> issue(const asked& what);
   /// The identifier of an issue that succeeds.
@@ -110,6 +113,7 @@ public:
   [[nodiscard]] result<identifiers::id_record> change(const std::string& id, identifiers::id_event event,
                                                       std::uint32_t assignment = 0);
   [[nodiscard]] result<actors::expiry_answer> expire();
+  [[nodiscard]] result<std::vector<identifiers::import_verdict>> import(const std::vector<std::string>& ids);
   [[nodiscard]] result<void> replay(const std::string& letter);
 
   // -- looking --------------------------------------------------------------------------------------------------------
@@ -130,6 +134,8 @@ public:
   [[nodiscard]] identifiers::pool_counters counters() const;
   [[nodiscard]] std::optional<identifiers::id_record> record(const std::string& id) const;
   [[nodiscard]] std::string record_key(const std::string& id) const;
+  /// Where the identifier is, by its text, in durable rows.
+  [[nodiscard]] std::optional<storage::id_place> place(const std::string& id) const;
   [[nodiscard]] std::optional<std::string> row(storage::column where, const std::string& key) const;
   [[nodiscard]] std::vector<identifiers::due_row> due_rows() const;
   /// Whether the key's answer is kept.
