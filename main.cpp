@@ -129,6 +129,26 @@ int main(int argc, char** argv) {
       "With --skip, where a type's key was replaced since the backup: TYPE=COUNTER or TYPE=none");
   settle_command->callback([&] { run = [&] { return settle_restore(settle_with); }; });
 
+  import_options import_with;
+  auto* import_command = app.add_subcommand("import", "Load identifiers issued elsewhere into a running node");
+  import_command->add_option("--type", import_with.type, "Identifier type")->required();
+  import_command->add_option("--file", import_with.file, "NDJSON, CSV or an identifier a line")->required();
+  import_command->add_option("--url", import_with.url, "The running node")->capture_default_str();
+  import_command->add_option("--token", import_with.token, "Bearer token with scope ids:import")
+      ->envname("MATRICULA_TOKEN");
+  import_command->add_option("--token-file", import_with.token_file, "A file whose first line is the token");
+  import_command->add_option("--ca-file", import_with.ca_file, "Certificates to trust for https");
+  import_command->add_option("--format", import_with.format, "What the file is; none: what its first line looks like")
+      ->check(CLI::IsMember({"ndjson", "csv", "plain"}));
+  import_command->add_flag("--accept-foreign", import_with.accept_foreign,
+                           "Also load identifiers that break the type's rules");
+  import_command->add_option("--in-flight", import_with.in_flight, "Requests at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 32u));
+  import_command->add_option("--give-up-after", import_with.give_up_after_seconds, "Seconds without an answer")
+      ->capture_default_str();
+  import_command->callback([&] { run = [&] { return import_file(import_with); }; });
+
   bool verify_json = false;
   auto* verify_command = app.add_subcommand("verify", "Check the data folder of a stopped node");
   add_settings(verify_command, store_with);

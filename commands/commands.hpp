@@ -93,6 +93,22 @@ struct settle_options {
 /// Checks a stopped node's data folder. Exit code 1 when anything is wrong.
 [[nodiscard]] int verify(const settings_options& settings, bool as_json);
 
+struct import_options {
+  std::string type;
+  std::string file;
+  std::string url = "http://127.0.0.1:8080"; ///< of the running node
+  std::string token;                         ///< with scope ids:import; empty: token_file
+  std::string token_file;                    ///< its first line is the token
+  std::string ca_file;                       ///< for https, besides the system's
+  std::string format;                        ///< ndjson, csv or plain; empty: what the first line looks like
+  bool accept_foreign = false;
+  std::uint32_t in_flight = 4;
+  std::uint32_t give_up_after_seconds = 300; ///< without an answer
+};
+/// Loads identifiers issued elsewhere from a file of any size into a running node. What is done is remembered beside
+/// the file, and an import that was interrupted goes on from there. Exit code 1 when any line was not taken.
+[[nodiscard]] int import_file(const import_options& options);
+
 struct inspect_options {
   settings_options settings;
   std::string column; ///< empty: lists the columns

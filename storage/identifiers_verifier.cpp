@@ -110,6 +110,10 @@ void identifiers_verifier::check_type(const view& rows, verify_report& report, s
                  [&](std::string what) { report.add(name(), fmt::format("type {}: {}", setup.name, what)); });
 }
 
+void identifiers_verifier::check_type(const view& rows, verify_report& report, const type_setup& setup) const {
+  check_type(rows, report, types_, setup);
+}
+
 void identifiers_verifier::check_issuer(const view& rows, verify_report& report, std::span<const id_type> types,
                                         const type_setup& setup, const id_partition& part,
                                         issuer_rows& of_issuer) const {

@@ -52,6 +52,13 @@ TEST_F(messages_test, every_type_survives_serialisation) {
   EXPECT_EQ(there_and_back(walk{1, 2, 3}).to, 3u);
   EXPECT_EQ(there_and_back(walked{1, 2, 3, found}).found, found);
   EXPECT_EQ(there_and_back(propose{2, 3, found}).found, found);
+  EXPECT_EQ(there_and_back(walked{1, 2, 3, found, 4}).imports_seen, 4u);
+  EXPECT_EQ(there_and_back(propose{2, 3, found, 4}).imports_seen, 4u);
+  const std::vector<identifiers::import_row> rows{
+      {"5164721753", 7, false, identifiers::id_state::assigned, timestamp{milliseconds{1}}, timestamp{milliseconds{2}},
+       "holder"},
+      {"OLD", std::nullopt, true, identifiers::id_state::taken, std::nullopt, std::nullopt, ""}};
+  EXPECT_EQ(there_and_back(import_ids{trace, {"clerk", 5}, rows, {}}).rows, rows);
   EXPECT_EQ(there_and_back(run_expirer{trace, {}}).trace, trace);
   const auto due = there_and_back(apply_due{1, 2, 3, 1, std::string("\0\1value", 7), 4});
   EXPECT_EQ(due.value, std::string("\0\1value", 7));
@@ -74,6 +81,7 @@ TEST_F(messages_test, only_what_may_be_done_twice_is_replayable) {
   EXPECT_FALSE(replayable(caf::make_message(issue_ids{})));
   EXPECT_FALSE(replayable(caf::make_message(change_id{})));
   EXPECT_FALSE(replayable(caf::make_message(propose{})));
+  EXPECT_FALSE(replayable(caf::make_message(import_ids{})));
 }
 
 } // namespace

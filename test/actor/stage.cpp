@@ -427,6 +427,24 @@ stage::vid_cell stage::send_vids(actors::vid_action action, const std::string& p
   return cell;
 }
 
+stage::import_cell stage::send_import(const std::vector<std::string>& ids) {
+  auto cell = std::make_shared<runtime::reply_cell<actors::import_answer>>(nullptr);
+  actors::import_ids message;
+  message.context = {"client", 0};
+  for (const auto& id : ids) {
+    import_row row;
+    row.id = id;
+    const auto of = context_->type.rules.of;
+    row.state = of == lifecycle::pool ? id_state::taken : id_state::assigned;
+    if (const auto counter = context_->type.space->counter_of(id)) row.counter = static_cast<std::uint64_t>(*counter);
+    row.foreign = !row.counter;
+    message.rows.push_back(std::move(row));
+  }
+  message.reply = runtime::reply_to<actors::import_answer>(cell);
+  caf::anon_send(context_->pool.address(), std::move(message));
+  return cell;
+}
+
 namespace {
 template <class T>
 result<T> answer_of(const std::shared_ptr<runtime::reply_cell<T>>& cell) {
@@ -464,6 +482,14 @@ result<actors::vid_answer> stage::vids(actors::vid_action action, const std::str
   const auto cell = send_vids(action, policy, id, key);
   run();
   return answer_of(cell);
+}
+
+result<std::vector<import_verdict>> stage::import(const std::vector<std::string>& ids) {
+  const auto cell = send_import(ids);
+  run();
+  auto answer = answer_of(cell);
+  if (!answer) return std::unexpected(answer.error());
+  return std::move(answer->verdicts);
 }
 
 result<void> stage::replay(const std::string& letter) {
@@ -519,6 +545,10 @@ std::string stage::record_key(const std::string& id) const {
   const auto counter = context_->type.space->counter_of(id);
   require(counter.has_value(), "identifiers of the type are looked up");
   return context_->part.record_key(static_cast<std::uint64_t>(*counter));
+}
+
+std::optional<storage::id_place> stage::place(const std::string& id) const {
+  return must(storage::find_place(*store_->snapshot(), context_->part, context_->type, id, true));
 }
 
 std::optional<id_record> stage::record(const std::string& id) const {

@@ -116,6 +116,9 @@ public:
   /// For "the holder", or of the VID `id` when it is not empty.
   [[nodiscard]] vid_cell send_vids(actors::vid_action action, const std::string& policy, const std::string& id = {},
                                    const std::string& key = {});
+  using import_cell = std::shared_ptr<runtime::reply_cell<actors::import_answer>>;
+  /// Identifiers of the type, or others: these are foreign. In the state of identifiers in use.
+  [[nodiscard]] import_cell send_import(const std::vector<std::string>& ids);
   /// The same, with all that they bring about.
   [[nodiscard]] result<actors::issue_answer> issue(const asked& what);
   /// The identifier of an issue that succeeds.
@@ -125,6 +128,7 @@ public:
   [[nodiscard]] result<actors::expiry_answer> expire();
   [[nodiscard]] result<actors::vid_answer> vids(actors::vid_action action, const std::string& policy,
                                                 const std::string& id = {}, const std::string& key = {});
+  [[nodiscard]] result<std::vector<identifiers::import_verdict>> import(const std::vector<std::string>& ids);
   [[nodiscard]] result<void> replay(const std::string& letter);
 
   // -- looking --------------------------------------------------------------------------------------------------------
@@ -155,6 +159,8 @@ public:
   [[nodiscard]] std::string record_key(const std::string& id) const;
   [[nodiscard]] std::shared_ptr<const storage::view> durable() const { return store_->snapshot(); }
   [[nodiscard]] storage::commit_log& log() { return *log_; }
+  /// Where the identifier is, by its text, in durable rows.
+  [[nodiscard]] std::optional<storage::id_place> place(const std::string& id) const;
   [[nodiscard]] std::optional<std::string> row(storage::column where, const std::string& key) const;
   [[nodiscard]] std::vector<identifiers::due_row> due_rows() const;
   /// Whether the key's answer is kept.
