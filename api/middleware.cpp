@@ -214,7 +214,7 @@ struct application::chain {
   }
 
   static constexpr std::array<step, 8> before_body = {find_route, admit,        authenticate, authorise,
-                                                       keep_quota, set_deadline, read_query,   check_idempotency_key};
+                                                      keep_quota, set_deadline, read_query,   check_idempotency_key};
 };
 
 response application::tell(const exchange& x, const refusal& why) {
@@ -315,9 +315,7 @@ void application::exchange::begin(const runtime::reply_notice& told) {
 }
 
 void application::exchange::complete() {
-  guard([&] {
-    return tell_outcome(later_());
-  });
+  guard([&] { return tell_outcome(later_()); });
   later_ = nullptr;
 }
 

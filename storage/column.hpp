@@ -26,8 +26,7 @@ inline constexpr std::size_t column_count = 14;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
-    "default", "pools",       "uins",         "vids",      "pool_ids", "released",
-    "due",     "idempotency", "dead_letters", "schedules", "audit",
-    "journals", "unconfirmed", "holders"};
+    "default",     "pools",        "uins",      "vids",  "pool_ids", "released",    "due",
+    "idempotency", "dead_letters", "schedules", "audit", "journals", "unconfirmed", "holders"};
 
 } // namespace matricula::storage

@@ -71,10 +71,11 @@ result<replaced_key> replace_key(store& in, id_type& type, std::span<const permu
                             type.name, fingerprint));
   // Under another key an identifier would belong to another issuer, which does not know what became of it.
   if (setup.issuers > 1)
-    return fail(errc::conflict,
-                fmt::format("identifier type '{}' has {} issuing shards: the key of such a type cannot be replaced. Keep "
-                            "its key, and start a type under another name for what comes.",
-                            type.name, setup.issuers));
+    return fail(
+        errc::conflict,
+        fmt::format("identifier type '{}' has {} issuing shards: the key of such a type cannot be replaced. Keep "
+                    "its key, and start a type under another name for what comes.",
+                    type.name, setup.issuers));
   const id_partition part{id_shard(type.name), setup.number, setup.of};
   const auto counters = find_pool(*rows, part);
   if (!counters) return std::unexpected(counters.error());

@@ -35,8 +35,8 @@ struct resolved_vid {
 
 class vid_door {
 public:
-  /// @param issuers of the type whose policies these are, in the order of their numbers; their commit log and clocks must
-  /// live longer.
+  /// @param issuers of the type whose policies these are, in the order of their numbers; their commit log and clocks
+  /// must live longer.
   vid_door(std::vector<std::shared_ptr<const type_context>> issuers, std::shared_ptr<runtime::reply_gate> gate);
   ~vid_door();
 

@@ -63,17 +63,17 @@ public:
                                             expires_at ? expires_at->time_since_epoch().count() : 0,
                                             in_days.value_or(0), call.holder));
     }
-    return answer_later(
-        [of = *type, count = call.count, answer = from_.door->begin_issue(**type, call, caller_of(r), told)]() -> outcome<response> {
-          const auto issued = answer();
-          if (!issued) return std::unexpected(refusal(issued.error()));
-          response out{.status = 201, .body = issue_body(*of, issued->issued)};
-          if (issued->replayed)
-            out.headers.push_back({"Idempotent-Replayed", "true"});
-          else
-            out.issued = count;
-          return out;
-        });
+    return answer_later([of = *type, count = call.count,
+                         answer = from_.door->begin_issue(**type, call, caller_of(r), told)]() -> outcome<response> {
+      const auto issued = answer();
+      if (!issued) return std::unexpected(refusal(issued.error()));
+      response out{.status = 201, .body = issue_body(*of, issued->issued)};
+      if (issued->replayed)
+        out.headers.push_back({"Idempotent-Replayed", "true"});
+      else
+        out.issued = count;
+      return out;
+    });
   }
 
   outcome<response> list(const request&) const {
@@ -129,14 +129,14 @@ public:
     if (auto bad = body.wrong()) return std::unexpected(*bad);
     const auto place = place_of(**type, r.param("id"));
     if (!place) return std::unexpected(place.error());
-    return answer_later(
-        [this, of = *type, imported = is_import_slot(place->counter),
-         answer = from_.door->begin_change(**type, place->counter, event, static_cast<std::uint32_t>(assignment.value_or(0)),
-                                           caller_of(r), told)]() -> outcome<response> {
-          const auto record = answer();
-          if (!record) return std::unexpected(refusal(record.error()));
-          return response{.body = record_body(*of, *record, imported)};
-        });
+    return answer_later([this, of = *type, imported = is_import_slot(place->counter),
+                         answer = from_.door->begin_change(**type, place->counter, event,
+                                                           static_cast<std::uint32_t>(assignment.value_or(0)),
+                                                           caller_of(r), told)]() -> outcome<response> {
+      const auto record = answer();
+      if (!record) return std::unexpected(refusal(record.error()));
+      return response{.body = record_body(*of, *record, imported)};
+    });
   }
 
   outcome<response> expire_due(const request& r) const {

@@ -50,7 +50,7 @@ struct id_record {
   std::vector<history_event> history;
   std::uint64_t journal_seq = 0; ///< of the latest row of the audit trail that names it; 0 = none
   steps_taken unrecorded;        ///< the latest events of the history that no row of the audit trail names yet
-  bool of_policy = false; ///< vid: made by a policy for its holder, whose row lists it (holder.hpp)
+  bool of_policy = false;        ///< vid: made by a policy for its holder, whose row lists it (holder.hpp)
 
   /// Moves to `to`, noting it in the history.
   void advance(timestamp at, id_state to, std::string_view by);

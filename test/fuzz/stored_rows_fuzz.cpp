@@ -1,14 +1,14 @@
 // Rows as a damaged disk could give them: any bytes are refused as corrupt or are a row, which written again and read
 // again is the same row. The first byte says which kind; whatever it says, the tools must be able to show the rest.
-#include "domain/identifiers/holder.hpp"
 #include "domain/identifiers/grants.hpp"
+#include "domain/identifiers/holder.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "domain/identifiers/record.hpp"
 #include "foundation/digest.hpp"
 #include "storage/backup.hpp"
 #include "storage/group_record.hpp"
-#include "storage/id_trail.hpp"
 #include "storage/holders.hpp"
+#include "storage/id_trail.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/inspect.hpp"
 #include "storage/unconfirmed.hpp"

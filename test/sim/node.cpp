@@ -4,8 +4,8 @@
 #include "runtime/services.hpp"
 #include "runtime/supervisor.hpp"
 #include "runtime/system.hpp"
-#include "test/sim/sim_store.hpp"
 #include "test/sim/holders.hpp"
+#include "test/sim/sim_store.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/scheduled_actor.hpp>

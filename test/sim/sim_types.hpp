@@ -24,8 +24,8 @@ struct sim_type {
 inline constexpr milliseconds sim_purge_after{4'000};
 
 /// Made once a process: `uin` (5 digits), `vid` (3 digits, reused), `pass` (4 digits, a VID that is never reused),
-/// `farmer` (4 digits, of the pool kind), `badge` (3 digits, UINs of three issuers that borrow from each other) and, after
-/// all others, `alias` (4 digits, the VIDs of holders).
+/// `farmer` (4 digits, of the pool kind), `badge` (3 digits, UINs of three issuers that borrow from each other) and,
+/// after all others, `alias` (4 digits, the VIDs of holders).
 [[nodiscard]] const std::vector<sim_type>& sim_types();
 /// Those before `alias`: of which clients ask for identifiers.
 [[nodiscard]] std::size_t plain_types();

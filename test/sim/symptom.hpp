@@ -30,7 +30,7 @@ enum class symptom : std::uint8_t {
   policy_exceeded,       ///< a holder has more VIDs active than a policy allows, or one transaction counted twice
   run_unasked,           ///< a scheduled run at a time when there must be none
   issued_again_after_restore, ///< an identifier that was issued after the backup from which the node was restored
-  granted_twice,         ///< a grant was taken twice: its taker has the identifier already, or another one has it, too
+  granted_twice, ///< a grant was taken twice: its taker has the identifier already, or another one has it, too
   count_
 };
 inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);

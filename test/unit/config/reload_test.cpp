@@ -98,12 +98,12 @@ TEST(reload, can_change_every_limit_of_requests_pools_and_what_is_kept) {
     if (row.reloadable) keys.push_back(row.key);
   EXPECT_THAT(keys,
               ElementsAre("server.requests_in_flight_max", "server.body_bytes_max", "server.request_deadline_ms",
-                          "server.drain_timeout_ms", "server.tls.certificate", "server.tls.key", "auth.jwt.issuer", "auth.jwt.audience", "auth.jwt.leeway_s",
-                          "auth.jwt.name_claim", "auth.jwt.tenant_claim", "auth.jwt.tenant", "auth.jwt.roles_claim",
-                          "auth.jwt.role_map", "log.level", "dead_letters.per_actor_and_reason_max",
-                          "quotas.requests_per_s", "quotas.requests_burst", "quotas.issued_per_min",
-                          "quotas.misses_per_min", "identifiers.batch_count_max", "identifiers.types.<type>.pool_min",
-                          "identifiers.types.<type>.pool_target"));
+                          "server.drain_timeout_ms", "server.tls.certificate", "server.tls.key", "auth.jwt.issuer",
+                          "auth.jwt.audience", "auth.jwt.leeway_s", "auth.jwt.name_claim", "auth.jwt.tenant_claim",
+                          "auth.jwt.tenant", "auth.jwt.roles_claim", "auth.jwt.role_map", "log.level",
+                          "dead_letters.per_actor_and_reason_max", "quotas.requests_per_s", "quotas.requests_burst",
+                          "quotas.issued_per_min", "quotas.misses_per_min", "identifiers.batch_count_max",
+                          "identifiers.types.<type>.pool_min", "identifiers.types.<type>.pool_target"));
 }
 
 } // namespace
