@@ -180,80 +180,82 @@ struct config_server_settings {
   std::uint32_t refresh_s = 0;
   std::uint32_t timeout_ms = 0;
   bool operator==(const config_server_settings&) const = default;
-  /// One VID policy. 0 = no limit of that kind.
-  struct policy_settings {
-    bool enabled = true;
-    std::uint32_t valid_for_minutes = 0;
-    std::uint32_t transactions_allowed = 0;
-    std::uint32_t instances_allowed = 0;
-    bool auto_restore_allowed = false;
-    std::string restore_on_action; ///< "REVOKED", "USED" or "REGENERATE"
-    bool operator==(const policy_settings&) const = default;
-  };
+};
 
-  struct vid_policy_settings {
-    std::string type; ///< of identifiers that policies draw from
-    std::string file; ///< policies of MOSIP instead of the ones below; empty: none
-    std::map<std::string, policy_settings, std::less<>> policies;
-    bool operator==(const vid_policy_settings&) const = default;
-  };
+/// One VID policy. 0 = no limit of that kind.
+struct policy_settings {
+  bool enabled = true;
+  std::uint32_t valid_for_minutes = 0;
+  std::uint32_t transactions_allowed = 0;
+  std::uint32_t instances_allowed = 0;
+  bool auto_restore_allowed = false;
+  std::string restore_on_action; ///< "REVOKED", "USED" or "REGENERATE"
+  bool operator==(const policy_settings&) const = default;
+};
 
-  struct settings {
-    server_settings server;
-    tls_settings tls; ///< keys "server.tls."
-    auth_settings auth;
-    jwt_settings jwt; ///< keys "auth.jwt."
-    storage_settings storage;
-    runtime_settings runtime;
-    log_settings log;
-    idempotency_settings idempotency;
-    dead_letter_settings dead_letters;
-    audit_settings audit;
-    identifier_settings identifiers;
-    quota_settings quotas;
-    config_server_settings config_server;
-    vid_policy_settings vid_policies;
-    bool operator==(const settings&) const = default;
-  };
+struct vid_policy_settings {
+  std::string type; ///< of identifiers that policies draw from
+  std::string file; ///< policies of MOSIP instead of the ones below; empty: none
+  std::map<std::string, policy_settings, std::less<>> policies;
+  bool operator==(const vid_policy_settings&) const = default;
+};
 
-  /// What the node does when nobody says otherwise: the schema's defaults and the shipped types.
-  [[nodiscard]] settings defaults();
+struct settings {
+  server_settings server;
+  tls_settings tls; ///< keys "server.tls."
+  auth_settings auth;
+  jwt_settings jwt; ///< keys "auth.jwt."
+  storage_settings storage;
+  runtime_settings runtime;
+  log_settings log;
+  idempotency_settings idempotency;
+  dead_letter_settings dead_letters;
+  audit_settings audit;
+  identifier_settings identifiers;
+  quota_settings quotas;
+  config_server_settings config_server;
+  vid_policy_settings vid_policies;
+  bool operator==(const settings&) const = default;
+};
 
-  /// Where the tokens are: `auth.tokens_file`, or the file `tokens` in the data folder when that is empty.
-  [[nodiscard]] std::string tokens_path(const settings& s);
+/// What the node does when nobody says otherwise: the schema's defaults and the shipped types.
+[[nodiscard]] settings defaults();
 
-  /// Whether JWTs are accepted.
-  [[nodiscard]] constexpr bool takes_jwt(auth_mode mode) noexcept {
-    return mode == auth_mode::jwt || mode == auth_mode::tokens_and_jwt;
-  }
+/// Where the tokens are: `auth.tokens_file`, or the file `tokens` in the data folder when that is empty.
+[[nodiscard]] std::string tokens_path(const settings& s);
 
-  /// An entry of auth.jwt.role_map in its parts.
-  struct role_entry {
-    std::string role;
-    std::vector<std::string> scopes;
-  };
-  /// Nothing unless `entry` is "ROLE=scope scope ...": a role of 1 to 128 printable ASCII characters without blanks at
-  /// its ends, and at least one scope such as ids:issue, ids:* or *.
-  [[nodiscard]] std::optional<role_entry> parse_role(std::string_view entry);
+/// Whether JWTs are accepted.
+[[nodiscard]] constexpr bool takes_jwt(auth_mode mode) noexcept {
+  return mode == auth_mode::jwt || mode == auth_mode::tokens_and_jwt;
+}
 
-  /// Where a key can be had that is not the present one any more.
-  struct key_source {
-    enum class kind : std::uint8_t { file, command, environment };
-    kind from = kind::file;
-    std::string what; ///< path, command line, or name of a variable
-  };
-  /// Nothing unless `text` is "file:PATH", "command:COMMAND LINE" or "env:NAME".
-  [[nodiscard]] std::optional<key_source> parse_key_source(std::string_view text);
+/// An entry of auth.jwt.role_map in its parts.
+struct role_entry {
+  std::string role;
+  std::vector<std::string> scopes;
+};
+/// Nothing unless `entry` is "ROLE=scope scope ...": a role of 1 to 128 printable ASCII characters without blanks at
+/// its ends, and at least one scope such as ids:issue, ids:* or *.
+[[nodiscard]] std::optional<role_entry> parse_role(std::string_view entry);
 
-  /// A "HOST:PORT" in its parts; the brackets of an IPv6 address are removed.
-  struct host_and_port {
-    std::string host;
-    std::uint16_t port = 0;
-  };
-  /// Nothing for an empty host, a port that is not 0 to 65535, or an IPv6 address without brackets.
-  [[nodiscard]] std::optional<host_and_port> split_address(std::string_view listen);
+/// Where a key can be had that is not the present one any more.
+struct key_source {
+  enum class kind : std::uint8_t { file, command, environment };
+  kind from = kind::file;
+  std::string what; ///< path, command line, or name of a variable
+};
+/// Nothing unless `text` is "file:PATH", "command:COMMAND LINE" or "env:NAME".
+[[nodiscard]] std::optional<key_source> parse_key_source(std::string_view text);
 
-  /// Whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost.
-  [[nodiscard]] bool is_loopback(std::string_view host) noexcept;
+/// A "HOST:PORT" in its parts; the brackets of an IPv6 address are removed.
+struct host_and_port {
+  std::string host;
+  std::uint16_t port = 0;
+};
+/// Nothing for an empty host, a port that is not 0 to 65535, or an IPv6 address without brackets.
+[[nodiscard]] std::optional<host_and_port> split_address(std::string_view listen);
+
+/// Whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost.
+[[nodiscard]] bool is_loopback(std::string_view host) noexcept;
 
 } // namespace matricula::config

@@ -203,10 +203,15 @@ const id_partition& home_of(std::span<const id_partition> issuers, std::string_v
   return issuers[counter ? *counter % count : issuer_of_key(id, count)];
 }
 
-result<std::optional<id_place>> find_place(const commit_log& log, std::span<const id_partition> issuers,
-                                           const id_type& type, std::string_view id, bool imports_exist) {
+namespace {
+/// @param source a commit log, or a view of all shards
+/// @param rows_of gives the rows of an issuer
+template <class Source, class RowsOf>
+result<std::optional<id_place>> find_place_in(const Source& source, const RowsOf& rows_of,
+                                              std::span<const id_partition> issuers, const id_type& type,
+                                              std::string_view id, bool imports_exist) {
   const auto at = [&](std::uint64_t counter) -> result<id_place> {
-    auto owned = find_owner(log, issuers, counter);
+    auto owned = find_owner(source, issuers, counter);
     if (!owned) return std::unexpected(owned.error());
     return id_place{counter, owned->issuer, std::move(owned->record)};
   };
@@ -222,14 +227,30 @@ result<std::optional<id_place>> find_place(const commit_log& log, std::span<cons
   }
   if (!imports_exist) return generated;
   const auto& home = home_of(issuers, id, counter);
-  const auto rows = log.read(home.shard);
-  if (!rows) return std::unexpected(rows.error());
-  const auto slot = find_import(**rows, home, id);
+  const auto slot = rows_of(home, [&](const view& rows) { return find_import(rows, home, id); });
   if (!slot) return std::unexpected(slot.error());
   if (!*slot) return generated;
   auto place = at(**slot);
   if (!place) return std::unexpected(place.error());
   return std::optional(std::move(*place));
+}
+} // namespace
+
+result<std::optional<id_place>> find_place(const commit_log& log, std::span<const id_partition> issuers,
+                                           const id_type& type, std::string_view id, bool imports_exist) {
+  const auto in_log = [&log](const id_partition& part,
+                             const auto& look) -> decltype(look(std::declval<const view&>())) {
+    const auto rows = log.read(part.shard);
+    if (!rows) return std::unexpected(rows.error());
+    return look(**rows);
+  };
+  return find_place_in(log, in_log, issuers, type, id, imports_exist);
+}
+
+result<std::optional<id_place>> find_place(const view& all, std::span<const id_partition> issuers, const id_type& type,
+                                           std::string_view id, bool imports_exist) {
+  const auto in_view = [&all](const id_partition&, const auto& look) { return look(all); };
+  return find_place_in(all, in_view, issuers, type, id, imports_exist);
 }
 
 result<std::vector<due_row>> find_due(const view& v, const id_partition& part, timestamp from, timestamp to,

@@ -78,6 +78,11 @@ struct id_place {
                                                          const identifiers::id_type& type, std::string_view id,
                                                          bool imports_exist);
 
+/// The same in one view of the whole store.
+[[nodiscard]] result<std::optional<id_place>> find_place(const view& all, std::span<const id_partition> issuers,
+                                                         const identifiers::id_type& type, std::string_view id,
+                                                         bool imports_exist);
+
 /// Due rows with from <= at <= to in time order, at most `limit`.
 /// @param unreadable counts the rows that do not decode and are passed over; without it they are errc::corrupt.
 [[nodiscard]] result<std::vector<identifiers::due_row>> find_due(const view& v, const id_partition& part,

@@ -548,7 +548,7 @@ std::string stage::record_key(const std::string& id) const {
 }
 
 std::optional<storage::id_place> stage::place(const std::string& id) const {
-  return must(storage::find_place(*store_->snapshot(), context_->part, context_->type, id, true));
+  return must(storage::find_place(*store_->snapshot(), std::span(&context_->part, 1), context_->type, id, true));
 }
 
 std::optional<id_record> stage::record(const std::string& id) const {

@@ -74,7 +74,7 @@ struct imports_test : ::testing::Test {
 TEST_F(imports_test, are_found_by_their_text) {
   fill();
   const auto find = [&](std::string_view text, bool imports_exist = true) {
-    return find_place(*open->latest(), part, type, text, imports_exist).value();
+    return find_place(*open->latest(), std::span(&part, 1), type, text, imports_exist).value();
   };
   EXPECT_EQ(find(id(3))->counter, import_base);
   EXPECT_EQ(find(id(3))->record->state, id_state::issued);
