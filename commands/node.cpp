@@ -24,6 +24,7 @@
 #include "api/resources/operations.hpp"
 #include "api/resources/unconfirmed.hpp"
 #include "api/server.hpp"
+#include "commands/end_process.hpp"
 #include "commands/id_types.hpp"
 #include "commands/jwt_options.hpp"
 #include "commands/limits_from_server.hpp"
@@ -56,7 +57,6 @@
 #include <filesystem>
 #include <mutex>
 #include <system_error>
-#include <thread>
 
 namespace matricula::commands {
 
@@ -64,21 +64,7 @@ namespace {
 
 constexpr std::chrono::seconds start_write_timeout{30};
 constexpr std::chrono::seconds audit_write_timeout{5};
-constexpr std::chrono::milliseconds fatal_grace{300};
 constexpr milliseconds clock_behind_told = std::chrono::minutes(1);
-constexpr int exit_fatal = 70; // EX_SOFTWARE: systemd starts it again
-
-/// The node cannot go on: waiting clients get their 503, then the process ends and recovers from the log.
-void end_process(std::string_view why) {
-  static std::atomic<bool> ending{false};
-  if (ending.exchange(true)) return;
-  log::error("node.fatal", "The node ends and recovers when it is started again.", {{"why", why}});
-  log::flush();
-  std::thread([] {
-    std::this_thread::sleep_for(fatal_grace);
-    std::_Exit(exit_fatal);
-  }).detach();
-}
 
 std::uint64_t mib(std::uint64_t n) { return n << 20; }
 

@@ -54,7 +54,9 @@ made_policies from_file(const config::loaded& from) {
   if (!text) return problem(text.error().message);
   auto all = api::compat::parse_mosip_vid_policies(*text);
   if (!all) return problem(all.error().message);
-  return {std::move(*all), {}};
+  made_policies out;
+  out.first = std::move(*all);
+  return out;
 }
 
 made_policies from_settings(const config::loaded& from) {

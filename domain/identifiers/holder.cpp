@@ -86,7 +86,11 @@ void holder::forget(std::uint64_t counter, std::uint32_t assignment) {
 
 void holder::prune() {
   auto ended = static_cast<std::size_t>(std::ranges::count_if(vids, [](const held_vid& v) { return !v.open(); }));
-  std::erase_if(vids, [&](const held_vid& v) { return !v.open() && ended > ended_max && ended-- > 0; });
+  std::erase_if(vids, [&](const held_vid& v) {
+    if (v.open() || ended <= ended_max) return false;
+    --ended;
+    return true;
+  });
 }
 
 std::string encode(const holder& h) {

@@ -334,59 +334,6 @@ const std::vector<bad_input> cases{
      "test.toml:2:10: identifiers.types.abc.length: found the integer 99; allowed: an integer from 2 to 32 "
      "(characters)"},
 
-    // VID policies.
-    {"new_policy_without_instances",
-     "[vid_policies.visitor]\nvalid_for_minutes = 5\n",
-     {},
-     {},
-     "test.toml:1:15: vid_policies.visitor.instances_allowed: missing; allowed: an integer from 1 to 32 (VIDs), which "
-     "a new policy must say"},
-    {"mistyped_policy",
-     "[vid_policies.temporay]\nvalid_for_minutes = 5\n",
-     {},
-     {},
-     "test.toml:1:15: vid_policies.temporay.instances_allowed: missing; allowed: an integer from 1 to 32 (VIDs), which "
-     "a new policy must say (did you mean the policy temporary?)"},
-    {"policy_that_would_be_taken_for_a_setting",
-     "[vid_policies.file]\ninstances_allowed = 5\n",
-     {},
-     {},
-     "test.toml:1:15: vid_policies.file: found a table; allowed: a text of up to 4096 bytes without control "
-     "characters"},
-    {"policy_with_a_name_too_long",
-     "[vid_policies.a2345678901234567890123456789012x]\ninstances_allowed = 5\n",
-     {},
-     {},
-     "test.toml:1:15: vid_policies.a2345678901234567890123456789012x: found the name "
-     "\"a2345678901234567890123456789012x\"; allowed: a small letter, then 1 to 31 small letters, digits or "
-     "underscores, but not \"type\" or \"file\""},
-    {"policy_without_instances",
-     "[vid_policies.temporary]\ninstances_allowed = 0\n",
-     {},
-     {},
-     "test.toml:2:21: vid_policies.temporary.instances_allowed: found the integer 0; allowed: an integer from 1 to 32 "
-     "(VIDs)"},
-    {"policy_restored_on_an_unknown_end",
-     "",
-     {{"MATRICULA_VID_POLICIES__ONE_TIME_USE__RESTORE_ON_ACTION", "EXPIRED"}},
-     {},
-     "environment MATRICULA_VID_POLICIES__ONE_TIME_USE__RESTORE_ON_ACTION: "
-     "vid_policies.one_time_use.restore_on_action: found the text \"EXPIRED\"; allowed: one of \"REVOKED\", "
-     "\"USED\", \"REGENERATE\""},
-    {"mistyped_key_of_a_policy",
-     "[vid_policies.temporary]\ntransactions = 1\n",
-     {},
-     {},
-     "test.toml:2:16: vid_policies.temporary.transactions: unknown key; did you mean "
-     "vid_policies.temporary.transactions_allowed?"},
-    {"policies_in_two_places",
-     "[vid_policies]\nfile = \"/p.json\"\n[vid_policies.temporary]\ninstances_allowed = 2\n",
-     {},
-     {},
-     "test.toml:4:21: vid_policies.temporary.instances_allowed: found besides vid_policies.file (test.toml:2); "
-     "allowed: "
-     "policies in one of the two"},
-
     // Settings that do not go together.
     {"nobody_asked_on_every_interface",
      "[auth]\nmode = \"none\"\n[server]\nlisten = \"0.0.0.0:8080\"\n",
