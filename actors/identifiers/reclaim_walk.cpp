@@ -7,6 +7,11 @@
 
 namespace matricula::actors {
 
+namespace {
+/// By less than this the index's beginning has not moved enough to be worth a write of its own.
+constexpr milliseconds floor_step = std::chrono::minutes(1);
+} // namespace
+
 void expirer_actor::next_unconfirmed() {
   auto& going = *run_;
   if (!going.retry) going.passed = going.covered;
@@ -44,7 +49,11 @@ void expirer_actor::next_unconfirmed() {
     going.covered = rows->back().where;
   else if (going.floor_told)
     return finish(going.done);
-  if (rows->empty()) return send({});
+  if (rows->empty()) {
+    const auto present = storage::unconfirmed::find_floor(**view, cx_->part);
+    if (!present) return finish(std::unexpected(present.error()));
+    return floor < *present + floor_step ? finish(going.done) : send({});
+  }
   for (const auto& row : *rows) send(row.entries);
 }
 

@@ -182,6 +182,26 @@ TEST(unconfirmed_identifiers, are_never_taken_back_by_themselves_without_a_lease
   EXPECT_EQ(unconfirmed(s), std::vector{id});
 }
 
+TEST(unconfirmed_identifiers, are_found_from_where_the_oldest_stands_and_not_from_the_beginning) {
+  stage s{uins()};
+  s.run();
+  const auto floor = [&s] { return *storage::unconfirmed::find_floor(*s.durable(), s.type().part); };
+  const auto first = s.issue_one({});
+  later(s, 30min);
+  const auto at = s.now();
+  const auto second = s.issue_one({});
+  ASSERT_TRUE(s.change(first, id_event::confirm));
+  later(s, 30min);
+  ASSERT_TRUE(s.expire());
+  EXPECT_EQ(floor(), at);
+  ASSERT_TRUE(s.change(second, id_event::confirm));
+  ASSERT_TRUE(s.expire());
+  EXPECT_GT(floor(), at);
+  EXPECT_LE(floor(), s.now());
+  const auto third = s.issue_one({});
+  EXPECT_EQ(unconfirmed(s), std::vector{third});
+}
+
 TEST(unconfirmed_identifiers, go_back_in_bounded_steps_however_many_they_are) {
   stage s{[] {
     auto o = uins(1h);
