@@ -90,13 +90,13 @@ result<identifiers::permutation_key> load_key(const config::key_source& from, st
 result<std::vector<identifiers::permutation_key>> load_all_keys(const config::identifier_settings& s) {
   auto present = load_master_key(s);
   if (!present) return std::unexpected(present.error());
-  std::vector<identifiers::permutation_key> keys{std::move(*present)};
+  std::vector<identifiers::permutation_key> keys{*present};
   for (const auto& entry : s.previous_keys) {
     const auto from = config::parse_key_source(entry);
     if (!from) return fail(errc::invalid_argument, "identifiers.previous_keys: an entry is no source of a key.");
     auto key = load_key(*from, "identifiers.previous_keys");
     if (!key) return std::unexpected(key.error());
-    keys.push_back(std::move(*key));
+    keys.push_back(*key);
   }
   return keys;
 }

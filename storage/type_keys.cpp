@@ -32,7 +32,7 @@ result<std::vector<past_key>> past_keys_of(const type_setup& setup, std::span<co
                               "fingerprint {}, which is not among the keys that were given. Name it in "
                               "identifiers.previous_keys: without it they are not found and would be issued again.",
                               setup.name, one.end, one.key_fingerprint));
-    past.push_back({std::move(*key), one.end});
+    past.push_back({*key, one.end});
   }
   return past;
 }

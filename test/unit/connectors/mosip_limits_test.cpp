@@ -54,8 +54,9 @@ TEST(mosip_limits, never_aim_below_the_threshold) {
 TEST(mosip_limits, refuse_bad_values_one_by_one_and_keep_the_last_good_ones) {
   mosip_limits limits;
   EXPECT_TRUE(limits.take(mosip_config()).empty());
+  const std::string too_long(5000, '9');
   for (const std::string bad : {"", "x", "0", "-1", "1.5", "10000001", "99999999999999999999", "5 5", "${nothing}",
-                                "1e3", "0x10", std::string(5000, '9').c_str()}) {
+                                "1e3", "0x10", too_long.c_str()}) {
     SCOPED_TRACE(bad.substr(0, 40));
     auto all = mosip_config();
     all["mosip.kernel.uin.uins-to-generate"] = bad;
