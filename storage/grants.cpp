@@ -85,9 +85,9 @@ result<pools_seen> find_pools(const commit_log& log, std::span<const id_partitio
     for (const auto& part : issuers) {
       const auto rows = log.read(part.shard);
       if (!rows) return std::unexpected(rows.error());
-      auto counters = find_pool(**rows, part);
+      const auto counters = find_pool(**rows, part);
       if (!counters) return std::unexpected(counters.error());
-      all.push_back(std::move(*counters));
+      all.push_back(*counters);
     }
     return all;
   };

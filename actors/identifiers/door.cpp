@@ -84,9 +84,9 @@ result<pool_counters> id_door::counters(const id_type& type) const {
   for (const auto& cx : desk_of(type).issuers) {
     const auto view = cx->log->read(cx->part.shard);
     if (!view) return std::unexpected(view.error());
-    auto counters = storage::find_pool(**view, cx->part);
+    const auto counters = storage::find_pool(**view, cx->part);
     if (!counters) return std::unexpected(counters.error());
-    all.push_back(std::move(*counters));
+    all.push_back(*counters);
   }
   return all.size() == 1 ? all.front() : sum(all);
 }

@@ -44,9 +44,8 @@ error pool_actor::borrow(std::uint32_t count) {
             fmt::format("So many identifiers cannot be borrowed for one request. Ask for at most {} at a time.",
                         pool::released_draws_max),
             {}};
-  const error on_their_way{errc::refilling,
-                           "Identifiers are on their way from another issuing shard. Try again in a moment.",
-                           grant_retry_after};
+  error on_their_way{errc::refilling, "Identifiers are on their way from another issuing shard. Try again in a moment.",
+                     grant_retry_after};
   const auto now = cx_->monotonic->monotonic();
   if (asked_at_ && now - *asked_at_ < cx_->options.grant_again) {
     // Everybody who waits is looked at again after every message: one look at the others serves all of them.

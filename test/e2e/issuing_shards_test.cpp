@@ -141,7 +141,7 @@ TEST_F(issuing_shards, are_fixed_once_the_type_has_started) {
 
 TEST(issuing_shards_of_a_small_type, are_refused) {
   node_options options = sharded_world();
-  options.config += R"(
+  *options.config += R"(
 [identifiers.types.small]
 length = 7
 profile = "mosip-uin"

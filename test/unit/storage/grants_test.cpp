@@ -27,8 +27,8 @@ id_type three_issuers(std::uint32_t of = issuers) {
 
 /// A store with a type of three issuers. Issuer 0 has given two identifiers to issuer 1, which has issued one of them,
 /// and one that is on its way to issuer 2; issuer 1 has given one of its own to issuer 0, which gave it back.
-struct grants_test : ::testing::Test {
-  grants_test() {
+struct grants_world {
+  grants_world() {
     type.number = 5;
     parts = id_partitions(type);
     for (std::uint32_t i = 0; i < issuers; ++i) {
@@ -117,6 +117,7 @@ struct grants_test : ::testing::Test {
   std::vector<granted_id> rows[issuers];
   std::vector<std::uint64_t> released[issuers];
 };
+struct grants_test : ::testing::Test, grants_world {};
 
 TEST_F(grants_test, rows_come_back_as_they_were_put) {
   fill();
@@ -152,41 +153,41 @@ TEST_F(grants_test, verify_finds_nothing_in_a_good_store) {
 TEST_F(grants_test, verify_finds_each_disagreement) {
   struct one_damage {
     const char* what;
-    std::function<void(grants_test&, std::vector<batch>&)> plant;
+    std::function<void(grants_world&, std::vector<batch>&)> plant;
     const char* expected;
   };
   const std::vector<one_damage> damages{
       {"two owners",
-       [](grants_test& t, std::vector<batch>& b) {
+       [](grants_world& t, std::vector<batch>& b) {
          b[0].put(column::uins, t.parts[0].record_key(t.used[0][0].counter),
                   encode(t.record_of(t.used[0][0], id_state::issued)));
        },
        "belongs to two issuers"},
       {"no owner",
-       [](grants_test& t, std::vector<batch>& b) {
+       [](grants_world& t, std::vector<batch>& b) {
          b[0].put(column::pools, given_key(t.parts[0], 2), encode(given_grant{1, {}}));
        },
        "does not end at one owner"},
       {"taken, and its number forgotten",
-       [](grants_test& t, std::vector<batch>& b) {
+       [](grants_world& t, std::vector<batch>& b) {
          b[0].put(column::pools, given_key(t.parts[0], 1),
                   encode(given_grant{3, {{t.used[0][0].counter, t.record_of(t.used[0][0], id_state::available)}}}));
        },
        "is on its way and has arrived"},
       {"a grant from the future",
-       [](grants_test& t, std::vector<batch>& b) {
+       [](grants_world& t, std::vector<batch>& b) {
          b[1].put(column::pools, taken_key(t.parts[1], 0), encode_taken_grant(3));
        },
        "took grant 3"},
       {"a wrong number of those on their way",
-       [](grants_test& t, std::vector<batch>& b) {
+       [](grants_world& t, std::vector<batch>& b) {
          auto wrong = t.c[0];
          wrong.in_transit = 2;
          b[0].put(column::pools, t.parts[0].pool_key(), encode(wrong));
        },
        "in transit"},
       {"a wrong number of borrowed ones",
-       [](grants_test& t, std::vector<batch>& b) {
+       [](grants_world& t, std::vector<batch>& b) {
          auto wrong = t.c[1];
          ++wrong.borrowed;
          ++wrong.filtered;
@@ -194,7 +195,7 @@ TEST_F(grants_test, verify_finds_each_disagreement) {
        },
        "borrowed: the counter says 3"},
       {"given to the wrong one",
-       [](grants_test& t, std::vector<batch>& b) {
+       [](grants_world& t, std::vector<batch>& b) {
          b[0].put(column::uins, t.parts[0].record_key(t.used[0][0].counter),
                   encode(t.record_of(t.used[0][0], id_state::granted, 2)));
        },
@@ -202,7 +203,7 @@ TEST_F(grants_test, verify_finds_each_disagreement) {
   };
   for (const auto& d : damages) {
     SCOPED_TRACE(d.what);
-    grants_test world;
+    grants_world world;
     world.fill([&](std::vector<batch>& b) { d.plant(world, b); });
     const auto said = problems_of(world.verify_now());
     EXPECT_NE(said.find(d.expected), std::string::npos) << said;

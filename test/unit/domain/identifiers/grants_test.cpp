@@ -273,6 +273,8 @@ TEST(a_borrowed_identifier, that_was_never_issued_is_not_found) {
 TEST(a_borrowed_identifier, is_retired_when_it_ends_after_a_restore) {
   issuer giver(0), taker(1);
   giver.walk_all();
+  taker.walk_all();
+  (void)taker.issue(15).value();
   ASSERT_TRUE(taker.take(giver.give(1, 1)));
   const auto counter = counter_in(taker.issue().value().ids.front());
   auto restored = taker.pool_.counters();
