@@ -1,6 +1,7 @@
 #include "storage/identifiers_verifier.hpp"
 
 #include "foundation/bytes.hpp"
+#include "storage/capacities.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/keys.hpp"
 
@@ -144,6 +145,7 @@ void add_identifier_decoders(row_decoders& to) {
     to.set(c, [c](std::string_view key, std::string_view value) { return describe_id_row(c, key, value); });
   // The types' setups stand among the rows of the store itself.
   to.set(column::meta, [others = to.of(column::meta)](std::string_view key, std::string_view value) {
+    if (is_capacity_key(key)) return describe_capacity_row(key, value);
     return is_type_key(key) ? describe_type_setup(key, value) : others(key, value);
   });
 }

@@ -34,6 +34,9 @@ std::string_view to_string(counter c) noexcept {
                                                                 "runs_skipped",
                                                                 "runs_sent_again",
                                                                 "settled_checks",
+                                                                "imports_loaded",
+                                                                "imports_repeated",
+                                                                "imports_in_conflict",
                                                                 "violations"};
   return names[static_cast<std::size_t>(c)];
 }

@@ -227,7 +227,8 @@ void model::refused(const issue_call& call, const error& why, timestamp now, std
     if (call.count == 1 && !(call.expires_at && *call.expires_at <= now + milliseconds{1})) odd("");
     break;
   case errc::exhausted:
-    if (types_[call.type].ids.size() + types_[call.type].open_count < sim_types()[call.type].valid.size())
+    if (types_[call.type].ids.size() + types_[call.type].open_count + types_[call.type].imported_count <
+        sim_types()[call.type].valid.size())
       odd(", but some were never issued");
     break;
   case errc::deadline_exceeded:

@@ -247,6 +247,16 @@ node::expiry_cell node::send(const expiry_call& call) {
   return cell;
 }
 
+node::import_cell node::send_import(std::size_t type, std::vector<identifiers::import_row> rows) {
+  auto cell = std::make_shared<runtime::reply_cell<actors::import_answer>>(nullptr);
+  actors::import_ids message;
+  message.context = {"client", 0};
+  message.rows = std::move(rows);
+  message.reply = runtime::reply_to<actors::import_answer>(cell);
+  caf::anon_send(contexts_[type]->pool.address(), std::move(message));
+  return cell;
+}
+
 void node::kill_by_order(std::size_t type, const std::string& who) {
   auto path = "root/domain/identifiers/" + contexts_[type]->type.name;
   if (!who.empty()) path += "/" + who;

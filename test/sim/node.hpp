@@ -69,6 +69,8 @@ public:
   [[nodiscard]] issue_cell send(const issue_call& call);
   [[nodiscard]] change_cell send(const change_call& call);
   [[nodiscard]] expiry_cell send(const expiry_call& call);
+  using import_cell = std::shared_ptr<runtime::reply_cell<actors::import_answer>>;
+  [[nodiscard]] import_cell send_import(std::size_t type, std::vector<identifiers::import_row> rows);
 
   // -- an operator ----------------------------------------------------------------------------------------------------
   [[nodiscard]] actors::dead_letter_office& office() noexcept { return *office_; }

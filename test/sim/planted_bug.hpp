@@ -23,6 +23,7 @@ enum class planted_bug : std::uint8_t {
   unkept_letter,      ///< a dead letter is said to be durable and is not written
   unmarked_replay,    ///< that a dead letter was replayed is said to be durable and is not written
   forgotten_run,      ///< that a schedule ran is said to be durable; only its beginning is written
+  unskipped_import,   ///< who looks whether a candidate was imported finds nothing
   count_
 };
 
@@ -41,6 +42,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted_b
     "unkept_letter",
     "unmarked_replay",
     "forgotten_run",
+    "unskipped_import",
 };
 
 [[nodiscard]] constexpr std::string_view to_string(planted_bug bug) noexcept {

@@ -146,5 +146,9 @@ TEST(sim, finds_a_planted_bug_schedule_that_forgets_as_a_run_made_twice) {
   expect_found(planted_bug::forgotten_run, symptom::run_repeated);
 }
 
+TEST(sim, finds_a_planted_bug_import_that_is_not_skipped_as_an_imported_identifier_that_is_issued) {
+  expect_found(planted_bug::unskipped_import, symptom::import_issued);
+}
+
 } // namespace
 } // namespace matricula::sim

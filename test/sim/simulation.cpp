@@ -1,6 +1,7 @@
 #include "test/sim/simulation.hpp"
 
 #include "test/sim/client.hpp"
+#include "test/sim/imports.hpp"
 #include "test/sim/node.hpp"
 #include "test/sim/store_check.hpp"
 
@@ -37,7 +38,7 @@ class simulation {
 public:
   simulation(std::uint64_t seed, planted_bug bug, bool trace)
       : random_(seed), bug_(bug), trace_(trace), model_(found_), client_(random_, model_), letters_(found_),
-        runs_(found_) {}
+        runs_(found_), imports_(random_, found_) {}
 
   run_report run() {
     report_[counter::seeds] = 1;
@@ -56,6 +57,9 @@ public:
     report_[counter::runs_caught_up] = runs_.caught_up();
     report_[counter::runs_skipped] = runs_.skipped();
     report_[counter::runs_sent_again] = runs_.sent_again();
+    report_[counter::imports_loaded] = imports_.loaded();
+    report_[counter::imports_repeated] = imports_.repeated();
+    report_[counter::imports_in_conflict] = imports_.in_conflict();
     report_[counter::violations] = found_.found();
     report_.first = found_.first();
     report_.violations = found_.kept();
@@ -143,6 +147,7 @@ private:
 
   void end() {
     client_.forget();
+    imports_.forget();
     letters_.life_ends();
     runs_.life_ends();
     node_.reset();
@@ -203,6 +208,7 @@ private:
 
   void ask() {
     if (random_.below(24) == 0) return operate();
+    if (random_.below(16) == 0) return imports_.ask(*node_, model_);
     if (random_.below(4) != 0) return client_.ask(*node_, now(), now_ns());
     // A reader looks something up: only durable rows show.
     const auto type = random_.below(sim_types().size());
@@ -384,6 +390,7 @@ private:
       return true;
     };
     if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add("never answered: " + client_.oldest());
+    if (!wait_until([&] { return imports_.waiting() == 0; })) return found_.add("an import is never answered");
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
         if (const auto level = node_->level(t); next_refill(level, sim_types()[t].type.limits))
@@ -498,6 +505,7 @@ private:
   // -- checks ---------------------------------------------------------------------------------------------------------
   void collect() {
     client_.collect(*node_, now(), now_ns(), storage_failed_, found_, [this](std::uint64_t x) { note(x); });
+    note(imports_.collect(storage_failed_));
   }
 
   std::vector<stored_rows> check_stored_rows() {
@@ -506,6 +514,7 @@ private:
     for (std::size_t t = 0; t < sim_types().size(); ++t) {
       all.push_back(read_rows(*durable, node_->part(t), found_));
       check_rows(*durable, node_->part(t), sim_types()[t], all.back(), held_, found_);
+      imports_.check(t, all.back());
     }
     return all;
   }
@@ -546,6 +555,7 @@ private:
   client client_;
   letters letters_;
   runs runs_;
+  imports imports_;
   sim_clock time_;
   timestamp floor_{}; ///< of the times of decisions in this life
   std::shared_ptr<test::sim_disk> disk_ = std::make_shared<test::sim_disk>();

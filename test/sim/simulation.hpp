@@ -44,6 +44,9 @@ enum class counter : std::uint8_t {
   runs_skipped,
   runs_sent_again,
   settled_checks,
+  imports_loaded,
+  imports_repeated,
+  imports_in_conflict,
   violations,
   count_
 };

@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <tuple>
+#include <vector>
 
 namespace matricula::sim {
 
@@ -30,6 +32,12 @@ public:
     const auto counters = storage::find_pool(view_, part_);
     if (!counters) return wrong("its counters do not decode");
     counters_ = *counters;
+    for (const auto& [id, record] : rows_.imported) {
+      count(record);
+      if (const auto counter = type_.type.space->counter_of(id))
+        imported_.push_back(static_cast<std::uint64_t>(*counter));
+    }
+    std::ranges::sort(imported_);
     read_due();
     for (const auto& [id, record] : rows_.records) check_record(record, held);
     check_counters();
@@ -65,6 +73,27 @@ private:
     const auto place = static_cast<std::uint64_t>(*counter);
     if (place >= counters_.issued_to) wrong(who + " lies beyond what was issued");
     counted_.issues += record.assignment;
+    count(record);
+    if (record.state == id_state::assigned && rules.of == lifecycle::vid && record.expires_at &&
+        !is_due(due_kind::expire, place, record.assignment, *record.expires_at))
+      wrong(who + " has an expiry and no row in the due index");
+    if (record.state == id_state::expired &&
+        (!record.ended_at || !is_due(due_kind::release, place, record.assignment, *record.ended_at + rules.cool_off)))
+      wrong(who + " cools off and has no row in the due index");
+    check_history(record, who, held);
+    const bool live =
+        record.state == id_state::issued || record.state == id_state::assigned || record.state == id_state::taken;
+    if (live && !record.idempotency_ref.empty()) {
+      const auto key = read_key(view_, part_, record.idempotency_ref, found_);
+      bool names_it = false;
+      for (std::size_t i = 0; key && i < key->second.ids.size(); ++i)
+        names_it = names_it || (key->second.ids[i] == record.id && key->second.assignments[i] == record.assignment);
+      if (!names_it) wrong(who + " was issued under a key whose row does not name it");
+    }
+    if (!record.idempotency_ref.empty()) references_.insert(record.idempotency_ref);
+  }
+
+  void count(const id_record& record) {
     switch (record.state) {
     case id_state::available:
       ++counted_.available;
@@ -83,23 +112,12 @@ private:
       ++counted_.retired;
       break;
     }
-    if (record.state == id_state::assigned && rules.of == lifecycle::vid && record.expires_at &&
-        !is_due(due_kind::expire, place, record.assignment, *record.expires_at))
-      wrong(who + " has an expiry and no row in the due index");
-    if (record.state == id_state::expired &&
-        (!record.ended_at || !is_due(due_kind::release, place, record.assignment, *record.ended_at + rules.cool_off)))
-      wrong(who + " cools off and has no row in the due index");
-    check_history(record, who, held);
-    const bool live =
-        record.state == id_state::issued || record.state == id_state::assigned || record.state == id_state::taken;
-    if (live && !record.idempotency_ref.empty()) {
-      const auto key = read_key(view_, part_, record.idempotency_ref, found_);
-      bool names_it = false;
-      for (std::size_t i = 0; key && i < key->second.ids.size(); ++i)
-        names_it = names_it || (key->second.ids[i] == record.id && key->second.assignments[i] == record.assignment);
-      if (!names_it) wrong(who + " was issued under a key whose row does not name it");
-    }
-    if (!record.idempotency_ref.empty()) references_.insert(record.idempotency_ref);
+  }
+
+  /// Identifiers of counters below `end` that may be issued here: not the imported ones.
+  [[nodiscard]] std::uint64_t issuable_below(std::uint64_t end) const {
+    return type_.valid_below(end) -
+           static_cast<std::uint64_t>(std::ranges::lower_bound(imported_, end) - imported_.begin());
   }
 
   void check_history(const id_record& record, const std::string& who, const std::vector<held_interval>& held) {
@@ -131,9 +149,11 @@ private:
     compare("cooling", c.cooling, counted_.cooling);
     compare("retired", c.retired, counted_.retired);
     compare("assignments ever", c.issues_total, counted_.issues);
-    compare("ever issued", type_.valid_below(c.issued_to), rows_.records.size());
-    compare("fresh", c.fresh, type_.valid_below(c.walked_to) - type_.valid_below(c.issued_to));
-    compare("filtered", c.filtered, c.walked_to - type_.valid_below(c.walked_to));
+    compare("ever issued", issuable_below(c.issued_to), rows_.records.size());
+    compare("fresh", c.fresh, issuable_below(c.walked_to) - issuable_below(c.issued_to));
+    compare("filtered", c.filtered, c.walked_to - issuable_below(c.walked_to));
+    compare("imported", c.imported, rows_.imported.size());
+    compare("imported against the rules", c.imported_foreign, rows_.imported.size() - imported_.size());
   }
 
   void check_released() {
@@ -173,6 +193,7 @@ private:
   findings& found_;
   pool_counters counters_;
   recount counted_;
+  std::vector<std::uint64_t> imported_; ///< the counters that they would have here, ascending
   std::set<std::tuple<due_kind, std::uint64_t, std::uint32_t, timestamp>> due_;
   std::set<std::string> purges_;
   std::set<std::string> references_;
@@ -182,8 +203,9 @@ private:
 
 stored_rows read_rows(const storage::view& v, const storage::id_partition& part, findings& found) {
   stored_rows rows;
-  const auto walked = storage::walk_records(v, part, 0, [&](std::uint64_t, const id_record& record) {
-    if (!rows.records.emplace(record.id, record).second) found.add(record.id + " has two records");
+  const auto walked = storage::walk_records(v, part, 0, [&](std::uint64_t counter, const id_record& record) {
+    auto& of = is_import_slot(counter) ? rows.imported : rows.records;
+    if (!of.emplace(record.id, record).second) found.add(record.id + " has two records");
     return true;
   });
   if (!walked) found.add("the records cannot be read: " + walked.error().message);

@@ -28,6 +28,8 @@ enum class symptom : std::uint8_t {
   run_repeated,          ///< a scheduled run that was remembered ran again, or one that runs at most once ran twice
   run_left_out,          ///< a scheduled run that was due was neither made nor skipped by the rules
   run_unasked,           ///< a scheduled run at a time when there must be none
+  import_issued,         ///< an identifier that was imported was issued
+  import_lost,           ///< an identifier that was imported is not in the store
   count_
 };
 inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);
@@ -53,6 +55,8 @@ inline constexpr std::array<std::string_view, symptoms> symptom_names{
     "run_repeated",
     "run_left_out",
     "run_unasked",
+    "import_issued",
+    "import_lost",
 };
 [[nodiscard]] constexpr std::string_view to_string(symptom s) noexcept {
   return symptom_names[static_cast<std::size_t>(s)];
