@@ -57,7 +57,7 @@ result<void> capacity_keeper::load() {
 void capacity_keeper::start() {
   thread_ = std::thread([this] {
     name_this_thread("capacity");
-    wake_without_preempting();
+    work_behind_all_others();
     bool told = false;
     const auto round = [&] {
       const auto sampled = sample();

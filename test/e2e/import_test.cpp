@@ -270,7 +270,7 @@ TEST_F(importing, is_refused_with_a_message_when_the_command_makes_no_sense) {
 
 TEST_F(importing, and_issuing_show_in_capacity_and_what_is_left_of_it) {
   ASSERT_TRUE(
-      eventually([&] { return client_.get("/v1/ids/uin")().at("capacity_exact") == true; }, std::chrono::seconds(60)));
+      eventually([&] { return client_.get("/v1/ids/uin")().at("capacity_exact") == true; }, std::chrono::seconds(150)));
   EXPECT_EQ(client_.get("/v1/ids/uin")().at("capacity"), 58'106'898);
   EXPECT_EQ(client_.get("/v1/ids/uin")().at("capacity_standard_error"), 0);
   const auto ids = made_elsewhere("household", 2);

@@ -97,6 +97,7 @@ TEST(reload, can_change_every_limit_of_requests_pools_and_what_is_kept) {
                                 "auth.jwt.name_claim", "auth.jwt.tenant_claim", "auth.jwt.tenant",
                                 "auth.jwt.roles_claim", "auth.jwt.role_map", "log.level",
                                 "dead_letters.per_actor_and_reason_max", "identifiers.batch_count_max",
+                                "identifiers.capacity_warning_percent", "identifiers.capacity_critical_percent",
                                 "identifiers.types.<type>.pool_min", "identifiers.types.<type>.pool_target"));
 }
 
