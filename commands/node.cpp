@@ -2,6 +2,7 @@
 
 #include "actors/cast.hpp"
 #include "actors/dead_letter_office.hpp"
+#include "actors/identifiers/capacity_keeper.hpp"
 #include "actors/identifiers/door.hpp"
 #include "actors/identifiers/vid_door.hpp"
 #include "actors/journal_keeper.hpp"
@@ -24,6 +25,7 @@
 #include "api/resources/operations.hpp"
 #include "api/resources/unconfirmed.hpp"
 #include "api/server.hpp"
+#include "commands/capacities.hpp"
 #include "commands/end_process.hpp"
 #include "commands/id_types.hpp"
 #include "commands/jwt_options.hpp"
@@ -90,6 +92,7 @@ struct node::parts {
   std::unique_ptr<actors::dead_letter_office> letters;
   std::shared_ptr<actors::schedule_book> schedules;
   std::unique_ptr<storage::notebook> audit_log;
+  std::unique_ptr<storage::notebook> capacity_notes;
   std::unique_ptr<storage::local_log> log;
   std::unique_ptr<storage::log_writer> writer;
 
@@ -106,6 +109,7 @@ struct node::parts {
 
   server_limits from_server{running, time};
   std::unique_ptr<api::quotas> quotas;
+  std::unique_ptr<actors::capacity_keeper> capacities;
 
   std::unique_ptr<api::token_store> tokens;   ///< where tokens are accepted
   std::unique_ptr<api::jwks_source> jwt_keys; ///< where JWTs are
@@ -122,6 +126,7 @@ struct node::parts {
 
   result<void> open_store();
   result<void> start_actors();
+  result<void> start_capacities();
   result<void> start_authenticator();
   result<void> start_server();
   /// Whether the store takes writes.
@@ -334,6 +339,14 @@ runtime::child_spec node::parts::journal_keeper_of(const config::settings& s, co
   return child;
 }
 
+result<void> node::parts::start_capacities() {
+  capacity_notes = std::make_unique<storage::notebook>(*log, storage::shard_id{0}, "capacities");
+  capacities = make_capacity_keeper(contexts, *capacity_notes, settings().identifiers, services);
+  if (auto loaded = capacities->load(); !loaded) return loaded;
+  capacities->start();
+  return {};
+}
+
 api::request_limits node::parts::limits() const {
   const auto& s = settings().server;
   return {.deadline = milliseconds{s.request_deadline_ms},
@@ -431,7 +444,8 @@ result<void> node::parts::start_server() {
   };
   configuration.audit = audit;
   configuration.reload = [this] { return reload(); };
-  api::identifier_sources identifiers{door.get(), decisions.get(), [this] { return batch_count_max.load(); }, audit};
+  api::identifier_sources identifiers{door.get(), decisions.get(), [this] { return batch_count_max.load(); }, audit,
+                                      capacities.get()};
 
   for (auto& routes :
        {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
@@ -479,19 +493,7 @@ void node::parts::publish_storage() {
   }
   from_server.publish(numbers);
   set("matricula_dead_letters_lost", "Dead letters that could not be written.", letters->lost());
-  for (const auto* type : door->types()) {
-    const metrics::labels of{{"type", type->name}};
-    const auto level = door->level(*type);
-    numbers.gauge("matricula_ids_available", "Identifiers in memory or released.", of)
-        .Set(static_cast<double>(level.fresh + level.released));
-    if (const auto c = door->counters(*type)) {
-      numbers.gauge("matricula_ids_in_use", "Identifiers issued and not ended.", of)
-          .Set(static_cast<double>(c->issued + c->assigned));
-      numbers.gauge("matricula_ids_issues", "Assignments ever made.", of).Set(static_cast<double>(c->issues_total));
-      numbers.gauge("matricula_ids_used_ratio", "Used share of the type's capacity.", of)
-          .Set(static_cast<double>(c->used()) / std::max(1.0, type->capacity.value));
-    }
-  }
+  publish_types(numbers, *door, *capacities);
 }
 
 result<void> node::parts::note(const api::audit_entry& e) {
@@ -526,6 +528,7 @@ void node::parts::stop() {
   from_server.stop();
   if (jwt_keys) jwt_keys->stop(); // after the last request that may wait for a key
   watchdog.reset();
+  if (capacities) capacities->stop();
   if (system && root) {
     if (const auto stopped = runtime::stop_gracefully(*system, std::exchange(root, nullptr), drain); !stopped) {
       // Everything acknowledged is durable; an actor that does not end must not keep the process.
@@ -550,6 +553,7 @@ void node::stop() {
   parts_->app.reset();
   parts_->door.reset();
   parts_->vid_door.reset();
+  parts_->capacities.reset();
   parts_->contexts.clear();
   parts_->services.reset();
   parts_->telemetry.reset();
@@ -564,7 +568,7 @@ std::uint16_t node::port() const noexcept { return parts_->port; }
 
 result<std::unique_ptr<node>> node::start(node_options options) {
   auto p = std::make_unique<parts>(std::move(options));
-  for (const auto step : {&parts::open_store, &parts::start_actors, &parts::start_server}) {
+  for (const auto step : {&parts::open_store, &parts::start_actors, &parts::start_capacities, &parts::start_server}) {
     if (auto ok = ((*p).*step)(); !ok) {
       auto why = ok.error();
       node half(std::move(p));
@@ -636,6 +640,7 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
   app->set_limits(limits());
   if (jwts) jwts->set_rules(jwt_rules_of(settings().jwt));
   batch_count_max = settings().identifiers.batch_count_max;
+  capacities->set_thresholds(capacity_thresholds(settings().identifiers));
   log::set_level(settings().log.level);
   letters->set_cap(settings().dead_letters.per_actor_and_reason_max);
   give_pool_limits();

@@ -308,6 +308,10 @@ std::vector<setting> identifier_rows() {
            "next."),
       integer("identifiers.batch_count_max", bound<in, &S::batch_count_max>(), 1000, 1, 1000, "identifiers",
               when::reload, "The largest `count` of one issue request."),
+      integer("identifiers.capacity_warning_percent", bound<in, &S::capacity_warning_percent>(), 80, 1, 100, "per cent",
+              when::reload, "How much of a type's valid identifiers may be used before an operator is warned."),
+      integer("identifiers.capacity_critical_percent", bound<in, &S::capacity_critical_percent>(), 95, 1, 100,
+              "per cent", when::reload, "The same a second time, when it becomes urgent to have a longer type."),
       text("identifiers.key_file", bound<in, &S::key_file>(), "", 0, when::restart,
            "File with the master key as 64 hexadecimal digits. It must not be in storage.data_dir: a backup of the "
            "data is no backup of the key."),

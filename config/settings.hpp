@@ -151,6 +151,8 @@ struct identifier_settings {
   std::string expirer_schedule;
   missed_run expirer_on_missed = missed_run::catch_up;
   std::uint32_t batch_count_max = 0;
+  std::uint32_t capacity_warning_percent = 0;
+  std::uint32_t capacity_critical_percent = 0;
   std::string key_file; ///< at most one of these three is not empty
   std::string key_command;
   std::string key;                        ///< secret: 64 hexadecimal digits, from the environment only; never print it

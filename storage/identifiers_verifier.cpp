@@ -1,6 +1,7 @@
 #include "storage/identifiers_verifier.hpp"
 
 #include "foundation/bytes.hpp"
+#include "storage/capacities.hpp"
 #include "storage/grants.hpp"
 #include "storage/id_trail_verifier.hpp"
 #include "storage/identifiers.hpp"
@@ -247,6 +248,7 @@ void add_identifier_decoders(row_decoders& to) {
   add_journal_decoders(to);
   // The types' setups stand among the rows of the store itself.
   to.set(column::meta, [others = to.of(column::meta)](std::string_view key, std::string_view value) {
+    if (is_capacity_key(key)) return describe_capacity_row(key, value);
     return is_type_key(key) ? describe_type_setup(key, value) : others(key, value);
   });
 }

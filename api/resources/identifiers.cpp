@@ -212,11 +212,25 @@ private:
     return std::move(w).str();
   }
 
+  static void describe_capacity(json::writer& w, const actors::capacity_report& now) {
+    constexpr double seconds_an_hour = 3'600, seconds_a_day = 86'400;
+    w.member("capacity", whole_capacity(now.capacity.value)).member("capacity_exact", now.capacity.exact);
+    w.member("capacity_standard_error", whole_capacity(now.capacity.standard_error));
+    w.member("used", now.outlook.used_share).member("used_count", now.used);
+    w.member("remaining", whole_capacity(now.outlook.remaining));
+    if (now.per_second_of_hour) w.member("used_per_hour", *now.per_second_of_hour * seconds_an_hour);
+    if (now.per_second_of_day) w.member("used_per_day", *now.per_second_of_day * seconds_a_day);
+    w.member_if("days_to_exhaustion", now.outlook.days_to_exhaustion);
+    if (now.outlook.exhausted_at) w.member("exhausted_at", to_rfc3339(*now.outlook.exhausted_at));
+    w.member_if("capacity_warning_percent", now.outlook.warning);
+  }
+
   result<void> describe(json::writer& w, const id_type& type) const {
     const auto c = from_.door->counters(type);
     if (!c) return std::unexpected(c.error());
     const auto level = from_.door->level(type);
-    const auto taken = c->used();
+    const auto capacity = from_.capacities->report(type);
+    if (!capacity) return std::unexpected(capacity.error());
     const auto& format = type.space->format();
     w.begin_object()
         .member("type", type.name)
@@ -227,8 +241,8 @@ private:
         .member("issued", c->issued + c->assigned)
         .member("cooling", c->cooling);
     w.member("retired", c->retired).member("released", c->released).member("issues_total", c->issues_total);
-    w.member("capacity", whole_capacity(type.capacity.value)).member("capacity_exact", type.capacity.exact);
-    w.member("used", type.capacity.value > 0 ? static_cast<double>(taken) / type.capacity.value : 1.0);
+    describe_capacity(w, *capacity);
+    w.member("imported", c->imported);
     w.member("refill_per_second", from_.door->refill_rate(type));
     const bool exhausted = c->available() + c->in_transit == 0 && c->walked_to >= type.rules.end && c->cooling == 0;
     w.member("exhausted", exhausted).end_object();

@@ -1,5 +1,6 @@
 /// Identifiers: POST /v1/ids/{type} and everything below /v1/ids.
 #pragma once
+#include "actors/identifiers/capacity_keeper.hpp"
 #include "actors/identifiers/door.hpp"
 #include "api/audit.hpp"
 #include "api/route.hpp"
@@ -16,6 +17,7 @@ struct identifier_sources {
   decision_clock* time = nullptr;                 ///< likewise; not the wall clock, which may have jumped
   std::function<std::uint32_t()> batch_count_max; ///< identifiers of one request, at most; may change while running
   audit_hook audit;
+  const actors::capacity_keeper* capacities = nullptr; ///< required; lives longer than the routes
 };
 
 /// A capacity as the API shows it: the nearest whole number from 0 up to the largest signed one of 64 bits, which

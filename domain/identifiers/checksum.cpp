@@ -65,4 +65,21 @@ bool has_valid_check_digit(std::string_view id) noexcept {
   return id.size() >= 2 && id.size() <= 32 && all_digits(id) && fold(id, 0) == 0;
 }
 
+std::uint8_t check_prefix(std::uint8_t product_so_far, unsigned digit, unsigned places) noexcept {
+  // Digits are multiplied from the right, so what stands left of this one is a factor behind it.
+  static constexpr auto permutations = make_permutations();
+  static constexpr auto products = [] {
+    std::array<row, 10> table{};
+    for (unsigned a = 0; a < 10; ++a)
+      for (unsigned b = 0; b < 10; ++b) table[a][b] = product(a, b);
+    return table;
+  }();
+  return products[permutations[places % permutations.size()][digit]][product_so_far];
+}
+
+unsigned check_digit_after(std::uint8_t of_body) noexcept {
+  // Its inverse: a reflection undoes itself.
+  return of_body == 0 || of_body >= 5 ? of_body : 5U - of_body;
+}
+
 } // namespace matricula::identifiers

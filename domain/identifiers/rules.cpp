@@ -8,7 +8,7 @@ namespace matricula::identifiers {
 namespace {
 
 /// The periods of 1/7, 1/17, 1/19, 1/23 and 1/29. The next one, of 1/47, has 46 digits: longer than any identifier.
-constexpr std::array<std::string_view, 5> cyclic_numbers{"142857", "0588235294117647", "052631578947368421",
+constexpr std::array<std::string_view, 5> cyclic_periods{"142857", "0588235294117647", "052631578947368421",
                                                          "0434782608695652173913", "0344827586206896551724137931"};
 
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
@@ -111,7 +111,7 @@ bool breaks(const rule_set& rules, rule r, std::string_view id) noexcept {
   case rule::restricted_number:
     return contains_any(id, rules.restricted_numbers);
   case rule::cyclic_number:
-    return rules.cyclic_numbers && contains_any(id, cyclic_numbers);
+    return rules.cyclic_numbers && contains_any(id, cyclic_periods);
   case rule::check_digit:
     return rules.check_digit && !has_valid_check_digit(id);
   case rule::length:
@@ -162,6 +162,8 @@ std::string_view to_string(rule r) noexcept {
   }
   return "unknown";
 }
+
+std::span<const std::string_view> cyclic_numbers() noexcept { return cyclic_periods; }
 
 bool has_check_digit(const rule_set& rules, alphabet written_in) noexcept {
   return rules.check_digit && written_in == alphabet::digits;

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,9 @@ struct id_format {
   rule_set rules;
   bool operator==(const id_format&) const = default;
 };
+
+/// The numbers that `cyclic_numbers` forbids.
+[[nodiscard]] std::span<const std::string_view> cyclic_numbers() noexcept;
 
 /// Whether identifiers of this format end in a check digit.
 [[nodiscard]] bool has_check_digit(const rule_set& rules, alphabet written_in) noexcept;

@@ -496,9 +496,13 @@ result<void> stage::replay(const std::string& letter) {
   run();
   // It blocks until its note is durable. The actors are touched by this thread alone: by the note's completion.
   auto done = std::async(std::launch::async, [&] { return office_->replay(letter, replay_timeout); });
-  while (done.wait_for(0s) != std::future_status::ready)
-    if (log_->wait_for_work(1ms) == storage::local_log::work::ready) (void)log_->write_group();
+  write_until([&] { return done.wait_for(0s) == std::future_status::ready; });
   return done.get();
+}
+
+void stage::write_until(const std::function<bool()>& over) {
+  while (!over())
+    if (log_->wait_for_work(1ms) == storage::local_log::work::ready) (void)log_->write_group();
 }
 
 // -- looking ----------------------------------------------------------------------------------------------------------

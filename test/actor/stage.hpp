@@ -82,6 +82,8 @@ public:
   /// The actor handles its next message. False when it has none.
   bool step(std::string_view who);
   [[nodiscard]] bool has_work(std::string_view who) const;
+  /// Writes what comes until `over`, as for a thread that waits for its write.
+  void write_until(const std::function<bool()>& over);
   bool write_group(std::size_t batches_max = SIZE_MAX) { return log_->write_group(batches_max); }
   /// Moves the clocks and lets timers ring, but nobody act on it.
   void advance(milliseconds by);
@@ -137,6 +139,7 @@ public:
   [[nodiscard]] decision_clock& decisions() const { return *decisions_; }
   [[nodiscard]] const actors::type_context& type() const { return *context_; }
   [[nodiscard]] const actors::type_context& issuer(std::uint32_t number) const { return *contexts_.at(number); }
+  [[nodiscard]] std::shared_ptr<const actors::type_context> shared_type() const { return context_; }
   [[nodiscard]] identifiers::pool_level level() const { return context_->level->get(); }
   [[nodiscard]] std::string path(std::string_view who) const;
   [[nodiscard]] runtime::actor_snapshot look(std::string_view who) const;

@@ -2,6 +2,9 @@
 #include "test/e2e/node_fixture.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -183,6 +186,111 @@ TEST_F(importing, nearly_everything_leaves_the_rest_to_be_issued_and_not_one_twi
   const auto type = client_.get("/v1/ids/four_digits")();
   EXPECT_EQ(type.at("used"), 1.0) << type;
   EXPECT_EQ(type.at("exhausted"), true);
+}
+
+TEST_F(importing, from_a_file_reports_goes_on_and_sets_refused_lines_aside) {
+  const auto ids = made_elsewhere("family_id", 30);
+  const auto file = (node().scratch() / "family.csv").string();
+  {
+    std::ofstream out(file);
+    out << "id,holder\n";
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      out << (i == 10 ? "123456789012" : ids[i]) << (i == 20 ? ",too,many\n" : ",h\n");
+  }
+  const std::vector<std::string> command = {
+      matricula_binary(), "import",      "--type", "family_id",
+      "--file",           file,          "--url",  "http://127.0.0.1:" + std::to_string(node().port()),
+      "--token",          node().token()};
+  const auto first = run_command(command);
+  EXPECT_EQ(first.status, 1) << "some lines were not taken: " << first.errors;
+  EXPECT_NE(first.output.find("31 lines: 28 accepted, 0 duplicates (0 of them changed), 0 conflicts, 2 refused"),
+            std::string::npos)
+      << first.output;
+  const auto text_of = [](const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  EXPECT_EQ(text_of(file + ".refused"), "id,holder\n123456789012,h\n" + ids[20] + ",too,many\n");
+  const auto reasons = text_of(file + ".refused.reasons");
+  EXPECT_TRUE(reasons.starts_with("12\tbreaks_rules\t")) << reasons;
+  EXPECT_NE(reasons.find("\n22\tmalformed_line\t"), std::string::npos) << reasons;
+  EXPECT_EQ(look("family_id", ids[29]).at("imported"), true);
+
+  const auto again = run_command(command);
+  EXPECT_NE(again.errors.find("Going on at line 32."), std::string::npos) << again.errors;
+  EXPECT_NE(again.output.find("28 accepted"), std::string::npos) << "nothing was left to do: " << again.output;
+  EXPECT_EQ(text_of(file + ".refused.reasons"), reasons);
+  std::filesystem::remove(file + ".matricula-import");
+  const auto from_the_beginning = run_command(command);
+  EXPECT_NE(from_the_beginning.output.find("0 accepted, 28 duplicates (0 of them changed)"), std::string::npos)
+      << from_the_beginning.output;
+  {
+    std::ofstream other(file, std::ios::app);
+    other << "1,h\n";
+  }
+  const auto refused = run_command(command);
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.errors.find("another file"), std::string::npos) << refused.errors;
+}
+
+TEST_F(importing, from_a_file_explains_every_one_of_thousands_of_bad_lines) {
+  const auto file = (node().scratch() / "bad.ids").string();
+  {
+    std::ofstream out(file);
+    for (int i = 0; i < 7'000; ++i) out << "bad-" << i << "\n";
+  }
+  const auto done = run_command({matricula_binary(), "import", "--type", "uin", "--file", file, "--url",
+                                 "http://127.0.0.1:" + std::to_string(node().port()), "--token", node().token()});
+  EXPECT_NE(done.output.find("0 accepted, 0 duplicates (0 of them changed), 0 conflicts, 7000 refused"),
+            std::string::npos)
+      << done.output << done.errors;
+  std::ifstream in(file + ".refused.reasons");
+  int line = 0;
+  for (std::string reason; std::getline(in, reason);)
+    ASSERT_TRUE(reason.starts_with(std::to_string(++line) + "\tbreaks_rules\t")) << reason;
+  EXPECT_EQ(line, 7'000);
+}
+
+TEST_F(importing, is_refused_with_a_message_when_the_command_makes_no_sense) {
+  const auto file = (node().scratch() / "one.ids").string();
+  std::ofstream(file) << "1\n";
+  const auto url = "http://127.0.0.1:" + std::to_string(node().port());
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {matricula_binary(), "import", "--url", url, "--give-up-after", "1"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_command(words);
+  };
+  EXPECT_NE(run({"--type", "uin", "--file", file + "x", "--token", node().token()}).errors.find("There is no file"),
+            std::string::npos);
+  EXPECT_NE(run({"--type", "uin", "--file", file, "--token", "wrong"}).errors.find("401"), std::string::npos);
+  EXPECT_NE(run({"--type", "nobody", "--file", file, "--token", node().token()}).errors.find("404"), std::string::npos);
+  EXPECT_NE(run({"--type", "no/body", "--file", file, "--token", node().token()}).errors.find("no name of a type"),
+            std::string::npos);
+}
+
+TEST_F(importing, and_issuing_show_in_capacity_and_what_is_left_of_it) {
+  ASSERT_TRUE(
+      eventually([&] { return client_.get("/v1/ids/uin")().at("capacity_exact") == true; }, std::chrono::seconds(150)));
+  EXPECT_EQ(client_.get("/v1/ids/uin")().at("capacity"), 58'106'898);
+  EXPECT_EQ(client_.get("/v1/ids/uin")().at("capacity_standard_error"), 0);
+  const auto ids = made_elsewhere("household", 2);
+  const auto before = client_.get("/v1/ids/household")();
+  ASSERT_EQ(load("household", ids[0] + "\n" + ids[1] + "\n", "text/plain")().at("accepted"), 2);
+  static_cast<void>(client_.issue("household", 3));
+  const auto after = client_.get("/v1/ids/household")();
+  EXPECT_EQ(after.at("used_count").get<int>(), before.at("used_count").get<int>() + 5);
+  EXPECT_EQ(after.at("imported").get<int>(), before.at("imported").get<int>() + 2);
+  EXPECT_EQ(after.at("issues_total").get<int>(), before.at("issues_total").get<int>() + 3) << "imports are no issues";
+  for (const auto& type : client_.get("/v1/ids")().at("items")) {
+    SCOPED_TRACE(type);
+    EXPECT_GE(type.at("remaining").get<double>(), 0);
+    if (type.at("capacity_exact") == false)
+      EXPECT_LT(type.at("capacity_standard_error").get<double>(), 0.01 * type.at("capacity").get<double>());
+  }
+  const auto metrics = client_.get("/metrics").body;
+  EXPECT_NE(metrics.find("matricula_ids_remaining{type=\"uin\"}"), std::string::npos);
+  EXPECT_NE(metrics.find("matricula_ids_imported{type=\"household\"}"), std::string::npos);
+  EXPECT_NE(metrics.find("matricula_ids_days_to_exhaustion{type=\"uin\"}"), std::string::npos);
 }
 
 } // namespace matricula::test

@@ -40,6 +40,9 @@ std::string_view to_string(counter c) noexcept {
                                                                 "backups",
                                                                 "restores",
                                                                 "retired_by_restore",
+                                                                "imports_loaded",
+                                                                "imports_repeated",
+                                                                "imports_in_conflict",
                                                                 "violations"};
   return names[static_cast<std::size_t>(c)];
 }

@@ -231,7 +231,8 @@ void model::refused(const issue_call& call, const error& why, timestamp now, std
     break;
   case errc::exhausted:
     if (!types_[call.type].restored &&
-        types_[call.type].ids.size() + types_[call.type].open_count < sim_types()[call.type].valid.size())
+        types_[call.type].ids.size() + types_[call.type].open_count + types_[call.type].imported_count <
+            sim_types()[call.type].valid.size())
       odd(", but some were never issued");
     break;
   case errc::deadline_exceeded:

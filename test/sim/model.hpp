@@ -55,7 +55,8 @@ struct expiry_call {
 
 /// The rows of one issuer of a type, or of all of them, as they are in the store.
 struct stored_rows {
-  std::map<std::string, identifiers::id_record> records; ///< by identifier
+  std::map<std::string, identifiers::id_record> records;  ///< by identifier
+  std::map<std::string, identifiers::id_record> imported; ///< likewise; they were issued elsewhere
 };
 
 class model {
@@ -78,6 +79,9 @@ public:
   /// though the clock has been suspect all the time. @param hold the present distrust of the clock
   void answered(const expiry_call& call, const result<actors::expiry_answer>& answer, const stored_rows& rows,
                 std::uint64_t hold);
+
+  /// One identifier less may be left for issuing.
+  void may_be_imported(std::size_t type) { ++types_[type].imported_count; }
 
   /// Compares one durable record with what was acknowledged.
   void check(std::size_t type, const std::string& id, const std::optional<identifiers::id_record>& record,
@@ -146,9 +150,10 @@ private:
   struct type_state {
     std::map<std::string, identifier> ids;
     std::vector<target> targets;
-    std::uint64_t open_count = 0; ///< identifiers asked for by requests that may have been done
-    std::set<std::string> lost;   ///< issued between a backup and the restore from it
-    bool restored = false;        ///< some were passed over, and what may not be reused is retired
+    std::uint64_t imported_count = 0; ///< at most
+    std::uint64_t open_count = 0;     ///< identifiers asked for by requests that may have been done
+    std::set<std::string> lost;       ///< issued between a backup and the restore from it
+    bool restored = false;            ///< some were passed over, and what may not be reused is retired
   };
 
   void learn(const issue_call& call, const identifiers::issued_ids& answer, timestamp now);

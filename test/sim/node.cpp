@@ -250,6 +250,16 @@ node::vid_cell node::send(actors::change_vids message) {
   return cell;
 }
 
+node::import_cell node::send_import(std::size_t type, std::vector<identifiers::import_row> rows) {
+  auto cell = std::make_shared<runtime::reply_cell<actors::import_answer>>(nullptr);
+  actors::import_ids message;
+  message.context = {"client", 0};
+  message.rows = std::move(rows);
+  message.reply = runtime::reply_to<actors::import_answer>(cell);
+  caf::anon_send(contexts_[type].front()->pool.address(), std::move(message));
+  return cell;
+}
+
 void node::kill_by_order(std::size_t type, const std::string& who) {
   const auto& issuers = contexts_[type];
   auto path = "root/domain/identifiers/" + issuers.front()->type.name;

@@ -75,6 +75,8 @@ public:
   [[nodiscard]] expiry_cell send(const expiry_call& call);
   /// To the pool of the holders' type; the reply is added.
   [[nodiscard]] vid_cell send(actors::change_vids message);
+  using import_cell = std::shared_ptr<runtime::reply_cell<actors::import_answer>>;
+  [[nodiscard]] import_cell send_import(std::size_t type, std::vector<identifiers::import_row> rows);
 
   // -- an operator ----------------------------------------------------------------------------------------------------
   [[nodiscard]] actors::dead_letter_office& office() noexcept { return *office_; }

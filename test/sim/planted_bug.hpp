@@ -26,6 +26,7 @@ enum class planted_bug : std::uint8_t {
   unsettled_restore,  ///< a node starts from a restored backup, and nobody has said what was issued since
   count_apart,        ///< a holder's row is written in a batch of its own: decisions meet counts of before
   forgotten_grant,    ///< the taker of a grant does not write down which one it took
+  unskipped_import,   ///< who looks whether a candidate was imported finds nothing
   count_
 };
 
@@ -47,6 +48,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted_b
     "unsettled_restore",
     "count_apart",
     "forgotten_grant",
+    "unskipped_import",
 };
 
 [[nodiscard]] constexpr std::string_view to_string(planted_bug bug) noexcept {

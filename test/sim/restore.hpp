@@ -2,6 +2,7 @@
 #pragma once
 #include "test/sim/audit_check.hpp"
 #include "test/sim/holders.hpp"
+#include "test/sim/imports.hpp"
 #include "test/sim/letters.hpp"
 #include "test/sim/model.hpp"
 #include "test/sim/runs.hpp"
@@ -22,6 +23,7 @@ struct backup {
   letters known_letters;
   runs known_runs;
   holders known_holders;
+  imports known_imports;
   acknowledged_steps acknowledged;
 };
 

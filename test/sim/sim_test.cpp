@@ -155,5 +155,9 @@ TEST(sim, finds_a_planted_bug_taker_that_forgets_its_grants_as_one_taken_twice) 
   expect_found(planted_bug::forgotten_grant, symptom::granted_twice);
 }
 
+TEST(sim, finds_a_planted_bug_import_that_is_not_skipped_as_an_imported_identifier_that_is_issued) {
+  expect_found(planted_bug::unskipped_import, symptom::import_issued);
+}
+
 } // namespace
 } // namespace matricula::sim

@@ -3,6 +3,7 @@
 #include "test/sim/audit_check.hpp"
 #include "test/sim/client.hpp"
 #include "test/sim/holders.hpp"
+#include "test/sim/imports.hpp"
 #include "test/sim/node.hpp"
 #include "test/sim/restore.hpp"
 #include "test/sim/store_check.hpp"
@@ -41,7 +42,7 @@ class simulation {
 public:
   simulation(std::uint64_t seed, planted_bug bug, bool trace)
       : random_(seed), bug_(bug), trace_(trace), model_(found_), client_(random_, model_), holders_(random_, found_),
-        letters_(found_), runs_(found_) {}
+        letters_(found_), runs_(found_), imports_(random_, found_) {}
 
   run_report run() {
     report_[counter::seeds] = 1;
@@ -157,11 +158,14 @@ private:
     add(counter::runs_caught_up, runs_.caught_up());
     add(counter::runs_skipped, runs_.skipped());
     add(counter::runs_sent_again, runs_.sent_again());
+    add(counter::imports_loaded, imports_.loaded());
+    add(counter::imports_repeated, imports_.repeated());
+    add(counter::imports_in_conflict, imports_.in_conflict());
   }
 
   void make_backup() {
     ++report_[counter::backups];
-    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_, holders_, client_.steps());
+    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_, holders_, imports_, client_.steps());
   }
 
   /// The disk is gone: an operator goes back to the backup, with or without what is left of the old one.
@@ -184,6 +188,8 @@ private:
     assume(runs_, backup_->known_runs);
     assume(holders_, backup_->known_holders);
     holders_.forget();
+    assume(imports_, backup_->known_imports);
+    imports_.forget();
     client_.assume(backup_->acknowledged);
     count_what_was_seen(-1);
     backup_.reset();
@@ -200,6 +206,7 @@ private:
   void end() {
     client_.forget();
     holders_.forget();
+    imports_.forget();
     letters_.life_ends();
     runs_.life_ends();
     node_.reset();
@@ -265,6 +272,7 @@ private:
   void ask() {
     if (random_.below(24) == 0) return operate();
     if (random_.below(5) == 0) return holders_.ask(*node_, now(), now_ns());
+    if (random_.below(16) == 0) return imports_.ask(*node_, model_);
     if (random_.below(4) != 0) return client_.ask(*node_, now(), now_ns());
     // A reader looks something up: only durable rows show.
     const auto type = random_.below(plain_types());
@@ -448,6 +456,7 @@ private:
     if (!wait_until([&] { return client_.waiting() == 0; })) return found_.add("never answered: " + client_.oldest());
     if (!wait_until([&] { return holders_.waiting_for_answers() == 0; }))
       return found_.add("a holder is never answered");
+    if (!wait_until([&] { return imports_.waiting() == 0; })) return found_.add("an import is never answered");
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
         if (const auto level = node_->low_level(t))
@@ -602,13 +611,16 @@ private:
   void collect() {
     client_.collect(*node_, now(), now_ns(), storage_failed_, found_, [this](std::uint64_t x) { note(x); });
     holders_.collect(now(), now_ns(), storage_failed_, [this](std::uint64_t x) { note(x); });
+    note(imports_.collect(storage_failed_));
   }
 
   std::vector<stored_rows> check_stored_rows() {
     const auto durable = node_->durable();
     std::vector<stored_rows> all;
-    for (std::size_t t = 0; t < sim_types().size(); ++t)
+    for (std::size_t t = 0; t < sim_types().size(); ++t) {
       all.push_back(check_type(*durable, node_->parts(t), sim_types()[t], held_, found_));
+      imports_.check(t, all.back());
+    }
     return all;
   }
 
@@ -651,6 +663,7 @@ private:
   holders holders_;
   letters letters_;
   runs runs_;
+  imports imports_;
   sim_clock time_;
   timestamp floor_{}; ///< of the times of decisions in this life
   std::shared_ptr<test::sim_disk> disk_ = std::make_shared<test::sim_disk>();

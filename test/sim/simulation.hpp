@@ -50,6 +50,9 @@ enum class counter : std::uint8_t {
   backups,
   restores,
   retired_by_restore,
+  imports_loaded,
+  imports_repeated,
+  imports_in_conflict,
   violations,
   count_
 };

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <vector>
 
 namespace matricula::sim {
 
@@ -34,6 +35,12 @@ public:
     const auto counters = storage::find_pool(view_, part_);
     if (!counters) return wrong("its counters do not decode");
     counters_ = *counters;
+    for (const auto& [id, record] : rows_.imported) {
+      count(record);
+      if (const auto counter = type_.type.space->counter_of(id))
+        imported_.push_back(static_cast<std::uint64_t>(*counter));
+    }
+    std::ranges::sort(imported_);
     read_due();
     for (const auto& [id, record] : rows_.records) check_record(record, held);
     check_counters();
@@ -71,6 +78,30 @@ private:
     ++(walks.holds(place) ? counted_.own : counted_.borrowed);
     if (walks.holds(place) && walks.index(place) >= counters_.issued_to) wrong(who + " lies beyond what was issued");
     counted_.issues += record.assignment;
+    count(record);
+    if (record.state == id_state::assigned && rules.of == lifecycle::vid && record.expires_at &&
+        !is_due(due_kind::expire, place, record.assignment, *record.expires_at))
+      wrong(who + " has an expiry and no row in the due index");
+    if (record.state == id_state::expired &&
+        (!record.ended_at || !is_due(due_kind::release, place, record.assignment, *record.ended_at + rules.cool_off)))
+      wrong(who + " cools off and has no row in the due index");
+    check_history(record, who, held);
+    const bool live =
+        record.state == id_state::issued || record.state == id_state::assigned || record.state == id_state::taken;
+    if (live && !record.idempotency_ref.empty()) {
+      const auto key = read_key(view_, part_, record.idempotency_ref, found_);
+      bool names_it = false;
+      for (std::size_t i = 0; key && i < key->second.ids.size(); ++i)
+        names_it = names_it || (key->second.ids[i] == record.id && key->second.assignments[i] == record.assignment);
+      if (!names_it) wrong(who + " was issued under a key whose row does not name it");
+    }
+    // A borrowed one may come with the key of its former issuer.
+    if (!record.idempotency_ref.empty() &&
+        storage::issuer_of_key(record.idempotency_ref, type_.issuers()) == part_.issuer)
+      references_.insert(record.idempotency_ref);
+  }
+
+  void count(const id_record& record) {
     switch (record.state) {
     case id_state::available:
       ++counted_.available;
@@ -92,26 +123,12 @@ private:
       ++counted_.granted;
       break;
     }
-    if (record.state == id_state::assigned && rules.of == lifecycle::vid && record.expires_at &&
-        !is_due(due_kind::expire, place, record.assignment, *record.expires_at))
-      wrong(who + " has an expiry and no row in the due index");
-    if (record.state == id_state::expired &&
-        (!record.ended_at || !is_due(due_kind::release, place, record.assignment, *record.ended_at + rules.cool_off)))
-      wrong(who + " cools off and has no row in the due index");
-    check_history(record, who, held);
-    const bool live =
-        record.state == id_state::issued || record.state == id_state::assigned || record.state == id_state::taken;
-    if (live && !record.idempotency_ref.empty()) {
-      const auto key = read_key(view_, part_, record.idempotency_ref, found_);
-      bool names_it = false;
-      for (std::size_t i = 0; key && i < key->second.ids.size(); ++i)
-        names_it = names_it || (key->second.ids[i] == record.id && key->second.assignments[i] == record.assignment);
-      if (!names_it) wrong(who + " was issued under a key whose row does not name it");
-    }
-    // A borrowed one may come with the key of its former issuer.
-    if (!record.idempotency_ref.empty() &&
-        storage::issuer_of_key(record.idempotency_ref, type_.issuers()) == part_.issuer)
-      references_.insert(record.idempotency_ref);
+  }
+
+  /// Identifiers of the issuer with an index below `end` that may be issued here: not the imported ones.
+  [[nodiscard]] std::uint64_t issuable_below(std::uint64_t end) const {
+    return type_.valid_below(end, part_.issuer) -
+           static_cast<std::uint64_t>(std::ranges::lower_bound(imported_, end) - imported_.begin());
   }
 
   void check_history(const id_record& record, const std::string& who, const std::vector<held_interval>& held) {
@@ -143,17 +160,18 @@ private:
     compare("cooling", c.cooling, counted_.cooling);
     compare("retired", c.retired, counted_.retired);
     compare("borrowed", c.borrowed, counted_.borrowed);
+    compare("imported", c.imported, rows_.imported.size());
+    compare("imported against the rules", c.imported_foreign, rows_.imported.size() - imported_.size());
     // An identifier takes the number of its assignments along: of several issuers only the sum is known.
     if (type_.issuers() == 1) compare("assignments ever", c.issues_total, counted_.issues);
-    const auto valid_below = [&](std::uint64_t end) { return type_.valid_below(end, part_.issuer); };
     // After a restore some were passed over: they count as granted, and with them what the rules never looked at.
-    const auto below = valid_below(c.issued_to);
+    const auto below = issuable_below(c.issued_to);
     const auto passed = c.granted - std::min(c.granted, counted_.granted);
     const auto passed_valid = passed == 0 ? 0 : below - std::min(below, counted_.own);
     compare("granted or passed over", c.granted, counted_.granted + passed);
     compare("ever issued", below, counted_.own + passed_valid);
-    compare("fresh", c.fresh, valid_below(c.walked_to) - below);
-    compare("filtered or passed over", c.filtered + passed, c.walked_to - valid_below(c.walked_to) + passed_valid);
+    compare("fresh", c.fresh, issuable_below(c.walked_to) - below);
+    compare("filtered or passed over", c.filtered + passed, c.walked_to - issuable_below(c.walked_to) + passed_valid);
   }
 
   void check_released() {
@@ -193,6 +211,7 @@ private:
   findings& found_;
   pool_counters counters_;
   recount counted_;
+  std::vector<std::uint64_t> imported_; ///< the counters that they would have here, ascending
   std::set<std::tuple<due_kind, std::uint64_t, std::uint32_t, timestamp>> due_;
   std::set<std::string> purges_;
   std::set<std::string> references_;
@@ -202,8 +221,9 @@ private:
 
 stored_rows read_rows(const storage::view& v, const storage::id_partition& part, findings& found) {
   stored_rows rows;
-  const auto walked = storage::walk_records(v, part, 0, [&](std::uint64_t, const id_record& record) {
-    if (!rows.records.emplace(record.id, record).second) found.add(record.id + " has two records");
+  const auto walked = storage::walk_records(v, part, 0, [&](std::uint64_t counter, const id_record& record) {
+    auto& of = is_import_slot(counter) ? rows.imported : rows.records;
+    if (!of.emplace(record.id, record).second) found.add(record.id + " has two records");
     return true;
   });
   if (!walked) found.add("the records cannot be read: " + walked.error().message);
