@@ -165,7 +165,8 @@ private:
 
   void make_backup() {
     ++report_[counter::backups];
-    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_, holders_, imports_, client_.steps());
+    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_, holders_, imports_,
+                                       client_.steps());
   }
 
   /// The disk is gone: an operator goes back to the backup, with or without what is left of the old one.

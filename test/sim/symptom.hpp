@@ -31,8 +31,8 @@ enum class symptom : std::uint8_t {
   run_unasked,           ///< a scheduled run at a time when there must be none
   issued_again_after_restore, ///< an identifier that was issued after the backup from which the node was restored
   granted_twice, ///< a grant was taken twice: its taker has the identifier already, or another one has it, too
-  import_issued,         ///< an identifier that was imported was issued
-  import_lost,           ///< an identifier that was imported is not in the store
+  import_issued, ///< an identifier that was imported was issued
+  import_lost,   ///< an identifier that was imported is not in the store
   count_
 };
 inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);

@@ -102,7 +102,8 @@ TEST(reload, can_change_every_limit_of_requests_pools_and_what_is_kept) {
                           "auth.jwt.audience", "auth.jwt.leeway_s", "auth.jwt.name_claim", "auth.jwt.tenant_claim",
                           "auth.jwt.tenant", "auth.jwt.roles_claim", "auth.jwt.role_map", "log.level",
                           "dead_letters.per_actor_and_reason_max", "quotas.requests_per_s", "quotas.requests_burst",
-                          "quotas.issued_per_min", "quotas.misses_per_min", "identifiers.batch_count_max", "identifiers.capacity_warning_percent", "identifiers.capacity_critical_percent",
+                          "quotas.issued_per_min", "quotas.misses_per_min", "identifiers.batch_count_max",
+                          "identifiers.capacity_warning_percent", "identifiers.capacity_critical_percent",
                           "identifiers.types.<type>.pool_min", "identifiers.types.<type>.pool_target"));
 }
 
