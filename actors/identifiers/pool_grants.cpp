@@ -50,6 +50,7 @@ error pool_actor::borrow(std::uint32_t count) {
   if (asked_at_ && now - *asked_at_ < cx_->options.grant_again) {
     // Everybody who waits is looked at again after every message: one look at the others serves all of them.
     asked_ = true;
+    remind();
     return on_their_way;
   }
   std::vector<storage::id_partition> parts;
@@ -113,7 +114,9 @@ caf::result<void> pool_actor::on_grant(const grant_ids& grant) {
 
 void pool_actor::take_grant(const grant_ids& grant) {
   const auto key = storage::taken_key(cx_->part, grant.giver);
+  // A store that fails for a moment is no reason: it is sent again.
   const auto refuse = [&](const error& why) {
+    if (why.code != errc::corrupt && why.code != errc::conflict) return;
     shared().raise(
         {"grant_refused", path(),
          fmt::format("Grant {} of issuing shard {} is not taken: {}", grant.number, grant.giver, why.message)});
@@ -159,7 +162,8 @@ caf::result<void> pool_actor::on_borrow(const borrow_ids& request) {
   if (!room) return caf::unit; // whoever lacks some asks again
   auto granted = pool_->grant(request.taker, request.wanted, *random_, *this);
   if (!granted) {
-    shared().raise({"grant_refused", path(), "Nothing can be given: " + granted.error().message});
+    if (granted.error().code == errc::corrupt)
+      shared().raise({"grant_refused", path(), "Nothing can be given: " + granted.error().message});
     return caf::unit;
   }
   if (granted->ids.empty()) {

@@ -159,9 +159,10 @@ public:
   /// Errors: corrupt, io; then nothing has changed.
   [[nodiscard]] result<import_outcome> import(std::span<const import_row> rows, timestamp now, pool_rows& stored);
   // -- between the issuers of a type (grants.cpp) ---------------------------------------------------------------------
-  /// Whether it has walked everything and has fewer than `count` left: only another issuer could help.
+  /// Whether it has walked everything and has fewer than `count` left, in memory or (after a restart) to be found
+  /// again: only another issuer could help.
   [[nodiscard]] bool lacks(std::uint64_t count) const noexcept {
-    return held_to_ >= rules_.end && count > fresh_.size() + counters_.released;
+    return counters_.walked_to >= rules_.end && count > counters_.available();
   }
   struct grant_outcome {
     std::vector<granted_id> ids; ///< empty when there is nothing to give now

@@ -156,6 +156,15 @@ TEST(an_issuer, that_starts_again_counts_nothing_twice) {
   EXPECT_TRUE(one.pool_.counters().balanced());
 }
 
+TEST(an_issuer, that_starts_again_with_nothing_left_lacks_identifiers_before_it_has_walked_once_more) {
+  issuer one(0);
+  one.walk_all();
+  (void)one.issue(15).value();
+  one.pool_ = pool(issuer::rules_of(0), one.pool_.counters());
+  EXPECT_LT(one.pool_.held_to(), one.pool_.rules().end);
+  EXPECT_TRUE(one.pool_.lacks(1));
+}
+
 TEST(a_grant, gives_what_was_wanted_or_half_and_leaves_a_record_that_names_the_taker) {
   issuer giver(0);
   giver.walk_all();
