@@ -197,7 +197,10 @@ result<pool_changes> pool::take(std::span<const granted_id> ids, pool_rows& rows
       next.count(id_state::granted, -1);
     else
       ++next.borrowed;
-    changes.records.emplace_back(id.counter, id.record);
+    auto record = id.record;
+    // Its place in the audit trail is one in the giver's; here it has the one of before, if it was here before.
+    record.journal_seq = *own ? (*own)->journal_seq : 0;
+    changes.records.emplace_back(id.counter, std::move(record));
     changes.released_slots.emplace_back(next.released, id.counter);
     ++next.released;
   }
