@@ -121,8 +121,9 @@ TEST_F(a_large_import, survives_the_death_of_client_and_node_and_is_never_issued
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const auto loaded = type();
   EXPECT_EQ(loaded.at("issued"), count) << finished.output;
-  std::cout << finished.output << "the last part: " << (count - before_last) / seconds << " identifiers/s; "
-            << memory_mib(node.pid(), "VmRSS") << " MiB resident, " << memory_mib(node.pid(), "VmHWM") << " at most\n";
+  std::cout << finished.output << "the last part: " << static_cast<double>(count - before_last) / seconds
+            << " identifiers/s; " << memory_mib(node.pid(), "VmRSS") << " MiB resident, "
+            << memory_mib(node.pid(), "VmHWM") << " at most\n";
 
   std::size_t issued = 0;
   auto asking = node.client();

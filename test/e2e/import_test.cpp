@@ -284,8 +284,7 @@ TEST_F(importing, and_issuing_show_in_capacity_and_what_is_left_of_it) {
   for (const auto& type : client_.get("/v1/ids")().at("items")) {
     SCOPED_TRACE(type);
     EXPECT_GE(type.at("remaining").get<double>(), 0);
-    if (type.at("capacity_exact") == false)
-      EXPECT_LT(type.at("capacity_standard_error").get<double>(), 0.01 * type.at("capacity").get<double>());
+    EXPECT_LT(type.at("capacity_standard_error").get<double>(), 0.01 * type.at("capacity").get<double>());
   }
   const auto metrics = client_.get("/metrics").body;
   EXPECT_NE(metrics.find("matricula_ids_remaining{type=\"uin\"}"), std::string::npos);
