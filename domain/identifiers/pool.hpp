@@ -40,7 +40,9 @@ public:
   /// The counter at a place of the released list, 0 to released - 1.
   [[nodiscard]] virtual result<std::uint64_t> released_at(std::uint64_t slot) = 0;
   /// The counter of an imported identifier; nothing for one that was not imported.
-  [[nodiscard]] virtual result<std::optional<std::uint64_t>> imported_at(std::string_view id) = 0;
+  [[nodiscard]] virtual result<std::optional<std::uint64_t>> imported_at(std::string_view /*id*/) {
+    return std::nullopt;
+  }
 };
 
 /// What to write, in one batch.

@@ -106,6 +106,8 @@ public:
   [[nodiscard]] identifiers::pool_counters counters(std::size_t type) const;
   /// The level of an issuer's pool that is due for a refill; nothing when there is none.
   [[nodiscard]] std::optional<identifiers::pool_level> low_level(std::size_t type) const;
+  /// Of the first issuer.
+  [[nodiscard]] identifiers::pool_level level(std::size_t type) const { return contexts_[type].front()->level->get(); }
   [[nodiscard]] result<storage::owned_id> owner(std::size_t type, std::uint64_t counter) const;
   [[nodiscard]] bool log_idle() const { return log_->idle(); }
   [[nodiscard]] std::size_t runnable() const { return scheduler_->jobs.size(); }

@@ -79,7 +79,7 @@ struct grants_world {
       pool_changes changes;
       for (const auto& [counter, record] : rows[i]) changes.records.emplace_back(counter, record);
       for (std::size_t n = 0; n < released[i].size(); ++n) changes.released_slots.emplace_back(n, released[i][n]);
-      put(b, parts[i], changes, c[i]);
+      put_rows(b, parts[i], changes, c[i]);
       batches.push_back(std::move(b));
     }
     const auto available = [&](const candidate& id) {

@@ -49,7 +49,7 @@ struct imports_test : ::testing::Test {
     loaded[2] = {"OLD-1", std::nullopt, true, id_state::issued, {}, {}, ""};
     const auto out = now.import(loaded, noon, nothing).value();
     batch rows(part.shard);
-    put(rows, part, out.changes, now.counters());
+    put_rows(rows, part, out.changes, now.counters());
     damage(rows);
     ASSERT_TRUE(commit(*open, rows));
   }

@@ -59,7 +59,7 @@ struct type_keys_test : ::testing::Test {
     ASSERT_TRUE(out) << out.error().message;
     for (const auto& id : out->answer.ids) ASSERT_TRUE(issued.insert(id).second) << id << " twice";
     batch rows_written(part().shard);
-    put(rows_written, part(), out->changes, p.counters());
+    put_rows(rows_written, part(), out->changes, p.counters());
     ASSERT_TRUE(commit(*open, rows_written));
   }
   void expect_agreement(std::vector<permutation_key> keys) {
