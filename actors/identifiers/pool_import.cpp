@@ -49,7 +49,7 @@ result<std::optional<std::uint64_t>> pool_actor::imported_at(std::string_view id
 }
 
 result<std::optional<std::uint64_t>> pool_actor::counter_of(std::string_view id) {
-  if (const auto counter = cx_->type.space->counter_of(id); counter && *counter < pool_->rules().end) {
+  if (const auto counter = cx_->type.space->counter_of(id); counter && *counter < cx_->type.rules.end) {
     const auto generated = static_cast<std::uint64_t>(*counter);
     const auto kept = record(generated);
     if (!kept) return std::unexpected(kept.error());

@@ -31,14 +31,16 @@ void check_audit_trail(const storage::view& v, const acknowledged_steps& steps, 
     const auto& name = sim_types()[t].type.name;
     const auto setup = std::ranges::find(*setups, name, &storage::type_setup::name);
     if (setup == setups->end()) return found.add("the store does not know the type " + name);
-    const auto chain = storage::id_trail::chain_of({storage::id_shard(name), setup->number, setup->of});
-    const auto walked = storage::journal::walk_up(v, chain, 0, [&](const storage::journal::row& r) {
-      const auto note = storage::id_trail::decode(r.content, r.at);
-      if (!note) return found.add("a row of the trail does not decode"), true;
-      for (const auto& e : note->entries) named.emplace(t, e.id, e.assignment, e.to);
-      return true;
-    });
-    if (!walked) found.add("the trail of " + name + " cannot be read: " + walked.error().message);
+    for (const auto& part : storage::id_partitions(name, setup->number, setup->of, setup->issuers)) {
+      const auto chain = storage::id_trail::chain_of(part);
+      const auto walked = storage::journal::walk_up(v, chain, 0, [&](const storage::journal::row& r) {
+        const auto note = storage::id_trail::decode(r.content, r.at);
+        if (!note) return found.add("a row of the trail does not decode"), true;
+        for (const auto& e : note->entries) named.emplace(t, e.id, e.assignment, e.to);
+        return true;
+      });
+      if (!walked) found.add("the trail of " + name + " cannot be read: " + walked.error().message);
+    }
   }
   for (const auto& step : steps.all())
     if (!named.contains(step))

@@ -350,7 +350,7 @@ TEST(pool_counters, of_a_store_without_borrowing_are_still_read) {
   c.reuse_from = 3;
   const auto now = encode(c);
   EXPECT_EQ(decode_pool_counters(now).value(), c);
-  auto before = now.substr(0, now.size() - 3);
+  auto before = now.substr(0, now.size() - 6);
   before.front() = '\x02';
   EXPECT_EQ(decode_pool_counters(before).value(), c);
   const std::vector<pool_counters> two{c, c};
