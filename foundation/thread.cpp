@@ -2,8 +2,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 namespace matricula {
 
@@ -16,8 +14,9 @@ void wake_without_preempting() noexcept {
 }
 
 void work_behind_all_others() noexcept {
-  constexpr int lowest = 19;
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), lowest);
+  // Not a mere niceness: a thread of policy SCHED_BATCH, as those that write are, would wait for this one's time slice.
+  const sched_param none{};
+  (void)::sched_setscheduler(0, SCHED_IDLE, &none);
 }
 
 } // namespace matricula

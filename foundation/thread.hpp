@@ -11,8 +11,8 @@ void name_this_thread(const char* name) noexcept;
 /// The share of the processors stays the same (Linux: SCHED_BATCH). Threads that it starts do likewise.
 void wake_without_preempting() noexcept;
 
-/// Leaves the processors to every other thread that wants them, as far as the system allows (Linux: nice 19). For work
-/// that nobody waits for.
+/// Leaves the processors to every other thread that wants them, as far as the system allows (Linux: SCHED_IDLE). For
+/// work that nobody waits for.
 void work_behind_all_others() noexcept;
 
 } // namespace matricula

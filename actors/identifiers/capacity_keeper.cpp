@@ -64,7 +64,6 @@ result<void> capacity_keeper::load() {
 void capacity_keeper::start() {
   thread_ = std::thread([this] {
     name_this_thread("capacity");
-    work_behind_all_others();
     bool told = false;
     const auto round = [&] {
       const auto sampled = sample();
@@ -102,14 +101,21 @@ bool capacity_keeper::refine_one() {
   }
   const auto& type = next->type;
   auto better = type.capacity;
-  if (better.value <= options_.count_up_to) {
-    const auto counted = count_valid(type.space->format(), &stop_);
-    if (!counted) return false;
-    better = {static_cast<double>(*counted), 0, true};
-  } else {
-    const auto random = next->make_random();
-    better = estimate_capacity(type.space->format(), *random, options_.probes);
-  }
+  bool stopped = false;
+  // In a thread of its own, which holds no lock that others could wait for: it gets only what they leave.
+  std::thread([&] {
+    name_this_thread("count");
+    work_behind_all_others();
+    if (better.value <= options_.count_up_to) {
+      const auto counted = count_valid(type.space->format(), &stop_);
+      stopped = !counted;
+      if (counted) better = {static_cast<double>(*counted), 0, true};
+    } else {
+      const auto random = next->make_random();
+      better = estimate_capacity(type.space->format(), *random, options_.probes);
+    }
+  }).join();
+  if (stopped) return false;
   const auto written = notes_.write_and_wait(
       [space = describe_space(type), better](const storage::view&, storage::batch& to) -> result<void> {
         storage::put_capacity(to, space, better);

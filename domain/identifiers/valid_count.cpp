@@ -179,7 +179,7 @@ bool completes(part& id) {
 /// Leaves early, with a number that means nothing, when told to stop.
 std::uint64_t count_from(part& id, const std::atomic<bool>* stop) {
   if (id.size() == id.body()) return completes(id) ? 1 : 0;
-  if (id.size() == 3 && stop && stop->load(std::memory_order_relaxed)) return 0;
+  if (id.size() <= 6 && stop && stop->load(std::memory_order_relaxed)) return 0;
   std::uint64_t count = 0;
   for (auto open = id.open(); open != 0; open &= open - 1) {
     id.push(static_cast<unsigned>(std::countr_zero(open)));
