@@ -94,7 +94,8 @@ result<std::string> read_small_file(const std::filesystem::path& path, std::size
 }
 
 result<void> sync_directory(const std::filesystem::path& directory) {
-  const descriptor d{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  // The parent of a name without a slash is the working directory.
+  const descriptor d{::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (d.fd < 0 || ::fsync(d.fd) != 0) return refused("sync the directory", directory, errno);
   return {};
 }

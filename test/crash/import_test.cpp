@@ -134,7 +134,8 @@ TEST_F(a_large_import, survives_the_death_of_client_and_node_and_is_never_issued
     if (answer->status == 410) break;
     if (answer->status == 422) ask = std::max(ask / 4, 1U); // fewer are left
     if (answer->status != 201) continue;
-    for (const auto& id : json::parse(answer->body).at("ids")) {
+    const auto given = json::parse(answer->body);
+    for (const auto& id : given.at("ids")) {
       auto seen = imported.at(std::stoull(id.get<std::string>()));
       ASSERT_FALSE(seen) << id << " was imported or issued before";
       seen = true;

@@ -281,7 +281,8 @@ TEST_F(importing, and_issuing_show_in_capacity_and_what_is_left_of_it) {
   EXPECT_EQ(after.at("used_count").get<int>(), before.at("used_count").get<int>() + 5);
   EXPECT_EQ(after.at("imported").get<int>(), before.at("imported").get<int>() + 2);
   EXPECT_EQ(after.at("issues_total").get<int>(), before.at("issues_total").get<int>() + 3) << "imports are no issues";
-  for (const auto& type : client_.get("/v1/ids")().at("items")) {
+  const auto all_types = client_.get("/v1/ids")();
+  for (const auto& type : all_types.at("items")) {
     SCOPED_TRACE(type);
     EXPECT_GE(type.at("remaining").get<double>(), 0);
     EXPECT_LT(type.at("capacity_standard_error").get<double>(), 0.01 * type.at("capacity").get<double>());
