@@ -7,6 +7,7 @@
 #include "storage/grants.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace matricula::actors {
 
@@ -111,8 +112,19 @@ bool capacity_keeper::refine_one() {
       stopped = !counted;
       if (counted) better = {static_cast<double>(*counted), 0, true};
     } else {
+      // In parts, so that a stop does not wait long for a thread that gets so little.
+      constexpr std::uint64_t part = 1'000;
       const auto random = next->make_random();
-      better = estimate_capacity(type.space->format(), *random, options_.probes);
+      const auto parts = std::max<std::uint64_t>(1, options_.probes / part);
+      double sum = 0, variance = 0;
+      for (std::uint64_t i = 0; i < parts && !stopped; ++i) {
+        const auto one = estimate_capacity(type.space->format(), *random, part);
+        sum += one.value;
+        variance += one.standard_error * one.standard_error;
+        stopped = stop_;
+      }
+      const auto n = static_cast<double>(parts);
+      if (!stopped) better = {sum / n, std::sqrt(variance) / n, false};
     }
   }).join();
   if (stopped) return false;
