@@ -105,5 +105,23 @@ TEST_F(a_capacity_keeper, warns_once_a_threshold_also_across_restarts_and_keeps_
   EXPECT_EQ(warned_.size(), 2U);
 }
 
+TEST_F(a_capacity_keeper, stops_in_the_middle_of_an_estimate) {
+  notes_ = std::make_unique<storage::notebook>(s.log(), storage::shard_id{0}, "capacities");
+  s.run();
+  const auto cx = std::make_shared<actors::type_context>(s.type());
+  cx->type.capacity.exact = false;
+  // The estimate begins, and at once somebody stops it; it would take hours.
+  cx->make_random = [this] {
+    keeper_->stop();
+    return std::make_unique<seeded_random>(1);
+  };
+  actors::capacity_options options;
+  options.count_up_to = 0;
+  options.probes = 1'000'000'000'000;
+  const std::vector<std::shared_ptr<const actors::type_context>> types{cx};
+  keeper_ = std::make_unique<capacity_keeper>(types, *notes_, std::vector<std::uint32_t>{80}, nullptr, options);
+  EXPECT_FALSE(keeper_->refine_one());
+}
+
 } // namespace
 } // namespace matricula::actor_test
