@@ -1,5 +1,6 @@
 #include "bench/constant_nodes.hpp"
 
+#include "bench/observation.hpp"
 #include "bench/report.hpp"
 
 #include <algorithm>
@@ -17,7 +18,7 @@ constexpr std::array<std::size_t, 6> thread_counts{2, 4, 8, 16, 32, 72};
 constexpr std::size_t rounds = 3;
 
 test::node_options options_of(const std::filesystem::path& folder, std::size_t threads) {
-  auto sets = test::small_pools(); // nothing is issued: the node should be ready at once
+  auto sets = little_to_count(test::small_pools()); // nothing is issued: the node should be ready at once
   sets.push_back("server.threads=" + std::to_string(threads));
   return {.sets = std::move(sets),
           .arguments = {"--bench-route"},
@@ -28,6 +29,7 @@ test::node_options options_of(const std::filesystem::path& folder, std::size_t t
 constant_node::constant_node(const std::filesystem::path& folder, std::size_t thread_count, std::size_t connections)
     : threads(thread_count), node(std::make_unique<test::node_process>(options_of(folder, thread_count))) {
   node->start();
+  wait_until_counted(*node);
   load = std::make_unique<load_generator>(node->port(), connections);
 }
 

@@ -86,7 +86,7 @@ struct store {
 };
 
 test::node_options options_of(std::filesystem::path data) {
-  auto sets = test::small_pools();
+  auto sets = little_to_count(test::small_pools());
   // Batches of a thousand are to find enough; the expirer runs only when it is told to.
   for (const char* set : {"identifiers.types.vid.pool_min=50000", "identifiers.types.vid.pool_target=100000",
                           "identifiers.expirer_schedule=0 0 29 2 *", "identifiers.expirer_on_missed=skip"})
@@ -97,6 +97,7 @@ test::node_options options_of(std::filesystem::path data) {
 store::store(std::filesystem::path data, std::uint64_t assigned)
     : node(options_of(std::move(data))), assigned_a_step((assigned + steps - 1) / steps) {
   node.start();
+  wait_until_counted(node);
   load = std::make_unique<load_generator>(node.port(), connections);
 }
 

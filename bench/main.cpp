@@ -1,4 +1,5 @@
 /// Measures a node beside itself and writes one table, and JSON beside it.
+#include "bench/observation.hpp"
 #include "bench/report.hpp"
 #include "bench/scenarios.hpp"
 #include "test/support/node_process.hpp"
@@ -83,6 +84,7 @@ report measure(const options& how, const std::filesystem::path& folder) {
   if (wanted("single") || wanted("batch") || wanted("restart")) {
     test::node_process node({.arguments = {"--bench-route"}, .data = folder / "data"});
     node.start();
+    wait_until_counted(node);
     step("single", [&] { single_issue(node, folder, how_long, found); });
     step("batch", [&] {
       batch_issue(node, {"uin", "UINs of 10 digits", 200'000}, how_long, found);

@@ -1,13 +1,16 @@
 #include "bench/observation.hpp"
 
 #include "test/support/http_client.hpp"
+#include "test/support/node_process.hpp"
 
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace matricula::bench {
 
@@ -65,6 +68,20 @@ double metric(test::http_client& node, std::string_view name) {
   const auto at = answer->body.find(line);
   if (at == std::string::npos) throw std::runtime_error("the node has no metric " + std::string(name));
   return std::strtod(answer->body.c_str() + at + line.size(), nullptr);
+}
+
+void wait_until_counted(const test::node_process& node) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!node.logged("capacity.known")) {
+    if (std::chrono::steady_clock::now() > until) throw std::runtime_error("the node goes on counting its capacities");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+std::vector<std::string> little_to_count(std::vector<std::string> settings) {
+  for (const char* counted : {"uin", "household"})
+    settings.push_back(std::string("identifiers.types.") + counted + ".length=6");
+  return settings;
 }
 
 } // namespace matricula::bench

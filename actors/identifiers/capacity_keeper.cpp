@@ -74,6 +74,7 @@ void capacity_keeper::start() {
     round();
     while (refine_one()) {
     }
+    if (!stop_) log::info("capacity.known", "the capacity of every type is counted, or estimated well");
     std::unique_lock hold(mutex_);
     while (!wake_.wait_for(hold, sample_every, [this] { return stop_.load(); })) {
       hold.unlock();
