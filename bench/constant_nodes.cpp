@@ -13,32 +13,30 @@
 namespace matricula::bench {
 
 namespace {
-/// From fewer than a small machine has processors to more than there are connections.
-constexpr std::array<std::size_t, 6> thread_counts{2, 4, 8, 16, 32, 72};
+constexpr std::array<std::size_t, 4> loop_counts{1, 2, 3, 4};
 constexpr std::size_t rounds = 3;
 
-test::node_options options_of(const std::filesystem::path& folder, std::size_t threads) {
+std::shared_ptr<test::node_process> start_node(const std::filesystem::path& folder, std::size_t loops) {
   auto sets = little_to_count(test::small_pools()); // nothing is issued: the node should be ready at once
-  sets.push_back("server.threads=" + std::to_string(threads));
-  return {.sets = std::move(sets),
-          .arguments = {"--bench-route"},
-          .data = folder / ("constant-" + std::to_string(threads))};
+  sets.push_back("server.event_loops=" + std::to_string(loops));
+  auto node = std::make_shared<test::node_process>(test::node_options{
+      .sets = std::move(sets), .arguments = {"--bench-route"}, .data = folder / ("constant-" + std::to_string(loops))});
+  node->start();
+  wait_until_counted(*node);
+  return node;
 }
 } // namespace
 
-constant_node::constant_node(const std::filesystem::path& folder, std::size_t thread_count, std::size_t connections)
-    : threads(thread_count), node(std::make_unique<test::node_process>(options_of(folder, thread_count))) {
-  node->start();
-  wait_until_counted(*node);
-  load = std::make_unique<load_generator>(node->port(), connections);
-}
-
 std::string constant_request(const test::node_process& node) { return post_text("/bench/constant", node.token()); }
 
-std::vector<constant_node> search_best_threads(const std::filesystem::path& folder, std::size_t connections,
-                                               std::chrono::milliseconds slice) {
+std::vector<constant_node> search_best_constant(const std::filesystem::path& folder,
+                                                std::span<const std::size_t> connections,
+                                                std::chrono::milliseconds slice) {
   std::vector<constant_node> all;
-  for (const auto threads : thread_counts) all.emplace_back(folder, threads, connections);
+  for (const auto loops : loop_counts) {
+    const auto node = start_node(folder, loops);
+    for (const auto n : connections) all.push_back({loops, n, node, std::make_unique<load_generator>(node->port(), n)});
+  }
   for (auto& c : all) (void)c.load->run(constant_request(*c.node), slice); // warms up
   for (std::size_t i = 0; i < rounds; ++i)
     for (auto& c : all) c.rates.push_back(c.load->run(constant_request(*c.node), slice).rate());

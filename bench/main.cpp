@@ -34,7 +34,7 @@ extent quick_extent() {
   using std::chrono::milliseconds;
   return {.slice = milliseconds{300},
           .slice_pairs = 10,
-          .thread_slice = milliseconds{150},
+          .search_slice = milliseconds{150},
           .batches = milliseconds{3'000},
           .store_identifiers = 500'000,
           .assigned_few = 50'000,

@@ -9,7 +9,7 @@
 namespace matricula::test {
 class http_client;
 class node_process;
-}
+} // namespace matricula::test
 
 namespace matricula::bench {
 

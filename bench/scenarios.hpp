@@ -18,7 +18,7 @@ namespace matricula::bench {
 struct extent {
   std::chrono::milliseconds slice{1'000};
   std::size_t slice_pairs = 12;
-  std::chrono::milliseconds thread_slice{400}; ///< of the search for the constant handler's best number of threads
+  std::chrono::milliseconds search_slice{400}; ///< of the search for what suits the constant handler best
   std::chrono::milliseconds batches{10'000};
   std::uint64_t store_identifiers = 5'000'000;
   std::uint64_t assigned_few = 50'000; ///< in the smaller store of the expirer
@@ -36,7 +36,7 @@ struct batch_load {
 };
 
 /// One identifier a request, beside a constant handler behind the same middleware, in slices that take turns. The
-/// constant handler is a node of its own, with the number of threads that suits it best.
+/// constant handler is a node of its own, with the numbers of event loops and of connections that suit it best.
 /// @param folder where those nodes keep what they write.
 void single_issue(test::node_process& node, const std::filesystem::path& folder, const extent& how_long, report& to);
 /// A thousand identifiers a request, while the pool is refilled.

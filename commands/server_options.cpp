@@ -13,7 +13,12 @@ using std::chrono::milliseconds;
 namespace {
 /// For the store's files, the log, and connections to others.
 constexpr rlim_t other_files = 512;
-constexpr unsigned processors_a_loop = 4;
+
+/// One for each of the first two processors: where one alone answers a group of writes, whoever asks next waits.
+std::size_t loops_for(unsigned processors) noexcept {
+  constexpr unsigned processors_a_loop = 4;
+  return 1 + (processors + processors_a_loop / 2) / processors_a_loop;
+}
 
 std::size_t connections_that_fit(std::size_t wanted) {
   rlimit files{};
@@ -32,8 +37,7 @@ api::server_options server_options_of(const config::settings& s) {
   api::server_options listen;
   listen.host = address->host;
   listen.port = address->port;
-  listen.loops =
-      s.server.event_loops != 0 ? s.server.event_loops : 1 + std::thread::hardware_concurrency() / processors_a_loop;
+  listen.loops = s.server.event_loops != 0 ? s.server.event_loops : loops_for(std::thread::hardware_concurrency());
   listen.threads = s.server.threads;
   listen.waiting_max = s.server.requests_waiting_max;
   listen.connections_max = connections_that_fit(s.server.connections_max);

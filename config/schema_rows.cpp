@@ -101,7 +101,8 @@ std::vector<setting> server_rows() {
              "from this machine only."),
       integer("server.event_loops", bound<in, &S::event_loops>(), 0, 0, 64, "threads", when::restart,
               "Threads that read requests and write answers, each for its share of the connections. Idle and slow "
-              "clients cost no thread. 0: one, and another for every four processors."),
+              "clients cost no thread. 0: two for two processors, and another for every "
+              "four more; one where there is a single processor."),
       integer("server.threads", bound<in, &S::threads>(), 32, 1, 1024, "threads", when::restart,
               "Threads for requests that read stored rows or wait for something. Issuing, confirming, returning and "
               "revoking an identifier need none."),

@@ -3,6 +3,7 @@
 #include "foundation/bytes.hpp"
 #include "foundation/digest.hpp"
 #include "foundation/log.hpp"
+#include "storage/net_operations.hpp"
 #include "storage/opening.hpp"
 #include "storage/rocks_error.hpp"
 #include "storage/rocks_view.hpp"
@@ -47,6 +48,7 @@ struct store::impl {
 
   std::mutex writing; ///< one group at a time
   rocksdb::WriteBatch scratch;
+  net_operations net;
   mutable std::mutex guarding_last;
   group_record last;
 
@@ -86,15 +88,13 @@ result<group_record> store::impl::write(std::span<const std::string_view> operat
   next.at = std::max(at, last.at);
   chain_hash chain{last.chain, next.number, next.at};
   scratch.Clear();
-  bool staged = true;
   auto& h = *open_handle;
-  for (const auto encoded : operations) {
-    chain.add(encoded);
-    const bool well_formed = batch::decode(
-        encoded,
-        [&](column c, std::string_view k, std::string_view v) { staged = scratch.Put(h[c], k, v).ok() && staged; },
-        [&](column c, std::string_view k) { staged = scratch.Delete(h[c], k).ok() && staged; });
-    require(well_formed && staged, "a batch holds well-formed operations");
+  require(net.assign(operations), "a batch holds well-formed operations");
+  for (const auto& o : net.all()) {
+    if (o.superseded) continue;
+    chain.add(o.encoded);
+    const auto staged = o.put ? scratch.Put(h[o.where], o.key, o.value) : scratch.Delete(h[o.where], o.key);
+    require(staged.ok(), "an operation fits");
   }
   next.chain = chain.finish();
   require(scratch.Put(h[column::meta], group_key, encode(next)).ok(), "the group's own row fits");
