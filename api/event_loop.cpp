@@ -67,7 +67,6 @@ void event_loop::start(int listening, std::vector<event_loop*> others) {
   }
   thread_ = std::thread([this] {
     name_this_thread("http-loop");
-    wake_without_preempting();
     // OpenSSL writes without MSG_NOSIGNAL.
     sigset_t pipe;
     sigemptyset(&pipe);
