@@ -2,6 +2,8 @@
 /// Times are milliseconds since 1970; an absent time is 0. Texts of requests never appear in logs.
 #pragma once
 #include "actors/identifiers/vid_action.hpp"
+#include "actors/request_context.hpp"
+#include "actors/tasks/messages.hpp"
 #include "domain/identifiers/holder.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "foundation/trace.hpp"
@@ -52,13 +54,6 @@ typename I::result_type inspect(I& f, import_row& x) {
 } // namespace matricula::identifiers
 
 namespace matricula::actors {
-
-/// What every request carries: who asks, until when the answer is of use, and how to follow it.
-struct request_context {
-  std::string principal;        ///< 1 to 64 bytes; kept in the history
-  std::int64_t deadline_ns = 0; ///< on the monotonic clock; 0 = none
-  std::string tenant = {};      ///< of the principal; kept in the audit trail
-};
 
 struct issue_answer {
   identifiers::issued_ids issued;
@@ -289,10 +284,6 @@ inline std::size_t approximate_size(const grant_ids& m) { return sizeof(m) + m.i
 // ----------------------------------------------------
 
 template <class I>
-typename I::result_type inspect(I& f, request_context& x) {
-  return f(caf::meta::type_name("request_context"), x.principal, x.deadline_ns, x.tenant);
-}
-template <class I>
 typename I::result_type inspect(I& f, issue_ids& x) {
   return f(caf::meta::type_name("issue_ids"), x.trace, x.context, x.count, x.expires_at_ms, x.holder, x.idempotency_ref,
            x.fingerprint, x.reply);
@@ -419,4 +410,11 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::borrow_ids))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::grant_ids))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::grant_taken))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::change_vids))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::enqueue_tasks))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::lease_tasks))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::renew_lease))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::end_task))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::change_task))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::retry_failed))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::pause_queue))
 CAF_END_TYPE_ID_BLOCK(matricula)

@@ -1,5 +1,7 @@
 #include "api/json.hpp"
 
+#include "api/json_writer.hpp"
+
 #include <simdjson.h>
 
 #include <algorithm>
@@ -192,6 +194,34 @@ std::optional<refusal> fields::wrong() {
                        "' is not known here. Known: " + (allowed.empty() ? "none" : allowed) + ".");
   }
   return std::nullopt;
+}
+
+namespace {
+void append(writer& w, const value& v) {
+  std::visit(
+      [&w]<class T>(const T& held) {
+        if constexpr (std::is_same_v<T, null>) {
+          w.null();
+        } else if constexpr (std::is_same_v<T, value::array>) {
+          w.begin_array();
+          for (const auto& each : held) append(w, each);
+          w.end_array();
+        } else if constexpr (std::is_same_v<T, value::object>) {
+          w.begin_object();
+          for (const auto& each : held) append(w.key(each.name), each.held);
+          w.end_object();
+        } else {
+          w.value(held);
+        }
+      },
+      v.data);
+}
+} // namespace
+
+std::string text_of(const value& v) {
+  writer w;
+  append(w, v);
+  return std::move(w).str();
 }
 
 } // namespace matricula::api::json

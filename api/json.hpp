@@ -41,6 +41,9 @@ struct member {
 /// a finite double. Everything else is refused with 400.
 [[nodiscard]] outcome<value> parse(std::string_view text);
 
+/// The value as JSON text again, without white space: members in their order, numbers as they were read.
+[[nodiscard]] std::string text_of(const value& v);
+
 /// Takes the members of one object by name and type. The first thing that is wrong is kept and later reads give their
 /// fallback, so that a handler reads all and asks once:
 ///

@@ -56,6 +56,8 @@ std::string_view title_of(errc code) noexcept {
     return "Internal error";
   case errc::quota_exceeded:
     return "The quota is used up";
+  case errc::lease_lost:
+    return "The lease is over";
   }
   return "Internal error";
 }
@@ -75,6 +77,7 @@ int status_of(errc code) noexcept {
   case errc::conflict:
   case errc::stale_assignment:
   case errc::idempotency_running:
+  case errc::lease_lost:
     return 409;
   case errc::assignment_ended:
   case errc::exhausted:

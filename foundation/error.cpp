@@ -53,6 +53,8 @@ std::string_view to_string(errc code) noexcept {
     return "internal";
   case errc::quota_exceeded:
     return "quota_exceeded";
+  case errc::lease_lost:
+    return "lease_lost";
   }
   return "internal";
 }

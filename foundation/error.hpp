@@ -34,6 +34,7 @@ enum class errc : std::uint8_t {
   unavailable,          ///< the actor is down or refuses a poisonous message type
   internal,             ///< a broken promise of our own code
   quota_exceeded,       ///< the caller has asked more often than it may
+  lease_lost,           ///< a worker's lease of a task ran out, or the task was cancelled
 };
 
 /// The stable, snake_case name of `code`.

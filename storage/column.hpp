@@ -21,12 +21,14 @@ enum class column : std::uint8_t {
   journals,     ///< chained rows: who did what, to the node and to each identifier
   unconfirmed,  ///< identifiers that were issued and not confirmed yet, by the time of their issue
   holders,      ///< the VIDs that policies have made, one row a holder
+  tasks,        ///< what is to be done, by number
+  task_index,   ///< which tasks are ready, wait, run or have ended; their unique keys; the queues' counters
 };
-inline constexpr std::size_t column_count = 14;
+inline constexpr std::size_t column_count = 16;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
     "default",     "pools",        "uins",      "vids",  "pool_ids", "released",    "due",
-    "idempotency", "dead_letters", "schedules", "audit", "journals", "unconfirmed", "holders"};
+    "idempotency", "dead_letters", "schedules", "audit", "journals", "unconfirmed", "holders", "tasks", "task_index"};
 
 } // namespace matricula::storage

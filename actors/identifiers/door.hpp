@@ -1,6 +1,7 @@
 /// The one door through which the rest of the program talks to the identifier actors. No CAF shows here.
 /// Reads look at durable rows and pass no mailbox; changes go to the type's pool and wait for its answer.
 #pragma once
+#include "actors/caller.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "domain/identifiers/type.hpp"
 #include "foundation/trace.hpp"
@@ -20,14 +21,6 @@
 namespace matricula::actors {
 
 struct type_context;
-
-/// Who asks, and until when the answer is of use (monotonic clock).
-struct caller {
-  std::string principal;
-  trace_context trace;
-  std::chrono::nanoseconds deadline{0};
-  std::string tenant = {};
-};
 
 struct issue_call {
   std::uint32_t count = 1;
@@ -51,11 +44,6 @@ struct reclaim_result {
   std::vector<std::string> ids;
   std::vector<std::uint32_t> assignments;
 };
-
-/// Gives the answer of a call that nobody waits for: once the listener was told, or errc::outcome_unknown when the
-/// deadline has passed before. To be called once.
-template <class T>
-using promised = std::function<result<T>()>;
 
 class id_door {
 public:

@@ -39,17 +39,6 @@ std::size_t due_bytes(const apply_due& order, lifecycle of) {
 
 } // namespace
 
-error verdict_error(storage::verdict v) {
-  if (v == storage::verdict::fenced)
-    return {errc::unavailable, "The actor was replaced before the write. Nothing was done; try again.",
-            milliseconds{1'000}};
-  return {
-      errc::outcome_unknown,
-      "The write failed midway and may or may not have been done. Repeat the request with the same Idempotency-Key: "
-      "that is safe. Without a key, look the identifier up first.",
-      milliseconds{5'000}};
-}
-
 pool_actor::pool_actor(caf::actor_config& cfg, runtime::child_context context,
                        std::shared_ptr<const type_context> shared)
     : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}

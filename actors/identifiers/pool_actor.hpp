@@ -2,6 +2,7 @@
 #pragma once
 #include "actors/identifiers/type_context.hpp"
 #include "actors/messages.hpp"
+#include "actors/verdict_error.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "runtime/supervised_actor.hpp"
 #include "storage/id_ledger.hpp"
@@ -19,9 +20,6 @@
 #include <vector>
 
 namespace matricula::actors {
-
-/// What a caller is told of a write that did not become durable.
-[[nodiscard]] error verdict_error(storage::verdict v);
 
 class pool_actor final : public runtime::supervised_actor, private identifiers::pool_rows {
 public:

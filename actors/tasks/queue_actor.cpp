@@ -1,0 +1,848 @@
+#include "actors/tasks/queue_actor.hpp"
+
+#include "actors/verdict_error.hpp"
+#include "foundation/log.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/sec.hpp>
+#include <caf/send.hpp>
+#include <caf/skip.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace matricula::actors {
+
+using namespace tasks;
+
+namespace {
+
+constexpr std::size_t leases_a_write = 100;
+constexpr std::size_t lease_bytes = 256; ///< of the rows that one lease changes
+constexpr std::size_t leased_payloads_bytes = std::size_t{1} << 20;
+constexpr std::size_t moves_a_write = 200;
+constexpr std::size_t workers_waiting_max = 1'000;
+constexpr std::size_t rows_of_a_task = 512; ///< bytes of index rows, keys and counters that a task's change may take
+constexpr std::chrono::seconds purge_every{10};
+constexpr std::chrono::milliseconds again_soon{20};
+
+std::size_t bytes_of_row(const task& t) {
+  return rows_of_a_task + t.payload.size() + t.result.size() + t.worker_type.size() * 4 + t.unique_key.size() +
+         (t.history.size() + 1) * (task::error_bytes_max + 128) + task::error_bytes_max;
+}
+
+error unknown_type(std::string_view type, const std::vector<worker_type>& known) {
+  std::string names;
+  for (const auto& t : known) names += (names.empty() ? "" : ", ") + t.name;
+  return {errc::invalid_argument,
+          fmt::format("No worker type is called '{}'. There are: {}. Another one needs a section tasks.types.{} in the "
+                      "settings.",
+                      type, names.empty() ? "none" : names, type),
+          std::nullopt};
+}
+
+error lease_gone(std::uint64_t id) {
+  return {errc::lease_lost,
+          fmt::format("The lease of task {} is not, or no longer, yours: it ran out, or the task was cancelled. What "
+                      "you did is not counted; ask for other work.",
+                      id),
+          std::nullopt};
+}
+
+std::chrono::nanoseconds lease_time(const worker_type& type, std::int64_t asked_ms) {
+  return asked_ms > 0 ? milliseconds{asked_ms} : type.lease;
+}
+
+} // namespace
+
+queue_actor::queue_actor(caf::actor_config& cfg, runtime::child_context context,
+                         std::shared_ptr<const queue_context> shared)
+    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
+
+caf::behavior queue_actor::make_behavior() {
+  random_ = cx_->make_random();
+  cx_->log->acquire(
+      cx_->part.shard, "tasks",
+      [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
+        tenure_granted granted{generation, 0, 0, 0};
+        if (t) granted = {generation, t->shard.value, t->partition, t->token};
+        caf::send_as(self, self, granted);
+      });
+  return loading();
+}
+
+void queue_actor::on_exit() { lines_.clear(); }
+
+caf::behavior queue_actor::loading() {
+  const auto later = [] { return caf::result<void>(caf::skip()); };
+  return {
+      [this](const tenure_granted& granted) {
+        if (granted.generation == generation()) load(granted);
+      },
+      [later](const enqueue_tasks&) { return later(); },
+      [later](const lease_tasks&) { return later(); },
+      [later](const renew_lease&) { return later(); },
+      [later](const end_task&) { return later(); },
+      [later](const change_task&) { return later(); },
+      [later](const retry_failed&) { return later(); },
+      [later](const pause_queue&) { return later(); },
+      [](const tick&) {},
+  };
+}
+
+void queue_actor::load(const tenure_granted& granted) {
+  const auto give_up = [this](const std::string& why) { quit(caf::make_error(caf::sec::runtime_error, why)); };
+  if (granted.token == 0) return give_up("the commit log granted no tenure");
+  part_.emplace(*cx_->log, storage::tenure{{granted.shard}, granted.partition, granted.token});
+  const auto durable = part_->durable();
+  if (!durable) return give_up("the tasks: " + durable.error().message);
+  const auto numbers = storage::find_numbers(**durable, cx_->part);
+  if (!numbers) return give_up("the tasks' numbers: " + numbers.error().message);
+  numbers_ = *numbers;
+  auto types = cx_->types;
+  const auto known = storage::find_queues(**durable, cx_->part);
+  if (!known) return give_up("the tasks' queues: " + known.error().message);
+  for (const auto& name : *known)
+    if (cx_->find(name) == nullptr) types.push_back({.name = name, .retry = {}});
+  for (const auto& type : types)
+    if (const auto loaded = load_line(**durable, type); !loaded)
+      return give_up(fmt::format("the tasks of {}: {}", type.name, loaded.error().message));
+  become(serving());
+  purge_at_ = cx_->monotonic->monotonic();
+  after_message();
+}
+
+result<void> queue_actor::load_line(const storage::view& durable, const worker_type& type) {
+  auto counts = storage::find_queue(durable, cx_->part, type.name);
+  if (!counts) return std::unexpected(counts.error());
+  auto held = storage::find_running(durable, cx_->part, type.name);
+  if (!held) return std::unexpected(held.error());
+  line at{.type = type,
+          .counts = *counts,
+          .ready = index_window(cx_->window_rows),
+          .waiting = index_window(cx_->window_rows)};
+  at.tokens = type.starts_per_s;
+  at.tokens_at = cx_->monotonic->monotonic();
+  const auto now = cx_->time->now();
+  for (auto& [id, lease] : *held) {
+    auto t = storage::find_task_row(storage::reader_of(durable), cx_->part, id);
+    if (!t) return std::unexpected(t.error());
+    if (!*t) return fail(errc::corrupt, fmt::format("task {} runs and has no row", id));
+    begin_try(**t, lease.granted_at);
+    // What the wall clock says is left of it, but never more than all: it may have been set meanwhile.
+    const auto left = std::clamp<nanoseconds>(lease.until - now, nanoseconds{0}, lease.until - lease.granted_at);
+    start_running(at, std::move(**t), std::move(lease), cx_->monotonic->monotonic() + left);
+  }
+  lines_.insert_or_assign(type.name, std::move(at));
+  return {};
+}
+
+caf::behavior queue_actor::serving() {
+  return {
+      [this](const enqueue_tasks& m) { return on_enqueue(m); },
+      [this](const lease_tasks& m) { return on_lease(m); },
+      [this](const renew_lease& m) { return on_renew(m); },
+      [this](const end_task& m) { return on_end(m); },
+      [this](const change_task& m) { return on_change(m); },
+      [this](const retry_failed& m) { return on_retry_failed(m); },
+      [this](const pause_queue& m) { return on_pause(m); },
+      [this](const tick& t) {
+        if (t.generation != timer_) return;
+        timer_at_.reset();
+        on_tick();
+      },
+      [](const tenure_granted&) {},
+  };
+}
+
+queue_actor::line* queue_actor::find(std::string_view type) noexcept {
+  const auto found = lines_.find(type);
+  return found == lines_.end() ? nullptr : &found->second;
+}
+
+result<queue_actor::line*> queue_actor::line_of(std::string_view type) {
+  if (auto* at = find(type); at != nullptr && cx_->find(type) != nullptr) return at;
+  return std::unexpected(unknown_type(type, cx_->types));
+}
+
+bool queue_actor::deadline_passed(const request_context& context) const {
+  return context.deadline_ns != 0 && cx_->monotonic->monotonic().count() >= context.deadline_ns;
+}
+
+bool queue_actor::stand_down() {
+  if (part_->trustworthy() && !standing_down_) return false;
+  if (!standing_down_)
+    caf::anon_send<caf::message_priority::high>(
+        caf::actor_cast<caf::actor>(this),
+        caf::exit_msg{address(),
+                      caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again")});
+  standing_down_ = true;
+  return true;
+}
+
+result<std::optional<task>> queue_actor::row_of(std::uint64_t id) {
+  return storage::find_task_row([this](storage::column c, std::string_view key) { return part_->get(c, key); },
+                                cx_->part, id);
+}
+
+// -- rows
+// --------------------------------------------------------------------------------------------------------------
+
+void queue_actor::start_running(line& at, task t, lease held, nanoseconds lapses) {
+  const auto id = t.id;
+  at.lapses.emplace(lapses, id);
+  type_of_running_.emplace(id, at.type.name);
+  at.running.emplace(id, running_task{std::move(t), std::move(held), lapses});
+}
+
+queue_actor::running_task queue_actor::stop_running(line& at, std::uint64_t id) {
+  auto node = at.running.extract(id);
+  at.lapses.erase({node.mapped().lapses, id});
+  type_of_running_.erase(id);
+  return std::move(node.mapped());
+}
+
+queue_actor::held_by queue_actor::held(std::uint64_t id, std::uint64_t token) {
+  const auto type = type_of_running_.find(id);
+  if (type == type_of_running_.end()) return {};
+  auto& at = *find(type->second);
+  auto& running = at.running.at(id);
+  if (running.held.token != token) return {};
+  return {&at, &running};
+}
+
+void queue_actor::count(line& at, task_state from, task_state to) {
+  --at.counts.of(from);
+  ++at.counts.of(to);
+  at.changed = true;
+  at.told = false;
+}
+
+void queue_actor::count_new(line& at) {
+  ++at.counts.of(task_state::pending);
+  ++at.counts.queued_total;
+  at.changed = true;
+  at.told = false;
+}
+
+void queue_actor::take_out(line& at, const task& t, storage::batch& into) {
+  const auto ticket = part_->last_ticket() + 1;
+  const auto rank = storage::rank_of(t, cx_->ageing);
+  into.erase(storage::column::task_index, cx_->part.ready_key(at.type.name, rank, t.id));
+  into.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, t.due_at, t.id));
+  at.ready.erase({rank, t.id}, ticket);
+  at.waiting.erase({to_unix_ms(t.due_at), t.id}, ticket);
+}
+
+void queue_actor::put(line& at, const task& t, storage::batch& into, timestamp now) {
+  using storage::column;
+  const auto ticket = part_->last_ticket() + 1;
+  into.put(column::tasks, cx_->part.task_key(t.id), encode(t));
+  if (is_final(t.state)) {
+    into.put(column::task_index, cx_->part.ended_key(t.state, *t.finished_at, t.id), {});
+  } else if (t.due_at <= now) {
+    const auto rank = storage::rank_of(t, cx_->ageing);
+    into.put(column::task_index, cx_->part.ready_key(at.type.name, rank, t.id), {});
+    at.ready.add({rank, t.id}, ticket);
+  } else {
+    into.put(column::task_index, cx_->part.waiting_key(at.type.name, t.due_at, t.id), {});
+    at.waiting.add({to_unix_ms(t.due_at), t.id}, ticket);
+  }
+}
+
+void queue_actor::write(storage::permit room, storage::batch batch, storage::completion<storage::verdict> settled) {
+  for (auto& [name, at] : lines_) {
+    if (!at.changed) continue;
+    batch.put(storage::column::task_index, cx_->part.queue_key(name), encode(at.counts));
+    at.changed = false;
+  }
+  if (numbers_changed_) storage::put_numbers(batch, cx_->part, numbers_);
+  numbers_changed_ = false;
+  part_->write(std::move(room), std::move(batch), std::move(settled));
+}
+
+// -- what is asked
+// -----------------------------------------------------------------------------------------------------
+
+std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted) {
+  std::size_t bytes = 4'096;
+  for (const auto& t : wanted) bytes += rows_of_a_task + approximate_size(t) + t.worker_type.size() * 4 + 64;
+  return bytes;
+}
+
+result<std::vector<queued_task>> queue_actor::enqueue(const std::vector<new_task>& wanted, const std::string& principal,
+                                                      timestamp now, storage::batch& into) {
+  std::vector<queued_task> answer;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> of_this_batch;
+  for (const auto& w : wanted) {
+    auto& at = *find(w.worker_type);
+    if (!w.unique_key.empty()) {
+      const auto key = cx_->part.unique_key(w.worker_type, w.unique_key);
+      const auto here = of_this_batch.find({w.worker_type, w.unique_key});
+      if (here != of_this_batch.end()) {
+        answer.push_back({here->second, true});
+        continue;
+      }
+      const auto known = part_->get(storage::column::task_index, key);
+      if (!known) return std::unexpected(known.error());
+      if (*known) {
+        byte_reader in{**known};
+        answer.push_back({in.varint(), true});
+        if (!in.done()) return fail(errc::corrupt, "tasks: a row of a unique key is malformed");
+        continue;
+      }
+      into.put(storage::column::task_index, key, byte_writer{}.varint(numbers_.next_id).str());
+      of_this_batch.emplace(std::pair(w.worker_type, w.unique_key), numbers_.next_id);
+    }
+    task t;
+    t.id = numbers_.next_id++;
+    numbers_changed_ = true;
+    t.worker_type = w.worker_type;
+    t.payload = w.payload;
+    t.unique_key = w.unique_key;
+    t.priority = w.priority;
+    t.queued_at = now;
+    t.due_at = w.due_at_ms > 0 ? std::max(now, from_unix_ms(static_cast<std::uint64_t>(w.due_at_ms))) : now;
+    t.tries_max = w.tries_max != 0 ? w.tries_max : at.type.retry.tries_max;
+    t.queued_by = principal;
+    put(at, t, into, now);
+    count_new(at);
+    answer.push_back({t.id, false});
+  }
+  return answer;
+}
+
+caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  if (deadline_passed(request.context))
+    return refuse({errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}});
+  for (const auto& w : request.tasks)
+    if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
+  const auto bytes = bytes_of(request.tasks);
+  if (bytes > storage::batch::bytes_max)
+    return refuse({errc::payload_too_large, "These tasks are too large together. Send fewer at once.", {}});
+  auto room = part_->reserve(bytes);
+  if (!room) return refuse(room.error());
+  storage::batch batch(cx_->part.shard);
+  auto queued = enqueue(request.tasks, request.context.principal, cx_->time->now(), batch);
+  if (!queued) throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
+  const auto answer = [reply = request.reply, queued = std::move(*queued)](storage::verdict v) mutable noexcept {
+    if (v == storage::verdict::durable)
+      reply.deliver(std::move(queued));
+    else
+      reply.deliver(std::unexpected(verdict_error(v)));
+  };
+  // All known: the answer rests on writes that may still be on their way.
+  if (batch.empty())
+    part_->after_settled(answer);
+  else
+    write(std::move(*room), std::move(batch), answer);
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_lease(const lease_tasks& request) {
+  if (stand_down()) return caf::skip();
+  auto at = line_of(request.worker_type);
+  if (!at) {
+    request.reply.deliver(std::unexpected(at.error()));
+    return caf::unit;
+  }
+  if ((*at)->workers.size() >= workers_waiting_max) {
+    request.reply.deliver(fail(errc::overloaded, "Too many workers wait for tasks of this type.", again_soon));
+    return caf::unit;
+  }
+  (*at)->workers.push_back({request});
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_renew(const renew_lease& request) {
+  if (stand_down()) return caf::skip();
+  const auto [at, running] = held(request.id, request.token);
+  if (at == nullptr) {
+    request.reply.deliver(std::unexpected(lease_gone(request.id)));
+    return caf::unit;
+  }
+  auto room = part_->reserve(rows_of_a_task);
+  if (!room) {
+    request.reply.deliver(std::unexpected(room.error()));
+    return caf::unit;
+  }
+  auto& r = *running;
+  const auto time = lease_time(at->type, request.lease_ms);
+  r.held.until = cx_->time->now() + std::chrono::duration_cast<milliseconds>(time);
+  at->lapses.erase({r.lapses, request.id});
+  r.lapses = cx_->monotonic->monotonic() + time;
+  at->lapses.emplace(r.lapses, request.id);
+  storage::batch batch(cx_->part.shard);
+  batch.put(storage::column::task_index, cx_->part.running_key(at->type.name, request.id), encode(r.held));
+  write(std::move(*room), std::move(batch), [reply = request.reply, held = r.held](storage::verdict v) noexcept {
+    if (v == storage::verdict::durable)
+      reply.deliver(held);
+    else
+      reply.deliver(std::unexpected(verdict_error(v)));
+  });
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_end(const end_task& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  for (const auto& w : request.then)
+    if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
+  const auto holder = held(request.id, request.token);
+  if (holder.at == nullptr) {
+    // Said again because the answer was lost?
+    const auto row = row_of(request.id);
+    if (!row) return refuse(row.error());
+    const auto same = [&](const attempt& a) {
+      return a.token == request.token && static_cast<std::uint8_t>(a.ended) == request.kind;
+    };
+    if (!*row || !std::ranges::any_of((*row)->history, same)) return refuse(lease_gone(request.id));
+    part_->after_settled([reply = request.reply, t = std::move(**row)](storage::verdict v) mutable noexcept {
+      if (v == storage::verdict::durable)
+        reply.deliver(std::move(t));
+      else
+        reply.deliver(std::unexpected(verdict_error(v)));
+    });
+    return caf::unit;
+  }
+  outcome how{static_cast<outcome_kind>(request.kind), request.text, std::nullopt};
+  if (request.try_again_ms >= 0) how.try_again = milliseconds{request.try_again_ms};
+  if (const auto ended = end(*holder.at, *holder.running, how, request.then, request.context.principal, request.reply);
+      !ended)
+    return refuse(ended.error());
+  after_message();
+  return caf::unit;
+}
+
+result<void> queue_actor::end(line& at, running_task& running, const outcome& how, const std::vector<new_task>& then,
+                              const std::string& principal, runtime::reply_to<task> reply) {
+  const auto bytes = bytes_of_row(running.task) + how.text.size() + bytes_of(then);
+  if (bytes > storage::batch::bytes_max)
+    return fail(errc::payload_too_large, "The task and what follows it are too large together.");
+  auto room = part_->reserve(bytes);
+  if (!room) return std::unexpected(room.error());
+  const auto now = cx_->time->now();
+  auto [ended, held, lapsed] = stop_running(at, running.task.id);
+  end_try(ended, held, how, now, at.type.retry, *random_);
+  storage::batch batch(cx_->part.shard);
+  batch.erase(storage::column::task_index, cx_->part.running_key(at.type.name, ended.id));
+  put(at, ended, batch, now);
+  count(at, task_state::running, ended.state);
+  ++at.counts.tries_total;
+  if (!then.empty())
+    if (const auto queued = enqueue(then, principal, now, batch); !queued)
+      throw std::runtime_error("tasks: " + queued.error().message);
+  write(std::move(*room), std::move(batch), [reply = std::move(reply), ended](storage::verdict v) mutable noexcept {
+    if (v == storage::verdict::durable)
+      reply.deliver(std::move(ended));
+    else
+      reply.deliver(std::unexpected(verdict_error(v)));
+  });
+  return {};
+}
+
+caf::result<void> queue_actor::on_change(const change_task& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  auto row = row_of(request.id);
+  if (!row) return refuse(row.error());
+  if (!*row) return refuse({errc::not_found, fmt::format("There is no task {}, or no longer.", request.id), {}});
+  auto* at = find((*row)->worker_type);
+  if (at == nullptr) return refuse(unknown_type((*row)->worker_type, cx_->types));
+  auto room = part_->reserve(bytes_of_row(**row));
+  if (!room) return refuse(room.error());
+  const auto now = cx_->time->now();
+  storage::batch batch(cx_->part.shard);
+  const auto running = at->running.find(request.id);
+  auto t = running == at->running.end() ? std::move(**row) : running->second.task;
+  const auto before = t.state;
+  if (static_cast<task_action>(request.action) == task_action::cancel) {
+    if (!cancel(t, now))
+      return refuse({errc::conflict, fmt::format("The task has ended: it is {}.", to_string(t.state)), {}});
+    if (before == task_state::running) {
+      batch.erase(storage::column::task_index, cx_->part.running_key(at->type.name, t.id));
+      (void)stop_running(*at, t.id);
+    } else {
+      take_out(*at, t, batch);
+    }
+  } else {
+    const auto ended_at = t.finished_at;
+    if (!retry(t, at->type.retry.tries_max, now))
+      return refuse(
+          {errc::conflict,
+           fmt::format("Only what FAILED or was CANCELLED is tried again; the task is {}.", to_string(t.state)),
+           {}});
+    batch.erase(storage::column::task_index, cx_->part.ended_key(before, *ended_at, t.id));
+  }
+  put(*at, t, batch, now);
+  count(*at, before, t.state);
+  write(std::move(*room), std::move(batch), [reply = request.reply, t](storage::verdict v) mutable noexcept {
+    if (v == storage::verdict::durable)
+      reply.deliver(std::move(t));
+    else
+      reply.deliver(std::unexpected(verdict_error(v)));
+  });
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  // Only what is durable is looked at; what is being changed at this moment may be missed, and is asked for again.
+  const auto durable = part_->durable();
+  if (!durable) return refuse(durable.error());
+  const auto now = cx_->time->now();
+  std::uint64_t changed = 0;
+  storage::place_in_index from{};
+  std::optional<storage::batch> batch;
+  std::optional<storage::permit> room;
+  const auto flush = [&] {
+    if (batch) write(std::move(*room), std::move(*batch), [](storage::verdict) noexcept {});
+    batch.reset();
+    room.reset();
+  };
+  for (bool more = true; more && changed < request.limit;) {
+    const auto found = storage::find_ended_first(**durable, cx_->part, task_state::failed, from, moves_a_write);
+    if (!found) return refuse(found.error());
+    more = found->size() == moves_a_write;
+    for (const auto& p : *found) {
+      from = {p.at, p.id + 1};
+      if (changed == request.limit) break;
+      auto t = row_of(p.id);
+      if (!t) return refuse(t.error());
+      if (!*t || (*t)->state != task_state::failed) continue;
+      auto* at = find((*t)->worker_type);
+      if (at == nullptr || (!request.worker_type.empty() && (*t)->worker_type != request.worker_type)) continue;
+      if (!(*t)->last_error.starts_with(request.error_prefix)) continue;
+      const auto bytes = bytes_of_row(**t);
+      if (batch && room->bytes() < batch->bytes() + bytes) flush();
+      if (!batch) {
+        auto taken = part_->reserve(storage::batch::bytes_max);
+        if (!taken) return refuse(taken.error());
+        room.emplace(std::move(*taken));
+        batch.emplace(cx_->part.shard);
+      }
+      batch->erase(storage::column::task_index, cx_->part.ended_key(task_state::failed, *(*t)->finished_at, p.id));
+      (void)retry(**t, at->type.retry.tries_max, now);
+      put(*at, **t, *batch, now);
+      count(*at, task_state::failed, task_state::pending);
+      ++changed;
+      if (batch->operations() + 8 > storage::batch::operations_max) flush();
+    }
+  }
+  flush();
+  part_->after_settled([reply = request.reply, changed](storage::verdict v) noexcept {
+    if (v == storage::verdict::durable)
+      reply.deliver(changed);
+    else
+      reply.deliver(std::unexpected(verdict_error(v)));
+  });
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_pause(const pause_queue& request) {
+  if (stand_down()) return caf::skip();
+  auto at = line_of(request.worker_type);
+  if (!at) {
+    request.reply.deliver(std::unexpected(at.error()));
+    return caf::unit;
+  }
+  auto room = part_->reserve(rows_of_a_task);
+  if (!room) {
+    request.reply.deliver(std::unexpected(room.error()));
+    return caf::unit;
+  }
+  (*at)->counts.paused = request.paused;
+  (*at)->changed = true;
+  (*at)->told = false;
+  storage::batch batch(cx_->part.shard);
+  write(std::move(*room), std::move(batch),
+        [reply = request.reply, paused = request.paused](storage::verdict v) noexcept {
+          if (v == storage::verdict::durable)
+            reply.deliver(paused);
+          else
+            reply.deliver(std::unexpected(verdict_error(v)));
+        });
+  after_message();
+  return caf::unit;
+}
+
+// -- the beat
+// ----------------------------------------------------------------------------------------------------------
+
+bool queue_actor::feed(line& at, index_window& window, bool of_ready) {
+  if (!window.hungry()) return true;
+  const auto durable = part_->durable();
+  if (!durable) return false;
+  const auto rows = of_ready
+                        ? storage::find_ready(**durable, cx_->part, at.type.name, window.from(), window.rows_max())
+                        : storage::find_waiting(**durable, cx_->part, at.type.name, window.from(), window.rows_max());
+  if (!rows) {
+    shared().raise({"unreadable_row", path(), "The index of the tasks cannot be read: " + rows.error().message});
+    return false;
+  }
+  window.feed(*rows);
+  return !window.hungry();
+}
+
+std::uint32_t queue_actor::may_begin(line& at, nanoseconds now) {
+  if (at.counts.paused) return 0;
+  std::uint64_t most = UINT32_MAX;
+  if (at.type.running_max != 0)
+    most = at.type.running_max > at.running.size() ? at.type.running_max - at.running.size() : 0;
+  if (at.type.starts_per_s != 0) {
+    const double rate = at.type.starts_per_s;
+    at.tokens = std::min(rate, at.tokens + rate * std::chrono::duration<double>(now - at.tokens_at).count());
+    at.tokens_at = now;
+    most = std::min(most, static_cast<std::uint64_t>(at.tokens));
+  }
+  return static_cast<std::uint32_t>(most);
+}
+
+void queue_actor::answer_workers_that_waited(line& at, nanoseconds now) {
+  std::erase_if(at.workers, [now](const waiting_worker& w) {
+    if (w.request.wait_until_ns > now.count()) return false;
+    w.request.reply.deliver(std::vector<leased_task>{});
+    return true;
+  });
+}
+
+void queue_actor::serve(line& at) {
+  const auto now = cx_->monotonic->monotonic();
+  while (!at.workers.empty()) {
+    const auto& request = at.workers.front().request;
+    // Nobody waits for the answer any more: what it would get is better given to somebody else.
+    if (deadline_passed(request.context)) {
+      at.workers.pop_front();
+      continue;
+    }
+    const auto most = std::min({may_begin(at, now), request.count, static_cast<std::uint32_t>(leases_a_write)});
+    if (most == 0) break;
+    const auto leased = lease_some(at, request, most);
+    if (!leased) {
+      request.reply.deliver(std::unexpected(leased.error()));
+    } else if (*leased == 0) {
+      break;
+    } else if (at.type.starts_per_s != 0) {
+      at.tokens -= static_cast<double>(*leased);
+    }
+    at.workers.pop_front();
+  }
+  answer_workers_that_waited(at, now);
+}
+
+result<std::size_t> queue_actor::lease_some(line& at, const lease_tasks& to, std::size_t most) {
+  if (!feed(at, at.ready, true)) return std::size_t{0};
+  if (!at.ready.first()) return std::size_t{0};
+  auto room = part_->reserve(1'024 + most * (lease_bytes + at.type.name.size() * 2 + to.worker.size()));
+  if (!room) return std::unexpected(room.error());
+  const auto now = cx_->time->now();
+  const auto time = lease_time(at.type, to.lease_ms);
+  const auto ticket = part_->last_ticket() + 1;
+  storage::batch batch(cx_->part.shard);
+  std::vector<leased_task> given;
+  std::size_t payloads = 0;
+  while (given.size() < most && payloads < leased_payloads_bytes) {
+    if (!feed(at, at.ready, true)) break;
+    const auto place = at.ready.first();
+    if (!place) break;
+    auto t = row_of(place->id);
+    if (!t || !*t || (*t)->state != task_state::pending) {
+      // One damaged row must not keep all others from being done.
+      shared().raise({"unreadable_row", path(),
+                      fmt::format("Task {} is passed over: {}. Run matricula verify.", place->id,
+                                  t ? "the index says that it is ready, and it is not" : t.error().message)});
+      at.ready.erase(*place, ticket);
+      continue;
+    }
+    at.ready.erase(*place, ticket);
+    leased_task one{std::move(**t),
+                    {numbers_.next_token++, to.worker, now, now + std::chrono::duration_cast<milliseconds>(time)}};
+    numbers_changed_ = true;
+    begin_try(one.task, now);
+    batch.erase(storage::column::task_index, cx_->part.ready_key(at.type.name, place->at, place->id));
+    batch.put(storage::column::task_index, cx_->part.running_key(at.type.name, place->id), encode(one.lease));
+    count(at, task_state::pending, task_state::running);
+    start_running(at, one.task, one.lease, cx_->monotonic->monotonic() + time);
+    payloads += one.task.payload.size();
+    given.push_back(std::move(one));
+  }
+  const auto count = given.size();
+  if (count == 0) return count;
+  write(std::move(*room), std::move(batch),
+        [reply = to.reply, given = std::move(given)](storage::verdict v) mutable noexcept {
+          if (v == storage::verdict::durable)
+            reply.deliver(std::move(given));
+          else
+            reply.deliver(std::unexpected(verdict_error(v)));
+        });
+  return count;
+}
+
+bool queue_actor::bring_due(line& at, timestamp now) {
+  const auto limit = to_unix_ms(now);
+  if (!feed(at, at.waiting, false)) return false;
+  const auto is_due = [&] {
+    const auto first = at.waiting.first();
+    return first && first->at <= limit;
+  };
+  if (!is_due()) return false;
+  auto room = part_->reserve(1'024 + moves_a_write * (lease_bytes + at.type.name.size() * 2));
+  if (!room) return true;
+  const auto ticket = part_->last_ticket() + 1;
+  storage::batch batch(cx_->part.shard);
+  for (std::size_t i = 0; i < moves_a_write && is_due(); ++i) {
+    const auto place = *at.waiting.first();
+    const auto t = row_of(place.id);
+    at.waiting.erase(place, ticket);
+    batch.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, from_unix_ms(place.at), place.id));
+    if (!t || !*t) {
+      shared().raise({"unreadable_row", path(), fmt::format("Task {} waits and cannot be read.", place.id)});
+      continue;
+    }
+    const auto rank = storage::rank_of(**t, cx_->ageing);
+    batch.put(storage::column::task_index, cx_->part.ready_key(at.type.name, rank, place.id), {});
+    at.ready.add({rank, place.id}, ticket);
+  }
+  write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
+  return is_due();
+}
+
+void queue_actor::drop_lapsed(line& at, nanoseconds now) {
+  while (!at.lapses.empty() && at.lapses.begin()->first <= now) {
+    const auto id = at.lapses.begin()->second;
+    auto& r = at.running.at(id);
+    const auto worker = r.held.worker;
+    const outcome lost{outcome_kind::lost, fmt::format("The worker {} said nothing until its lease ran out.", worker),
+                       std::nullopt};
+    if (!end(at, r, lost, {}, {}, {})) return; // there is no room to write now; the timer comes again
+    log::warning("tasks.lease_lapsed", "A worker said nothing until its lease ran out.",
+                 {{"worker_type", at.type.name}, {"task", id}, {"worker", worker}});
+  }
+}
+
+bool queue_actor::purge(timestamp now) {
+  const auto durable = part_->durable();
+  if (!durable) return false;
+  bool more = false;
+  const auto purge_of = [&](task_state state, milliseconds keep) {
+    auto& from = purged_to_[static_cast<std::size_t>(state) - static_cast<std::size_t>(task_state::completed)];
+    const auto found = storage::find_ended_first(**durable, cx_->part, state, from, moves_a_write);
+    if (!found || found->empty()) return;
+    // What ends from now on ends later.
+    from = found->front();
+    auto room = part_->reserve(4'096 + found->size() * lease_bytes);
+    if (!room) return;
+    storage::batch batch(cx_->part.shard);
+    std::size_t purged = 0;
+    for (const auto& p : *found) {
+      if (from_unix_ms(p.at) + keep > now) break;
+      const auto t = row_of(p.id);
+      auto* at = t && *t ? find((*t)->worker_type) : nullptr;
+      // Erased, or tried again, by a write that the view does not show yet.
+      if (at == nullptr || (*t)->state != state) continue;
+      batch.erase(storage::column::tasks, cx_->part.task_key(p.id));
+      batch.erase(storage::column::task_index, cx_->part.ended_key(state, from_unix_ms(p.at), p.id));
+      --at->counts.of(state);
+      ++at->counts.purged_total;
+      at->changed = true;
+      at->told = false;
+      ++purged;
+    }
+    if (purged > 0) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
+    more = more || purged == moves_a_write;
+  };
+  purge_of(task_state::completed, cx_->retention.completed);
+  purge_of(task_state::cancelled, cx_->retention.cancelled);
+  purge_of(task_state::failed, cx_->retention.failed);
+  return more;
+}
+
+void queue_actor::on_tick() {
+  if (stand_down()) return;
+  const auto now = cx_->monotonic->monotonic();
+  if (now >= purge_at_)
+    purge_at_ = now + (purge(cx_->time->now()) ? nanoseconds(again_soon) : nanoseconds(purge_every));
+  after_message();
+}
+
+void queue_actor::after_message() {
+  const auto now = cx_->monotonic->monotonic();
+  const auto wall = cx_->time->now();
+  while (settled_to_ < part_->last_ticket() && part_->settled(settled_to_ + 1)) ++settled_to_;
+  for (auto& [name, at] : lines_) {
+    at.ready.settled(settled_to_);
+    at.waiting.settled(settled_to_);
+    drop_lapsed(at, now);
+    while (bring_due(at, wall)) {
+    }
+    serve(at);
+  }
+  set_timer();
+  tell_gauge();
+}
+
+void queue_actor::set_timer() {
+  const auto now = cx_->monotonic->monotonic();
+  const auto wall = cx_->time->now();
+  auto next = purge_at_;
+  const auto sooner = [&next](nanoseconds t) { next = std::min(next, t); };
+  for (auto& [name, at] : lines_) {
+    if (!at.lapses.empty()) sooner(at.lapses.begin()->first);
+    for (const auto& w : at.workers)
+      if (w.request.wait_until_ns > 0) sooner(nanoseconds{w.request.wait_until_ns});
+    if (const auto due = at.waiting.first()) sooner(now + (from_unix_ms(due->at) - wall));
+    // Its own writes are not to be seen yet, or its rate is spent.
+    const bool hungry = at.ready.hungry() || at.waiting.hungry();
+    const bool limited = !at.workers.empty() && at.ready.first() && at.type.starts_per_s != 0;
+    if (hungry || limited) sooner(now + again_soon);
+  }
+  next = std::max(next, now + milliseconds{1});
+  if (timer_at_ && *timer_at_ <= next) return;
+  timer_at_ = next;
+  delayed_send(this, next - now, tick{++timer_});
+}
+
+void queue_actor::tell_gauge() {
+  for (auto& [name, at] : lines_) {
+    if (std::exchange(at.told, true)) continue;
+    queue_report now{at.counts};
+    if (const auto first = at.ready.first()) now.next_ready = first->id;
+    cx_->gauge->set(name, std::move(now));
+  }
+}
+
+std::string queue_actor::describe() const {
+  if (!part_) return R"({"phase":"loading"})";
+  std::string types;
+  for (const auto& [name, at] : lines_) {
+    if (!types.empty()) types += ',';
+    types += fmt::format(R"("{}":{{"pending":{},"running":{},"failed":{},"workers_waiting":{},"paused":{},)"
+                         R"("ready_in_memory":{},"waiting_in_memory":{}}})",
+                         name, at.counts.of(task_state::pending), at.running.size(), at.counts.of(task_state::failed),
+                         at.workers.size(), at.counts.paused, at.ready.size(), at.waiting.size());
+  }
+  return fmt::format(R"({{"phase":"serving","unsettled_writes":{},"types":{{{}}}}})", part_->unsettled(), types);
+}
+
+} // namespace matricula::actors

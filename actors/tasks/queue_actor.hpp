@@ -1,0 +1,131 @@
+/// The only writer of the tasks: queues them, leases them to workers, takes in how each try ended, and brings back what
+/// is due, what a worker lost, and what is over. It is the beat of the queue: what waits for its time is in an index
+/// that it walks when the time has come, and whoever waits for work is served as soon as there is some.
+#pragma once
+#include "actors/messages.hpp"
+#include "actors/tasks/queue_context.hpp"
+#include "domain/tasks/index_window.hpp"
+#include "runtime/supervised_actor.hpp"
+#include "storage/partition.hpp"
+
+#include <caf/result.hpp>
+
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace matricula::actors {
+
+class queue_actor final : public runtime::supervised_actor {
+public:
+  queue_actor(caf::actor_config& cfg, runtime::child_context context, std::shared_ptr<const queue_context> shared);
+
+  caf::behavior make_behavior() override;
+  void on_exit() override;
+  [[nodiscard]] std::string describe() const override;
+
+private:
+  using nanoseconds = std::chrono::nanoseconds;
+
+  struct running_task {
+    tasks::task task;
+    tasks::lease held;
+    nanoseconds lapses{}; ///< on the monotonic clock, which never jumps
+  };
+  struct waiting_worker {
+    lease_tasks request;
+  };
+  /// The queue of a worker type. One that is no longer configured gets no work, and its tasks may be cancelled.
+  struct line {
+    worker_type type;
+    tasks::queue_counts counts;
+    tasks::index_window ready, waiting;
+    std::unordered_map<std::uint64_t, running_task> running;
+    std::set<std::pair<nanoseconds, std::uint64_t>> lapses; ///< of all that run
+    std::deque<waiting_worker> workers;
+    double tokens = 0; ///< tries that may begin now, where their rate is limited
+    nanoseconds tokens_at{};
+    bool changed = false; ///< the counters are to be written
+    bool told = false;    ///< the gauge has what is now
+  };
+
+  caf::behavior loading();
+  caf::behavior serving();
+  void load(const tenure_granted& granted);
+  result<void> load_line(const storage::view& durable, const worker_type& type);
+
+  caf::result<void> on_enqueue(const enqueue_tasks& request);
+  caf::result<void> on_lease(const lease_tasks& request);
+  caf::result<void> on_renew(const renew_lease& request);
+  caf::result<void> on_end(const end_task& request);
+  caf::result<void> on_change(const change_task& request);
+  caf::result<void> on_retry_failed(const retry_failed& request);
+  caf::result<void> on_pause(const pause_queue& request);
+  void on_tick();
+
+  result<std::vector<queued_task>> enqueue(const std::vector<new_task>& wanted, const std::string& principal,
+                                           timestamp now, storage::batch& into);
+  [[nodiscard]] static std::size_t bytes_of(const std::vector<new_task>& wanted);
+  result<void> end(line& at, running_task& running, const tasks::outcome& how, const std::vector<new_task>& then,
+                   const std::string& principal, runtime::reply_to<tasks::task> reply);
+  /// Takes a PENDING task out of the index, wherever it stands there.
+  void take_out(line& at, const tasks::task& t, storage::batch& into);
+  /// Puts a task, as it now is, into rows and index.
+  void put(line& at, const tasks::task& t, storage::batch& into, timestamp now);
+  void start_running(line& at, tasks::task t, tasks::lease held, nanoseconds lapses);
+  running_task stop_running(line& at, std::uint64_t id);
+  /// The running try with that token; none otherwise.
+  struct held_by {
+    line* at = nullptr;
+    running_task* running = nullptr;
+  };
+  [[nodiscard]] held_by held(std::uint64_t id, std::uint64_t token);
+  void count(line& at, tasks::task_state from, tasks::task_state to);
+  void count_new(line& at);
+  /// The counters and numbers that the batch changes, then writes it. What `settled` does it does on the log's thread.
+  void write(storage::permit room, storage::batch batch, storage::completion<storage::verdict> settled);
+
+  /// Gives the waiting workers of a type what there is.
+  void serve(line& at);
+  [[nodiscard]] std::uint32_t may_begin(line& at, nanoseconds now);
+  result<std::size_t> lease_some(line& at, const lease_tasks& to, std::size_t most);
+  /// Moves what has become due from waiting to ready. True when there is more.
+  bool bring_due(line& at, timestamp now);
+  void drop_lapsed(line& at, nanoseconds now);
+  bool purge(timestamp now);
+  bool feed(line& at, tasks::index_window& window, bool of_ready);
+  void answer_workers_that_waited(line& at, nanoseconds now);
+  /// When something must be looked at again, and no message may come before.
+  void set_timer();
+  void after_message();
+  void tell_gauge();
+
+  [[nodiscard]] bool stand_down();
+  [[nodiscard]] bool deadline_passed(const request_context& context) const;
+  [[nodiscard]] line* find(std::string_view type) noexcept;
+  [[nodiscard]] result<line*> line_of(std::string_view type);
+  [[nodiscard]] result<std::optional<tasks::task>> row_of(std::uint64_t id);
+
+  std::shared_ptr<const queue_context> cx_;
+  std::unique_ptr<random_source> random_;
+  std::optional<storage::partition> part_;
+  std::map<std::string, line, std::less<>> lines_;
+  storage::task_numbers numbers_;
+  bool numbers_changed_ = false;
+  std::unordered_map<std::uint64_t, std::string> type_of_running_;
+  std::uint64_t timer_ = 0;
+  std::optional<nanoseconds> timer_at_;
+  nanoseconds purge_at_{};
+  std::array<storage::place_in_index, 3> purged_to_{}; ///< by state, from COMPLETED on: nothing is left before it
+  std::uint64_t settled_to_ = 0;                       ///< the last write whose rows any new view shows
+  bool standing_down_ = false;
+};
+
+} // namespace matricula::actors
