@@ -83,6 +83,7 @@ result<void> id_ledger::take_out(std::uint64_t counter, const id_record& as_it_w
     auto entries = *bytes ? unconfirmed::decode(**bytes) : result<std::vector<due_entry>>(std::vector<due_entry>{});
     if (!entries || entries->empty()) return {};
     found = changed.emplace(key, std::move(*entries)).first;
+  if (earliest < at) backdated_ = seq;
   }
   std::erase_if(found->second, [counter](const due_entry& e) { return e.counter == counter; });
   return {};
@@ -100,8 +101,8 @@ void id_ledger::put_index(batch& into, const index_rows& changed) const {
   }
 }
 
-void id_ledger::raise_floor(batch& into, timestamp floor) {
-  if (floor <= floor_) return;
+void id_ledger::raise_floor(batch& into, timestamp floor, std::uint64_t trail_seen) {
+  if (floor <= floor_ || trail_seen < backdated_) return;
   floor_ = floor;
   into.put(column::unconfirmed, unconfirmed::floor_key(part_), unconfirmed::encode_floor(floor_));
 }

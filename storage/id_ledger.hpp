@@ -36,12 +36,14 @@ public:
   [[nodiscard]] result<void> put(batch& into, identifiers::pool_changes& changes,
                                  const identifiers::pool_counters& counters, const asker& who, const reader& rows);
 
-  /// Nothing stands in the index earlier than `floor`. Never moves back by this.
-  void raise_floor(batch& into, timestamp floor);
+  /// Nothing stood in the index earlier than `floor` when the trail ended with its row `trail_seen`. Nothing happens
+  /// when identifiers with an earlier time may have come into the index since, such as by an import, or when the floor
+  /// is there already.
+  void raise_floor(batch& into, timestamp floor, std::uint64_t trail_seen);
 
 private:
   id_ledger(const id_partition& part, journal::writer trail, timestamp floor)
-      : part_(part), trail_(std::move(trail)), floor_(floor) {}
+      : part_(part), trail_(std::move(trail)), floor_(floor), backdated_(trail_.next() - 1) {}
   /// Rows of the index that one write changes; nothing = not read yet.
   using index_rows = std::map<std::string, std::vector<identifiers::due_entry>>;
   result<void> take_out(std::uint64_t counter, const identifiers::id_record& as_it_was, const reader& rows,
@@ -54,3 +56,6 @@ private:
 };
 
 } // namespace matricula::storage
+  /// The last row of the trail whose write put something into the index that was issued before; those of a predecessor
+  /// count as such.
+  std::uint64_t backdated_;

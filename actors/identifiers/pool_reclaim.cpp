@@ -59,7 +59,7 @@ result<void> pool_actor::reclaim(const reclaim_ids& order, timestamp now) {
   if (!out) return std::unexpected(out.error());
   storage::batch batch(cx_->part.shard);
   put(batch, out->changes, {order.context.tenant, order.trace.request_id});
-  ledger_->raise_floor(batch, from_unix_ms(static_cast<std::uint64_t>(order.floor_ms)));
+  ledger_->raise_floor(batch, from_unix_ms(static_cast<std::uint64_t>(order.floor_ms)), order.floor_seen);
   reclaim_answer answer{std::move(out->ids), std::move(out->assignments)};
   part_->write(std::move(*room), std::move(batch),
                [reply = order.reply, run = order.run, to = cx_->expirer.address(),

@@ -242,6 +242,34 @@ TEST(unconfirmed_identifiers, are_taken_back_to_the_end_even_when_the_power_fail
   EXPECT_EQ(chain_of(s), "holds");
 }
 
+TEST(unconfirmed_identifiers, that_are_imported_while_the_expirer_looks_are_not_passed_over) {
+  stage s{uins()};
+  s.run();
+  const auto issued = s.issue_one({});
+  later(s, 30min);
+  const auto import = [&](const std::string& id, timestamp issued_at) {
+    const auto cell = std::make_shared<runtime::reply_cell<actors::import_answer>>(nullptr);
+    actors::import_ids message;
+    message.context = {"client", 0};
+    message.rows.resize(1);
+    message.rows.front().id = id;
+    message.rows.front().foreign = true;
+    message.rows.front().state = id_state::issued;
+    message.rows.front().issued_at = issued_at;
+    message.reply = runtime::reply_to<actors::import_answer>(cell);
+    caf::anon_send(s.type().pool.address(), std::move(message));
+  };
+  import("OLD-1", s.now() - std::chrono::hours(24 * 365));
+  const auto run = s.send_expire();
+  ASSERT_TRUE(s.step("expirer"));
+  ASSERT_TRUE(s.has_work("pool")) << "the import, and the floor that the expirer saw";
+  s.run();
+  ASSERT_TRUE(run->ready() && run->value());
+  EXPECT_EQ(unconfirmed(s), (std::vector<std::string>{"OLD-1", issued}));
+  ASSERT_TRUE(s.expire()) << "and the next run knows of it";
+  EXPECT_EQ(unconfirmed(s), (std::vector<std::string>{"OLD-1", issued}));
+}
+
 TEST(unconfirmed_identifiers, that_are_named_are_taken_back_unless_they_were_confirmed_meanwhile) {
   stage s{uins()};
   s.run();
