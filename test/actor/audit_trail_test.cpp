@@ -242,6 +242,33 @@ TEST(unconfirmed_identifiers, are_taken_back_to_the_end_even_when_the_power_fail
   EXPECT_EQ(chain_of(s), "holds");
 }
 
+TEST(unconfirmed_identifiers, whose_rows_of_the_index_are_long_are_taken_back_a_few_at_a_time) {
+  stage s{uins()};
+  s.run();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 30; ++i) {
+    ids.push_back(s.issue_one({}));
+    // As if it had been issued with 999 others whose counters lie far apart.
+    const auto counter = static_cast<std::uint64_t>(*s.type().type.space->counter_of(ids.back()));
+    const auto where = storage::unconfirmed::place_of(counter, *s.record(ids.back()));
+    std::vector<identifiers::due_entry> entries;
+    for (std::uint64_t n = 0; n < identifiers::due_row::entries_max; ++n) entries.push_back({counter + (n << 50), 1});
+    s.overwrite(storage::column::unconfirmed, storage::unconfirmed::key_of(s.type().part, *where),
+                storage::unconfirmed::encode(entries));
+  }
+  std::vector<std::string> back;
+  for (int i = 0; i < 30 && back.size() < ids.size(); ++i) {
+    std::vector<std::string> left(ids.begin() + static_cast<std::ptrdiff_t>(back.size()), ids.end());
+    const auto cell = s.send_reclaim(left, s.now() + 1ms);
+    s.run();
+    ASSERT_TRUE(cell->ready() && cell->value());
+    ASSERT_FALSE(cell->value()->ids.empty()) << "every request comes further";
+    back.insert(back.end(), cell->value()->ids.begin(), cell->value()->ids.end());
+  }
+  EXPECT_EQ(back, ids);
+  EXPECT_EQ(s.counters().released, ids.size());
+}
+
 TEST(unconfirmed_identifiers, that_are_imported_while_the_expirer_looks_are_not_passed_over) {
   stage s{uins()};
   s.run();
