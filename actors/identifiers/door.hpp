@@ -24,9 +24,9 @@ struct type_context;
 /// Who asks, and until when the answer is of use (monotonic clock).
 struct caller {
   std::string principal;
+  std::string tenant; ///< of the principal
   trace_context trace;
   std::chrono::nanoseconds deadline{0};
-  std::string tenant = {};
 };
 
 struct issue_call {

@@ -99,7 +99,7 @@ public:
   }
 
 private:
-  static actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline}; }
+  static actors::caller caller_of(const request& r) { return {r.who->name, r.who->tenant, r.trace, r.deadline}; }
 
   outcome<void> check_served() const {
     if (from_.door != nullptr) return {};

@@ -85,7 +85,7 @@ public:
     }
     tally sum;
     sum.refused = problems.size();
-    const auto verdicts = from_.door->import(*type, std::move(rows), {r.who->name, r.trace, r.deadline});
+    const auto verdicts = from_.door->import(*type, std::move(rows), {r.who->name, r.who->tenant, r.trace, r.deadline});
     if (!verdicts) return std::unexpected(refusal(verdicts.error()));
     for (std::size_t i = 0; i < verdicts->size(); ++i) {
       count(sum, (*verdicts)[i]);
