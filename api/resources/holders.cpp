@@ -126,11 +126,11 @@ private:
 
   outcome<std::uint64_t> counter_of(const request& r) const {
     if (auto served = check_served(); !served) return std::unexpected(served.error());
-    const auto& type = from_.door->type();
-    const auto counter = type.space->counter_of(r.param("vid"));
-    if (counter && *counter < type.rules.end) return static_cast<std::uint64_t>(*counter);
-    return std::unexpected(
-        refusal(error{errc::not_found, fmt::format("No identifier of type '{}' looks like this.", type.name), {}}));
+    const auto counter = from_.door->locate(r.param("vid"));
+    if (!counter) return std::unexpected(refusal(counter.error()));
+    if (*counter) return **counter;
+    return std::unexpected(refusal(error{
+        errc::not_found, fmt::format("No identifier of type '{}' looks like this.", from_.door->type().name), {}}));
   }
 
   /// What was asked stands in the fingerprint, and not when.
