@@ -28,7 +28,7 @@ public:
     json::fields body(r.body);
     call->policy = body.text("policy", {.bytes_max = policy_bytes_max});
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    add_key(*call, r, "vids.create", fmt::format("{}\n{}", call->policy, call->holder));
+    add_key(*call, r, "vids.create", call->holder, call->policy);
     const auto done = from_.door->change(*call, caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
     json::writer w;
@@ -84,7 +84,7 @@ public:
     call.counter = *counter;
     call.assignment = static_cast<std::uint32_t>(assignment.value_or(0));
     const auto* operation = action == vid_action::use ? "vids.use" : "vids.regenerate";
-    add_key(call, r, operation, fmt::format("{}\n{}", *counter, call.assignment));
+    add_key(call, r, operation, std::to_string(*counter), std::to_string(call.assignment));
     const auto done = from_.door->change(call, caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
     json::writer w;
@@ -133,11 +133,15 @@ private:
         errc::not_found, fmt::format("No identifier of type '{}' looks like this.", from_.door->type().name), {}}));
   }
 
-  /// What was asked stands in the fingerprint, and not when.
-  static void add_key(actors::vid_call& call, const request& r, std::string_view operation, std::string_view asked) {
+  /// @param of the holder or VID. A key counts for it alone: what it was answered with is kept by its issuer, and that
+  /// of another one does not know of it.
+  /// @param asked what stands in the fingerprint; not when
+  static void add_key(actors::vid_call& call, const request& r, std::string_view operation, std::string_view of,
+                      std::string_view asked) {
     if (r.idempotency_key.empty()) return;
-    call.idempotency_ref = storage::idempotency::hash_of({r.who->tenant, r.who->name, operation, r.idempotency_key});
-    call.fingerprint = sha256(fmt::format("{}\n{}", operation, asked));
+    call.idempotency_ref = storage::idempotency::hash_of(
+        {r.who->tenant, r.who->name, fmt::format("{}/{}", operation, of), r.idempotency_key});
+    call.fingerprint = sha256(fmt::format("{}\n{}\n{}", operation, asked, of));
   }
 
   /// Leaves the object open.

@@ -304,6 +304,22 @@ INSTANTIATE_TEST_SUITE_P(
         bad_policies{"no_file", "[vid_policies]\nfile = \"/nowhere.json\"\n", nullptr, "vid_policies.file: /nowhere"}),
     [](const auto& one) { return one.param.what; });
 
+TEST_F(holders, have_a_key_of_their_own_each) {
+  const auto one = someone(), other = someone();
+  const http_headers key = {{"Idempotency-Key", "of both"}};
+  const auto first = create(one, "temporary", key);
+  const auto second = create(other, "temporary", key);
+  ASSERT_EQ(first.status, 201) << first.shown();
+  ASSERT_EQ(second.status, 201) << "wherever the rows of the two are: " << second.shown();
+  EXPECT_NE(second().at("vid"), first().at("vid"));
+  EXPECT_EQ(create(other, "temporary", key)().at("vid"), second().at("vid"));
+  EXPECT_EQ(active(other), 1);
+  const auto a = first().at("vid").get<std::string>(), b = second().at("vid").get<std::string>();
+  EXPECT_EQ(act(a, "use", key)().at("transactions_left"), 1);
+  EXPECT_EQ(act(b, "use", key)().at("transactions_left"), 1);
+  EXPECT_EQ(act(b, "use", key)().at("transactions_left"), 1) << "the same use";
+}
+
 TEST(vids_of_imported_numbers, are_resolved_used_replaced_and_ended_like_any_other) {
   auto options = small_world();
   *options.config += R"(
