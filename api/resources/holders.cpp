@@ -36,7 +36,7 @@ public:
     // Whatever else is in the answer made room for the new one.
     if (done->of.vids.size() > 1) list(w.key("retired"), done->of, 1);
     w.end_object();
-    return answer(201, std::move(w), done->replayed);
+    return made(std::move(w), done->replayed);
   }
 
   outcome<response> list_vids(const request& r) const {
@@ -44,7 +44,9 @@ public:
     if (!name) return std::unexpected(name.error());
     const auto of = from_.door->find(*name);
     if (!of) return std::unexpected(refusal(of.error()));
-    return all_of(*of);
+    auto out = all_of(*of);
+    out.missed = of->vids.empty();
+    return out;
   }
 
   outcome<response> change_all(const request& r, vid_action action) const {
@@ -95,7 +97,8 @@ public:
       w.end_object();
     }
     w.end_object();
-    return answer(action == vid_action::regenerate ? 201 : 200, std::move(w), done->replayed);
+    return action == vid_action::regenerate ? made(std::move(w), done->replayed)
+                                            : answer(200, std::move(w), done->replayed);
   }
 
 private:
@@ -176,6 +179,13 @@ private:
     return out;
   }
 
+  /// A VID was handed out, and counts so unless it is the one of before.
+  static response made(json::writer&& w, bool replayed) {
+    auto out = answer(201, std::move(w), replayed);
+    out.issued = replayed ? 0 : 1;
+    return out;
+  }
+
   holder_sources from_;
 };
 
@@ -203,6 +213,11 @@ std::vector<route> holder_routes(const holder_sources& sources) {
       one("/v1/vids/{vid}/revoke", "vids:revoke", vid_action::revoke),
   };
   for (std::size_t i = 0; i < 3; ++i) routes[i].idempotency = idempotency::accepted;
+  for (auto& r : routes) {
+    r.issues = r.scope == "vids:issue";
+    // Whose name leads to something, and what is a VID, could be guessed; a creation takes any name.
+    r.guessable = !(r.issues && r.path.contains("{holder}"));
+  }
   return routes;
 }
 
