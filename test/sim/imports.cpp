@@ -58,6 +58,8 @@ void imports::ask(node& to, model& known) {
     row.foreign = !row.counter;
     if (types_[asked.type].sent.insert(row.id).second && row.counter) known.may_be_imported(asked.type);
     asked.ids.push_back(row.id);
+    asked.issued_before.push_back(std::ranges::find(known.targets(asked.type), row.id, &model::target::id) !=
+                                  known.targets(asked.type).end());
     rows.push_back(std::move(row));
   }
   asked.cell = to.send_import(asked.type, std::move(rows));
@@ -91,6 +93,7 @@ void imports::learn(const request& asked, const std::vector<import_verdict>& ver
     switch (verdicts[i]) {
     case import_verdict::accepted:
       ++loaded_;
+      if (asked.issued_before[i]) ++of_returned_;
       if (!known.insert(id).second) found_.add(symptom::import_lost, id + " was imported before, and again");
       break;
     case import_verdict::duplicate:
