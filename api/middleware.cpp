@@ -127,12 +127,13 @@ struct application::chain {
     return {};
   }
 
-  /// @param status of the answer before a route puts it in words of its own
-  static void charge_quota(const exchange& x, int status, const response* answer) {
+  /// By the answer before a route puts it in words of its own.
+  static void charge_quota(const exchange& x, const outcome<response>& answer) {
     const auto& declared = x.to->declared;
     if (!x.app.quotas_ || !(declared.issues || declared.guessable)) return;
-    const bool missed = declared.guessable && (status == 404 || (answer && answer->missed));
-    x.app.quotas_->charge(quota_caller(x), answer ? answer->issued : 0, missed, x.began);
+    const int status = answer ? answer->status : status_of(answer.error());
+    const bool missed = status == 404 || (answer ? answer->missed : answer.error().missed);
+    x.app.quotas_->charge(quota_caller(x), answer ? answer->issued : 0, declared.guessable && missed, x.began);
   }
 
   /// The server's deadline, or an earlier one that the client asks for.
@@ -249,12 +250,9 @@ void application::exchange::guard(const std::function<response()>& step) {
 }
 
 response application::exchange::tell_outcome(outcome<response> answer) {
-  if (answer) {
-    chain::charge_quota(*this, answer->status, &*answer);
-    return std::move(*answer);
-  }
+  chain::charge_quota(*this, answer);
+  if (answer) return std::move(*answer);
   const auto& why = answer.error();
-  chain::charge_quota(*this, status_of(why), nullptr);
   if (status_of(why) == 500)
     log::error("http.failed", why.cause.message, {{"route", seen.route}, {"code", to_string(why.cause.code)}},
                &seen.trace);

@@ -50,6 +50,7 @@ struct refusal {
   error cause;
   int status = 0;
   std::vector<header> headers;
+  bool missed = false; ///< whether a guessable route found nothing, though the status is not 404
 
   refusal(error e) : cause(std::move(e)) {} // NOLINT: implicit, so that a handler returns fail(...) and result errors
   refusal(int http_status, errc code, std::string message, std::vector<header> more = {})

@@ -24,9 +24,9 @@ struct type_context;
 /// Who asks, and until when the answer is of use (monotonic clock).
 struct caller {
   std::string principal;
+  std::string tenant; ///< of the principal
   trace_context trace;
   std::chrono::nanoseconds deadline{0};
-  std::string tenant = {};
 };
 
 struct issue_call {
@@ -101,10 +101,10 @@ public:
                                                                   std::uint32_t issuer) const;
   /// Where the rows of the type's issuers are, in the order of their numbers.
   [[nodiscard]] std::span<const storage::id_partition> parts(const identifiers::id_type& type) const noexcept;
-  /// Loads identifiers issued elsewhere, any number; what became of each. After an error some may have been loaded:
-  /// loading them again is harmless.
+  /// Loads identifiers issued elsewhere, any number; what became of each. One that is on its way between issuers may
+  /// come back as `elsewhere`, not loaded. After an error some may have been loaded: loading them again is harmless.
   [[nodiscard]] result<std::vector<identifiers::import_verdict>>
-  import(const identifiers::id_type& type, std::vector<identifiers::import_row> rows, const caller& who);
+  import(const identifiers::id_type& type, const std::vector<identifiers::import_row>& rows, const caller& who);
 
   /// The same without waiting: `told` hears of the answer, perhaps before the call returns. Who asked keeps the
   /// deadline.
@@ -127,6 +127,9 @@ private:
   };
   [[nodiscard]] static candidates to_ask(const desk& at, std::uint32_t count);
   [[nodiscard]] static result<const type_context*> owner_of(const desk& at, std::uint64_t counter);
+  [[nodiscard]] result<void> load(const desk& at, const std::vector<identifiers::import_row>& rows,
+                                  const std::vector<std::vector<std::size_t>>& shares,
+                                  std::vector<identifiers::import_verdict>& verdicts, const caller& who) const;
   template <class T>
   [[nodiscard]] result<T> wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
                                const caller& who) const;

@@ -59,7 +59,7 @@ actors::promised<id_record> id_desk::begin_change(const id_type& type, std::uint
 
 std::unique_ptr<id_desk> make_id_desk(actors::id_door& door) { return std::make_unique<door_desk>(door); }
 
-actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline, r.who->tenant}; }
+actors::caller caller_of(const request& r) { return {r.who->name, r.who->tenant, r.trace, r.deadline}; }
 
 actors::issue_call one_identifier(const request& r, const id_type& type, std::optional<timestamp> expires_at) {
   actors::issue_call call;

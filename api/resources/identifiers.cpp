@@ -174,7 +174,7 @@ private:
     return std::move(**place);
   }
 
-  static actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline, r.who->tenant}; }
+  static actors::caller caller_of(const request& r) { return {r.who->name, r.who->tenant, r.trace, r.deadline}; }
 
   static std::string issue_body(const id_type& type, const issued_ids& issued) {
     json::writer w(128 + issued.ids.size() * (type.space->format().length + 8));

@@ -32,15 +32,32 @@ void count(tally& sum, import_verdict verdict) {
   case import_verdict::conflict:
     ++sum.conflicts;
     break;
+  case import_verdict::in_pool:
+  case import_verdict::elsewhere:
+    ++sum.refused;
+    break;
   }
 }
 
 std::optional<import_problem> problem_of(std::size_t line, import_verdict verdict) {
-  if (verdict == import_verdict::conflict)
-    return import_problem{line, "conflict", "It was issued here, so it stays as it is."};
-  if (verdict == import_verdict::changed)
+  switch (verdict) {
+  case import_verdict::accepted:
+  case import_verdict::duplicate:
+    break;
+  case import_verdict::changed:
     return import_problem{line, "changed",
-                          "It was imported before with another state, expiry or holder, and stays as it is."};
+                          "It was imported before, or by a line above, with another state, expiry or holder, and stays "
+                          "as it is."};
+  case import_verdict::conflict:
+    return import_problem{line, "conflict", "Somebody has it from here, so it stays as it is."};
+  case import_verdict::in_pool:
+    return import_problem{line, "in_pool",
+                          "It was issued here, is available again and has not been found in the pool yet. Import the "
+                          "line again: the search goes on."};
+  case import_verdict::elsewhere:
+    return import_problem{line, "changing_hands",
+                          "It is on its way from one issuing shard to another. Import the line again."};
+  }
   return std::nullopt;
 }
 
@@ -85,7 +102,7 @@ public:
     }
     tally sum;
     sum.refused = problems.size();
-    const auto verdicts = from_.door->import(*type, std::move(rows), {r.who->name, r.trace, r.deadline});
+    const auto verdicts = from_.door->import(*type, rows, {r.who->name, r.who->tenant, r.trace, r.deadline});
     if (!verdicts) return std::unexpected(refusal(verdicts.error()));
     for (std::size_t i = 0; i < verdicts->size(); ++i) {
       count(sum, (*verdicts)[i]);

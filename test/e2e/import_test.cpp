@@ -87,6 +87,74 @@ TEST_F(importing, twice_is_harmless_and_says_what_differs) {
   EXPECT_EQ(look("social_id", ids[0]).at("state"), "ASSIGNED");
 }
 
+TEST_F(importing, says_so_when_lines_of_one_body_contradict_each_other) {
+  const auto id = made_elsewhere("social_id", 1).front();
+  const auto answer = load("social_id", "id,state,holder\n" + id + ",ISSUED,a\n" + id + ",ISSUED,b\n", "text/csv");
+  EXPECT_EQ(answer().at("accepted"), 1) << answer.shown();
+  EXPECT_EQ(answer().at("changed"), 1);
+  EXPECT_EQ(answer().at("errors").at(0).at("line"), 3);
+  EXPECT_EQ(look("social_id", id).at("holder"), "a");
+}
+
+TEST_F(importing, loads_as_many_lines_as_there_may_be_however_long_they_are) {
+  const auto line = [](const std::string& id, int n) {
+    return json{
+               {"id", id},
+               {"state", "EXPIRED"},
+               {"issued_at", "2019-02-01T10:00:00Z"},
+               {"expires_at", "2020-01-01T00:" + std::to_string(10 + n % 50) + ":" + std::to_string(10 + n / 50) + "Z"},
+               {"holder", std::string(60, 'h') + std::to_string(1'000 + n)}}
+               .dump() +
+           "\n";
+  };
+  std::string own, foreign;
+  const auto ids = made_elsewhere("vid", 1'000);
+  for (int n = 0; n < 1'000; ++n) {
+    own += line(ids[static_cast<std::size_t>(n)], n);
+    foreign += line(std::string(60, 'F') + std::to_string(1'000 + n), n);
+  }
+  const auto loaded = load("vid", own);
+  EXPECT_EQ(loaded().at("accepted"), 1'000) << loaded.shown();
+  const auto longest = load("vid", foreign, "application/x-ndjson", "?accept_foreign=true");
+  EXPECT_EQ(longest().at("accepted"), 1'000) << longest.shown();
+  EXPECT_EQ(look("vid", std::string(60, 'F') + "1999").at("state"), "EXPIRED");
+}
+
+TEST_F(importing, takes_what_was_issued_here_and_returned_out_of_the_pool) {
+  const auto issue_all = [&] {
+    std::set<std::string> got;
+    for (;;) {
+      const auto one = client_.post("/v1/ids/four_digit_uin");
+      if (one.status == 503) continue;
+      if (one.status == 410) return got;
+      EXPECT_EQ(one.status, 201) << one.shown();
+      if (one.status != 201) return got;
+      EXPECT_TRUE(got.insert(one().at("ids").at(0).get<std::string>()).second);
+    }
+  };
+  const auto all = issue_all();
+  ASSERT_GT(all.size(), 20U);
+  std::set<std::string> left;
+  std::string body;
+  int n = 0;
+  for (const auto& id : all) {
+    if (n++ == 20) break;
+    ASSERT_EQ(client_.post("/v1/ids/four_digit_uin/" + id + "/return", {{"assignment", 1}}).status, 200);
+    if (n % 2 == 0)
+      left.insert(id);
+    else
+      body += id + "\n";
+  }
+  const auto answer = load("four_digit_uin", body, "text/plain");
+  EXPECT_EQ(answer().at("accepted"), 10) << answer.shown();
+  EXPECT_EQ(load("four_digit_uin", body, "text/plain")().at("duplicates"), 10);
+  const auto one = look("four_digit_uin", body.substr(0, 4));
+  EXPECT_EQ(one.at("state"), "ASSIGNED");
+  EXPECT_EQ(one.at("assignment"), 2);
+  EXPECT_EQ(one.at("history").back().at("by"), "import");
+  EXPECT_EQ(issue_all(), left);
+}
+
 TEST_F(importing, never_overwrites_what_was_issued_here) {
   const auto id = client_.issue("uin").front();
   const auto answer = load("uin", json{{"id", id}, {"holder", "somebody else"}}.dump() + "\n");

@@ -161,6 +161,7 @@ private:
     add(counter::imports_loaded, imports_.loaded());
     add(counter::imports_repeated, imports_.repeated());
     add(counter::imports_in_conflict, imports_.in_conflict());
+    add(counter::imports_of_returned, imports_.of_returned());
   }
 
   void make_backup() {

@@ -2,9 +2,12 @@
 // over.
 #include "domain/identifiers/profiles.hpp"
 #include "fixture.hpp"
+#include "storage/id_ledger.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/restored_store.hpp"
+
+#include <fmt/format.h>
 
 namespace matricula::storage {
 namespace {
@@ -166,6 +169,122 @@ TEST_F(imports_test, are_none_of_what_a_restore_passes_over_and_are_never_reused
   EXPECT_EQ(after.fresh, before.fresh - 4);
   EXPECT_EQ(after.imported_reuse_from, 3U);
   EXPECT_TRUE(verify_now().ok());
+}
+
+struct longest {
+  const char* what;
+  lifecycle of;
+  id_state state;
+  bool expires;
+  std::size_t id_bytes;
+  std::size_t holder_bytes;
+};
+void PrintTo(const longest& l, std::ostream* out) { *out << l.what; }
+
+class the_room_for_an_import : public ::testing::TestWithParam<longest> {};
+
+TEST_P(the_room_for_an_import, is_enough_for_rows_that_have_nothing_in_common) {
+  const auto& [what, of, state, expires, id_bytes, holder_bytes] = GetParam();
+  const id_partition part{{7}, 65'535, of};
+  pool_rules rules;
+  rules.of = of;
+  // The largest numbers that there may be.
+  pool_counters counters;
+  counters.imported = counters.imported_foreign = counters.issues_total = UINT64_MAX >> 2;
+  counters.assigned = counters.issued = counters.cooling = UINT64_MAX >> 3;
+  counters.due_floor = noon;
+  pool now(rules, counters);
+  struct : pool_rows {
+    result<std::optional<id_record>> record(std::uint64_t) override { return std::nullopt; }
+    result<std::uint64_t> released_at(std::uint64_t) override { return fail(errc::corrupt, "nothing is released"); }
+  } nothing;
+  const auto longest_time = at_ms(253'402'300'799'000); // the end of the year 9999
+  for (const std::size_t count : {1, 2, 150, 500}) {
+    std::vector<import_row> rows;
+    for (std::size_t i = 0; i < count; ++i) {
+      import_row row;
+      row.id = fmt::format("{:0>{}}", i, id_bytes);
+      row.foreign = true;
+      row.state = state;
+      row.issued_at = noon - milliseconds{static_cast<std::int64_t>(i) * 1'000'000'000};
+      if (expires) row.expires_at = (state == id_state::expired ? noon : longest_time) - milliseconds{i * 1'001};
+      row.holder = std::string(holder_bytes, 'h') + fmt::format("{:04}", i);
+      rows.push_back(std::move(row));
+    }
+    temporary_directory directory;
+    const auto open = open_store(small_store(directory / "data"));
+    auto ledger = id_ledger::resume(*open->latest(), part);
+    ASSERT_TRUE(ledger);
+    auto out = now.import(rows, noon, nothing);
+    ASSERT_TRUE(out) << out.error().message;
+    EXPECT_EQ(out->changes.records.size(), count);
+    batch b(part.shard);
+    ASSERT_TRUE(
+        ledger->put(b, out->changes, now.counters(), {std::string(64, 't'), std::string(64, 'r')},
+                    [](column, std::string_view) -> result<std::optional<std::string>> { return std::nullopt; }));
+    std::size_t room = id_ledger::import_bytes_beside;
+    for (const auto& row : rows) room += id_ledger::import_bytes(row);
+    EXPECT_LE(b.bytes(), room) << count;
+    EXPECT_TRUE(count < 100 || b.bytes() * 2 > room) << "not much more than is needed: " << b.bytes() << " of " << room;
+    EXPECT_LE(b.operations(), batch::operations_max);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    of, the_room_for_an_import,
+    ::testing::Values(longest{"assigned_uins", lifecycle::uin, id_state::assigned, false, 64, 60},
+                      longest{"issued_uins", lifecycle::uin, id_state::issued, false, 64, 60},
+                      longest{"perpetual_vids", lifecycle::vid, id_state::assigned, false, 64, 60},
+                      longest{"vids_that_expire", lifecycle::vid, id_state::assigned, true, 64, 60},
+                      longest{"expired_vids", lifecycle::vid, id_state::expired, true, 64, 60},
+                      longest{"short_expired_vids", lifecycle::vid, id_state::expired, true, 16, 60},
+                      longest{"vids_that_ended_before_their_time", lifecycle::vid, id_state::expired, false, 64, 60},
+                      longest{"taken_ones", lifecycle::pool, id_state::taken, false, 64, 60}),
+    [](const auto& one) { return one.param.what; });
+
+TEST_F(imports_test, of_released_identifiers_fit_with_the_longest_histories) {
+  // Every record has the most that one can have; import_released_bytes_max bounds how many come along.
+  struct : pool_rows {
+    result<std::optional<id_record>> record(std::uint64_t counter) override {
+      id_record r;
+      r.id = fmt::format("{:032}", counter);
+      r.assignment = UINT32_MAX - 1;
+      r.holder = std::string(64, 'h');
+      r.journal_seq = (std::uint64_t{1} << 42) - 1;
+      for (std::size_t i = 0; i < id_record::history_max + 2; ++i)
+        r.advance(noon, i % 2 == 0 ? id_state::issued : id_state::available, std::string(64, 'p'));
+      r.unrecorded = {};
+      return std::optional(r);
+    }
+    result<std::uint64_t> released_at(std::uint64_t slot) override { return slot; }
+  } stored;
+  pool_rules rules;
+  rules.of = lifecycle::uin;
+  rules.end = 1'000;
+  pool now(rules, {.issued_to = 1'000, .walked_to = 1'000, .released = 1'000});
+  std::vector<import_row> rows;
+  std::size_t room = id_ledger::import_bytes_beside + import_released_bytes_max;
+  for (std::uint64_t i = 0; i < import_rows_max; ++i) {
+    import_row row{fmt::format("{:032}", i), i, false, id_state::issued, {}, {}, fmt::format("{:064}", i)};
+    room += id_ledger::import_bytes(row);
+    rows.push_back(std::move(row));
+  }
+  fill();
+  auto ledger = id_ledger::resume(*open->latest(), part);
+  auto out = now.import(rows, noon, stored).value();
+  const auto loaded = static_cast<std::size_t>(std::ranges::count(out.verdicts, import_verdict::accepted));
+  EXPECT_GT(loaded, 10U);
+  EXPECT_EQ(loaded + static_cast<std::size_t>(std::ranges::count(out.verdicts, import_verdict::in_pool)), rows.size());
+  batch b(part.shard);
+  ASSERT_TRUE(ledger->put(b, out.changes, now.counters(), {},
+                          [](column, std::string_view) -> result<std::optional<std::string>> { return std::nullopt; }));
+  EXPECT_LE(b.bytes(), room);
+  EXPECT_TRUE(b.fits());
+  // The same with what only these rows were given room for: nothing is left over for the others to hide it.
+  std::size_t of_loaded = id_ledger::import_bytes_beside + import_released_bytes_max;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (out.verdicts[i] == import_verdict::accepted) of_loaded += id_ledger::import_bytes(rows[i]);
+  EXPECT_LE(b.bytes(), of_loaded);
 }
 
 } // namespace
