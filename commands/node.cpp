@@ -587,7 +587,7 @@ result<std::unique_ptr<node>> node::start(node_options options) {
 result<std::vector<std::string>> node::reload() { return parts_->reload(); }
 
 namespace {
-constexpr std::string_view unchanged = "Nothing was changed; the settings and tokens of before apply. ";
+constexpr std::string_view unchanged = "Nothing was changed; the settings, tokens and certificate of before apply. ";
 
 /// Why the tokens or the key set could not be read, for whoever asked for the reload: not as if a resource were missing
 /// or the node had failed. The message names the file.
@@ -617,6 +617,10 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
     for (const auto& problem : loaded.error()) problems.push_back(to_string(problem));
     return fail(errc::invalid_argument, fmt::format("{}{}.", unchanged, fmt::join(problems, "; ")));
   }
+  // Everything is read before anything applies; the tokens are read and apply in one, so they come last.
+  const auto& files = loaded->values.tls;
+  auto certificate = server->load_certificate({files.certificate, files.key});
+  if (!certificate) return std::unexpected(refused_file(certificate.error()));
   if (jwt_keys) {
     // Keys are read again all the time, so that doing it here is no change that a later refusal would have to undo.
     if (settings().jwt.jwks_file.empty())
@@ -626,10 +630,7 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
   }
   if (tokens)
     if (const auto read = tokens->reload(); !read) return std::unexpected(refused_file(read.error()));
-  // Last of what can be refused: a certificate in force cannot be taken back.
-  const auto& files = loaded->values.tls;
-  if (const auto read = server->renew_certificate({files.certificate, files.key}); !read)
-    return std::unexpected(refused_file(read.error()));
+  server->use_certificate(std::move(*certificate));
   from_server.take_settings(*loaded);
   std::vector<std::string> changed;
   const auto plan = config::diff_reload(running.values, loaded->values);
