@@ -46,6 +46,7 @@
 #include "storage/log_writer.hpp"
 #include "storage/notebook.hpp"
 #include "storage/restored_store.hpp"
+#include "storage/timeline.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -447,13 +448,16 @@ result<void> node::parts::start_server() {
   api::identifier_sources identifiers{door.get(), decisions.get(), [this] { return batch_count_max.load(); }, audit,
                                       capacities.get()};
 
+  auto timeline = storage::find_timeline(*store);
+  if (!timeline) return std::unexpected(timeline.error());
   for (auto& routes :
        {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
-        api::import_routes({door.get(), decisions.get(), audit}), api::holder_routes({vid_door.get(), decisions.get()}),
-        api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration)),
-        api::dead_letter_routes(*letter_desk, audit), api::audit_routes(*audit_log),
-        api::id_trail_routes(*door, *audit_log), api::unconfirmed_routes({door.get(), decisions.get()}),
-        api::clock_routes({decisions.get(), audit}), api::backup_routes({store.get(), decisions.get(), audit})})
+        api::import_routes({door.get(), decisions.get(), audit, std::move(*timeline)}),
+        api::holder_routes({vid_door.get(), decisions.get()}), api::actor_routes(*actor_desk, audit, time),
+        api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
+        api::audit_routes(*audit_log), api::id_trail_routes(*door, *audit_log),
+        api::unconfirmed_routes({door.get(), decisions.get()}), api::clock_routes({decisions.get(), audit}),
+        api::backup_routes({store.get(), decisions.get(), audit})})
     if (auto ok = app->add(routes); !ok) return ok;
   if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)

@@ -11,6 +11,7 @@
 #include "storage/identifiers_verifier.hpp"
 #include "storage/restored_store.hpp"
 #include "storage/store.hpp"
+#include "storage/timeline.hpp"
 #include "storage/type_keys.hpp"
 
 #include <fmt/format.h>
@@ -375,6 +376,8 @@ result<void> settle_all(const settle_options& options, const config::settings& s
       return done;
     }
   }
+  secure_random random;
+  if (auto begun = storage::begin_timeline(store, random); !begun) return begun;
   return storage::unmark_restored(settings.storage.data_dir);
 }
 

@@ -254,6 +254,35 @@ TEST_F(a_restore, with_the_lost_folder_takes_over_what_was_imported_after_the_ba
     EXPECT_TRUE(held.insert(id).second) << id << " was imported or issued before";
 }
 
+TEST_F(a_restore, gives_nothing_that_is_imported_again_to_somebody_else) {
+  const auto elsewhere = made_elsewhere(1);
+  const auto file = file_of(elsewhere, "uins.csv", "ISSUED");
+  backup();
+  ASSERT_EQ(import(node_, "four_digit_uin", file).status, 0);
+  node_.kill();
+  ASSERT_EQ(tool({"restore", "--from", directory()}).status, 0);
+  ASSERT_EQ(settle({"--skip", "1"}).status, 0);
+  const auto other = restored();
+  other->start();
+
+  // The same command as before: it must not believe that there is nothing to do.
+  const auto silent = import(*other, "four_digit_uin", file);
+  EXPECT_EQ(silent.status, 1) << silent.output;
+  EXPECT_THAT(silent.errors, HasSubstr("restored from a backup since then"));
+  EXPECT_THAT(silent.errors, HasSubstr("delete " + file + ".matricula-import"));
+  std::filesystem::remove(file + ".matricula-import");
+  const auto again = import(*other, "four_digit_uin", file);
+  EXPECT_EQ(again.status, 0) << again.errors;
+  EXPECT_THAT(again.output, HasSubstr("1 accepted"));
+
+  // Perhaps it was returned after the backup, and issued to somebody else.
+  api_client client(*other);
+  const auto returned = client.post("/v1/ids/four_digit_uin/" + elsewhere[0] + "/return", nullptr);
+  ASSERT_EQ(returned.status, 200) << returned.shown();
+  EXPECT_EQ(returned().at("state"), "RETIRED");
+  for (const auto& id : drain(client, "four_digit_uin")) EXPECT_NE(id, elsewhere[0]);
+}
+
 TEST_F(a_restore, is_not_settled_with_other_settings_than_those_of_the_lost_node) {
   backup();
   node_.kill();
