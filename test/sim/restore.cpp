@@ -13,7 +13,7 @@ using namespace identifiers;
 
 namespace {
 
-/// Skipping by number is a guess: it may be too much, never too little.
+/// Skipping by number is a guess: it may be too much, or exact, never too little.
 constexpr std::uint64_t skipped_too_many_max = 40;
 
 /// What an operator can find out about a type: of its lost disk, and how much has happened since the backup.
@@ -40,17 +40,24 @@ result<lost_type> look_at(const storage::view& rows, const id_type& type) {
 }
 
 /// How many identifiers of a type with one issuer were issued for the first time since the backup, and how many were
-/// imported: no more than that, so that a settling that counts wrongly shows.
-result<std::uint64_t> happened_since(const storage::view& lost, const lost_type& at_its_end, const lost_type& before) {
-  std::uint64_t issued = 0;
-  const auto walked =
-      storage::walk_records(lost, at_its_end.issuers.front(), before.issued_to.empty() ? 0 : before.issued_to.front(),
-                            [&](std::uint64_t counter, const id_record&) {
-                              if (!is_import_slot(counter)) ++issued;
-                              return true;
-                            });
-  if (!walked) return std::unexpected(walked.error());
-  return issued + at_its_end.imported - before.imported;
+/// imported that lie among them: not one more, so that a settling that counts wrongly shows.
+result<std::uint64_t> happened_since(const storage::view& lost, const id_type& type, const lost_type& at_its_end,
+                                     const lost_type& before) {
+  const auto& part = at_its_end.issuers.front();
+  const auto from = before.issued_to.front(), to = at_its_end.issued_to.front();
+  std::uint64_t number = 0;
+  const auto issued = storage::walk_records(lost, part, from, [&](std::uint64_t counter, const id_record&) {
+    if (!is_import_slot(counter)) ++number;
+    return true;
+  });
+  if (!issued) return std::unexpected(issued.error());
+  const auto imported = storage::walk_imports(lost, part, [&](std::string_view id, std::uint64_t slot) {
+    const auto counter = type.space->counter_of(id);
+    if (slot >= import_base + before.imported && counter && *counter >= from && *counter < to) ++number;
+    return true;
+  });
+  if (!imported) return std::unexpected(imported.error());
+  return number;
 }
 
 /// Returns how many released identifiers were retired.
@@ -68,9 +75,9 @@ result<std::uint64_t> settle_type(storage::store& restored, const storage::view&
       const auto copied = storage::copy_imports(restored, type, lost, at_its_end->issuers, issuer);
       if (!copied) return copied;
     } else if (type.issuers == 1) {
-      const auto skip = happened_since(lost, *at_its_end, *before);
+      const auto skip = happened_since(lost, type, *at_its_end, *before);
       if (!skip) return skip;
-      start = storage::index_after(restored, type, *skip + random.below(skipped_too_many_max));
+      start = storage::index_after(restored, type, *skip + random.below(2) * random.below(skipped_too_many_max));
     } else {
       // With what they may have lent to each other the skip would be all that such small types have.
       start = std::min(*start + random.below(skipped_too_many_max), type.rules_of(issuer).end);
