@@ -65,11 +65,17 @@ class import_resource {
 public:
   explicit import_resource(import_sources sources) : from_(std::move(sources)) {}
 
+  outcome<response> show(const request& r) const {
+    const auto* type = from_.door->find(r.param("type"));
+    if (!type) return no_such_type();
+    json::writer w;
+    w.begin_object().member("type", type->name).member("timeline", from_.timeline).end_object();
+    return response{.body = std::move(w).str()};
+  }
+
   outcome<response> load(const request& r) const {
     const auto* type = from_.door->find(r.param("type"));
-    if (!type)
-      return std::unexpected(refusal(
-          error{errc::not_found, "There is no identifier type of this name. GET /v1/ids lists those there are.", {}}));
+    if (!type) return no_such_type();
     const auto foreign = r.query_value("accept_foreign").value_or("false");
     if (foreign != "true" && foreign != "false")
       return refuse(400, errc::invalid_argument, "accept_foreign is true or false.");
@@ -113,10 +119,16 @@ public:
   }
 
 private:
-  static std::string body_of(const id_type& type, const tally& sum, const std::vector<import_problem>& problems) {
+  static std::unexpected<refusal> no_such_type() {
+    return std::unexpected(refusal(
+        error{errc::not_found, "There is no identifier type of this name. GET /v1/ids lists those there are.", {}}));
+  }
+
+  std::string body_of(const id_type& type, const tally& sum, const std::vector<import_problem>& problems) const {
     const auto shown = std::min(problems.size(), import_errors_max);
     json::writer w(256 + shown * 128);
-    w.begin_object().member("type", type.name).member("accepted", sum.accepted).member("duplicates", sum.duplicates);
+    w.begin_object().member("type", type.name).member("timeline", from_.timeline);
+    w.member("accepted", sum.accepted).member("duplicates", sum.duplicates);
     w.member("changed", sum.changed).member("conflicts", sum.conflicts).member("refused", sum.refused);
     w.key("errors").begin_array();
     for (std::size_t i = 0; i < shown; ++i) {
@@ -134,13 +146,14 @@ private:
 
 std::vector<route> import_routes(import_sources sources) {
   const auto load = std::make_shared<const import_resource>(std::move(sources));
+  route show{"GET", "/v1/ids/{type}/import", "ids:import", [load](const request& from) { return load->show(from); }};
   route r{"POST", "/v1/ids/{type}/import", "ids:import", [load](const request& from) { return load->load(from); }};
   r.body_bytes_max = import_body_bytes_max;
   r.content_types.clear();
   for (const auto format : {import_format::ndjson, import_format::csv, import_format::plain})
     r.content_types.emplace_back(media_type_of(format));
   r.query = {"accept_foreign"};
-  return {std::move(r)};
+  return {std::move(show), std::move(r)};
 }
 
 } // namespace matricula::api

@@ -48,6 +48,12 @@ struct import_row {
   bool operator==(const import_row&) const = default;
 };
 
+/// An imported identifier as the store has it that a restored one was a backup of.
+struct import_copy {
+  id_record record;
+  std::optional<std::uint64_t> counter; ///< as of a row
+};
+
 enum class import_verdict : std::uint8_t {
   accepted,  ///< loaded
   duplicate, ///< was loaded before: nothing to do

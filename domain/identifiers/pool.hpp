@@ -160,6 +160,11 @@ public:
   /// was and is available again; one that somebody has from here, or that was imported before, stays as it is.
   /// @pre at most import_rows_max rows, so that they fit into one batch. Errors: corrupt, io; then nothing has changed.
   [[nodiscard]] result<import_outcome> import(std::span<const import_row> rows, timestamp now, pool_rows& stored);
+  /// Loads what was imported after the backup that this pool was restored from, with state, assignment and history as
+  /// it was at last. What belongs to rows that the pool lacks is left out: keys of requests, lists of holders. One that
+  /// was AVAILABLE is retired. @param by who retires it
+  /// @pre none of them is here, and at most import_rows_max that fit into one batch
+  [[nodiscard]] pool_changes take_over(std::vector<import_copy> copies, std::string_view by, timestamp now);
   // -- between the issuers of a type (grants.cpp) ---------------------------------------------------------------------
   /// Whether it has walked everything and has fewer than `count` left, in memory or (after a restart) to be found
   /// again: only another issuer could help.
@@ -212,6 +217,9 @@ private:
   /// @param wanted ascending counters; as many of them as are found leave
   [[nodiscard]] result<released_leaving> find_released(std::span<const std::uint64_t> wanted, pool_rows& stored);
   void take_in(const import_row& row, std::optional<id_record> released, timestamp now, pool_changes& changes);
+  void give_slot(std::optional<std::uint64_t> own_counter, id_record record, timestamp now, pool_changes& changes);
+  /// Counts it, and says when it is due.
+  void load(std::uint64_t counter, id_record record, timestamp now, pool_changes& changes);
 
   pool_rules rules_;
   pool_counters counters_;

@@ -93,22 +93,9 @@ result<pool::released_leaving> pool::find_released(std::span<const std::uint64_t
 }
 
 void pool::take_in(const import_row& row, std::optional<id_record> released, timestamp now, pool_changes& changes) {
-  const auto index = row.counter && !released ? rules_.walks.index(*row.counter) : counters_.walked_to;
-  if (index >= counters_.issued_to && index < counters_.walked_to) {
-    // It was counted as available; from now on it is as if the rules had refused it.
-    --counters_.fresh;
-    ++counters_.filtered;
-    const auto held = std::ranges::lower_bound(fresh_, *row.counter, {}, &candidate::counter);
-    if (held != fresh_.end() && held->counter == *row.counter) fresh_.erase(held);
-  }
   // One that was issued here before keeps its place and its history: it is assigned once more.
-  const auto counter = released ? *row.counter : import_slot(rules_.walks, counters_.imported++);
-  auto record = released ? std::move(*released) : id_record{};
-  if (released)
-    ++counters_.issues_total;
-  else if (row.foreign)
-    ++counters_.imported_foreign;
-
+  const bool again = released.has_value();
+  auto record = again ? std::move(*released) : id_record{};
   const auto not_before = record.history.empty() ? timestamp{} : record.history.back().at;
   record.id = row.id;
   record.foreign = row.foreign;
@@ -123,6 +110,30 @@ void pool::take_in(const import_row& row, std::optional<id_record> released, tim
   const auto begun = std::max(row.issued_at.value_or(record.ended_at.value_or(now)), not_before);
   record.advance(begun, ended ? id_state::assigned : row.state, import_name);
   if (ended) record.advance(std::max(*record.ended_at, not_before), id_state::expired, import_name);
+  if (again) {
+    ++counters_.issues_total;
+    return load(*row.counter, std::move(record), now, changes);
+  }
+  give_slot(row.counter, std::move(record), now, changes);
+}
+
+/// @param own_counter where the permutation has it
+void pool::give_slot(std::optional<std::uint64_t> own_counter, id_record record, timestamp now, pool_changes& changes) {
+  const auto index = own_counter ? rules_.walks.index(*own_counter) : counters_.walked_to;
+  if (index >= counters_.issued_to && index < counters_.walked_to) {
+    // It was counted as available; from now on it is as if the rules had refused it.
+    --counters_.fresh;
+    ++counters_.filtered;
+    const auto held = std::ranges::lower_bound(fresh_, *own_counter, {}, &candidate::counter);
+    if (held != fresh_.end() && held->counter == *own_counter) fresh_.erase(held);
+  }
+  const auto counter = import_slot(rules_.walks, counters_.imported++);
+  if (record.foreign) ++counters_.imported_foreign;
+  changes.imported.emplace_back(record.id, counter);
+  load(counter, std::move(record), now, changes);
+}
+
+void pool::load(std::uint64_t counter, id_record record, timestamp now, pool_changes& changes) {
   counters_.count(record.state, 1);
 
   // Never before now: the expirer may have passed an earlier time while this was on its way.
@@ -135,12 +146,27 @@ void pool::take_in(const import_row& row, std::optional<id_record> released, tim
     else
       changes.due_added.push_back({at, kind, {{counter, record.assignment}}, {}});
   };
-  if (ended)
-    add_due(*record.ended_at + rules_.cool_off, due_kind::release);
-  else if (record.expires_at)
+  if (record.state == id_state::expired)
+    add_due(record.ended_at.value_or(now) + rules_.cool_off, due_kind::release);
+  else if (record.state == id_state::assigned && record.expires_at)
     add_due(*record.expires_at, due_kind::expire);
-  if (!released) changes.imported.emplace_back(row.id, counter);
   changes.records.emplace_back(counter, std::move(record));
+}
+
+pool_changes pool::take_over(std::vector<import_copy> copies, std::string_view by, timestamp now) {
+  require(copies.size() <= import_rows_max, "what is taken over fits into one batch");
+  pool_changes changes;
+  for (auto& [record, counter] : copies) {
+    const auto last = record.history.empty() ? now : record.history.back().at;
+    if (record.state == id_state::available) record.advance(std::max(now, last), id_state::retired, by);
+    record.idempotency_ref.clear();
+    record.of_policy = false;
+    // The audit trail that its steps stand in is lost: they go into this one.
+    record.journal_seq = 0;
+    record.unrecorded.count = static_cast<std::uint32_t>(record.history.size());
+    give_slot(counter, std::move(record), now, changes);
+  }
+  return changes;
 }
 
 result<pool::import_outcome> pool::import(std::span<const import_row> rows, timestamp now, pool_rows& stored) {

@@ -180,6 +180,7 @@ void model::recovered_key(const std::string& name_of_key, const std::optional<st
 void model::restored_after(const model& later) {
   for (std::size_t t = 0; t < types_.size(); ++t) {
     types_[t].restored = true;
+    types_[t].imported_count = later.types_[t].imported_count;
     auto& lost = types_[t].lost;
     lost.insert(later.types_[t].lost.begin(), later.types_[t].lost.end());
     for (const auto& [id, entry] : later.types_[t].ids) {

@@ -247,6 +247,53 @@ TEST_F(id_ledger_test, damage_of_the_trail_is_found) {
   EXPECT_THAT(problems(), IsEmpty());
 }
 
+TEST(id_trail_verifier, checks_the_trail_of_every_issuer_of_a_type) {
+  temporary_directory directory;
+  const auto issuers = id_partitions("badge", 5, lifecycle::uin, 3);
+  const auto report = [&] {
+    const id_trail_verifier journals;
+    const verifier* const all[] = {&journals};
+    row_decoders decoders;
+    add_identifier_decoders(decoders);
+    return verify(small_store(directory / "data"), decoders, all);
+  };
+  {
+    const auto s = open_store(small_store(directory / "data"));
+    batch setup(shard_id{0});
+    put(setup, type_setup{"badge", 5, lifecycle::uin, "length=10", "00ff", 3});
+    ASSERT_TRUE(commit(*s, setup));
+    for (const auto& part : issuers) {
+      auto ledger = id_ledger::resume(*s->latest(), part).value();
+      pool_changes changes;
+      id_record r;
+      r.id = fmt::format("{:010}", part.issuer);
+      r.assignment = 1;
+      r.advance(noon, id_state::issued, "clerk");
+      changes.records.emplace_back(part.issuer, r);
+      batch b(part.shard);
+      ASSERT_TRUE(ledger.put(b, changes, {.issued_to = 1, .walked_to = 1, .issued = 1}, {},
+                             [&](column where, std::string_view key) { return s->latest()->get(where, key); }));
+      ASSERT_TRUE(commit(*s, b));
+    }
+  }
+  const auto good = report();
+  EXPECT_TRUE(good.ok()) << good.to_json();
+  EXPECT_EQ(good.counts().at("audit trail rows of type badge"), 3U);
+  {
+    const auto s = open_store(small_store(directory / "data"));
+    const auto key = journal::row_key(id_trail::chain_of(issuers[1]), 1);
+    auto value = rows_of(*s->latest(), column::journals).at(key);
+    value[value.size() - 10] = static_cast<char>(value[value.size() - 10] ^ 4);
+    batch b(issuers[1].shard);
+    b.put(column::journals, key, value);
+    ASSERT_TRUE(commit(*s, b));
+  }
+  const auto bad = report();
+  ASSERT_FALSE(bad.ok());
+  EXPECT_THAT(bad.problems().front().message,
+              testing::AllOf(HasSubstr("type badge/1: "), HasSubstr("row 1 was changed")));
+}
+
 TEST_F(id_ledger_test, a_record_that_was_changed_behind_the_trail_is_found) {
   issue(2);
   auto r = find_record(*open->latest(), part, 1).value().value();

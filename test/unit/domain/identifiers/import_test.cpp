@@ -397,16 +397,73 @@ TEST(import, ends_vids_when_their_time_comes_and_releases_them_after_the_cool_of
   EXPECT_EQ(p.now_.counters().released, 3U);
 }
 
-TEST(import, after_a_restore_hands_out_nothing_that_was_imported_before_the_backup) {
+TEST(import, after_a_restore_hands_out_nothing_that_was_imported_before_it_or_since) {
   importing_pool p{lifecycle::vid};
   EXPECT_EQ(p.load(p.nth(0), id_state::expired), import_verdict::accepted);
   auto restored = p.now_.counters();
-  restored.imported_reuse_from = restored.imported;
+  restored.imported_reuse_from = pool_counters::no_import_is_reused;
+  EXPECT_EQ(decode_pool_counters(encode(restored)), restored);
   p.now_ = pool(p.type.rules, restored);
   EXPECT_EQ(p.load(p.nth(1), id_state::expired), import_verdict::accepted);
   p.run_due(noon + hours{24});
   EXPECT_EQ(p.records.at(import_base).state, id_state::retired);
-  EXPECT_EQ(p.records.at(import_base + 1).state, id_state::available);
+  EXPECT_EQ(p.records.at(import_base + 1).state, id_state::retired)
+      << "before the restore it may have been released and given to somebody else";
+}
+
+TEST(import, takes_over_what_the_lost_node_knew_of_what_it_had_imported) {
+  importing_pool p{lifecycle::vid};
+  p.walk_to(400);
+  const auto one = [&](std::size_t n, std::vector<id_state> states) {
+    import_copy c;
+    c.record.id = p.nth(n);
+    c.counter = static_cast<std::uint64_t>(*p.type.space->counter_of(p.nth(n)));
+    c.record.assignment = 3;
+    c.record.holder = "person";
+    c.record.expires_at = noon + hours{1};
+    c.record.idempotency_ref = std::string(16, 'k');
+    c.record.of_policy = true;
+    c.record.journal_seq = 17;
+    for (const auto to : states) c.record.advance(noon - hours{1}, to, "somebody");
+    if (states.back() == id_state::expired) c.record.ended_at = noon - hours{1};
+    c.record.unrecorded = {};
+    return c;
+  };
+  using enum id_state;
+  import_copy foreign = one(4, {assigned, retired});
+  foreign.record.id = "OLD-1";
+  foreign.record.foreign = true;
+  foreign.counter.reset();
+  const auto fresh_before = p.now_.counters().fresh;
+  auto changes = p.now_.take_over(
+      {one(0, {assigned}), one(1, {assigned, expired}), one(2, {assigned, expired, available}), foreign}, "restore",
+      noon);
+  const auto& c = p.now_.counters();
+  EXPECT_TRUE(c.balanced());
+  EXPECT_EQ(c.imported, 4U);
+  EXPECT_EQ(c.imported_foreign, 1U);
+  EXPECT_EQ(c.fresh, fresh_before - 3) << "they lay in the pool";
+  EXPECT_EQ(c.assigned, 1U);
+  EXPECT_EQ(c.cooling, 1U);
+  EXPECT_EQ(c.retired, 2U) << "one of them was waiting for reuse";
+  ASSERT_EQ(changes.records.size(), 4U);
+  for (std::size_t i = 0; i < changes.records.size(); ++i) {
+    const auto& [counter, r] = changes.records[i];
+    EXPECT_EQ(counter, import_base + i);
+    EXPECT_EQ(r.assignment, 3U);
+    EXPECT_EQ(r.holder, "person");
+    EXPECT_EQ(r.idempotency_ref, "") << "its record is not there";
+    EXPECT_FALSE(r.of_policy) << "nor its holder's list";
+    EXPECT_EQ(r.journal_seq, 0U);
+    EXPECT_EQ(r.unrecorded.count, r.history.size()) << "the audit trail gets all of it";
+    EXPECT_EQ(changes.imported[i], std::pair(r.id, counter));
+  }
+  EXPECT_EQ(changes.records[2].second.history.back().at, noon);
+  ASSERT_EQ(changes.due_added.size(), 2U);
+  EXPECT_EQ(changes.due_added[0].kind, due_kind::expire);
+  EXPECT_EQ(changes.due_added[0].at, noon + hours{1});
+  EXPECT_EQ(changes.due_added[1].kind, due_kind::release);
+  EXPECT_EQ(changes.due_added[1].at, noon + hours{23});
 }
 
 TEST(import, counts_what_was_not_there_in_rows_of_before) {
