@@ -73,7 +73,8 @@ public:
 
   /// Whether the next thing that it does is to compute a part of a TLS handshake.
   [[nodiscard]] bool has_handshake_to_do() const noexcept { return state_ == state::opening && readable_; }
-  bool in_line = false; ///< for its handshake; its host keeps it
+  bool in_line = false;  ///< for its handshake; its host keeps it
+  bool has_turn = false; ///< among those with more to do; its host keeps it
   /// Between requests, or before the first, since then; nothing while it is busy.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> idle_since() const noexcept;
   [[nodiscard]] std::uint64_t place() const noexcept { return place_; }

@@ -123,7 +123,7 @@ void event_loop::turn() {
       accept();
     } else if (auto* c = find(e.data.u64)) {
       c->on_event(e.events);
-      go_on(*c);
+      if (!c->has_turn) go_on(*c); // or whoever sends much would get a turn for each piece
     }
   }
 
@@ -137,7 +137,10 @@ void event_loop::turn() {
   for (auto left = again_.size(); left > 0; --left) {
     const auto place = again_.front();
     again_.pop_front();
-    if (auto* c = find(place)) go_on(*c);
+    auto* c = find(place);
+    if (c == nullptr) continue;
+    c->has_turn = false;
+    go_on(*c);
   }
   for (auto left = std::min<std::size_t>(handshakes_.size(), handshakes_a_turn); left > 0; --left) {
     const auto place = handshakes_.front();
@@ -163,7 +166,7 @@ void event_loop::go_on(connection& c) {
 void event_loop::settle(connection& c, connection::then next) {
   if (next == connection::then::end)
     end(c);
-  else if (next == connection::then::again)
+  else if (next == connection::then::again && !std::exchange(c.has_turn, true))
     again_.push_back(c.place());
 }
 

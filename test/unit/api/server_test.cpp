@@ -7,6 +7,8 @@
 #include <httplib.h>
 
 #include <condition_variable>
+#include <atomic>
+#include <cerrno>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -377,6 +379,46 @@ TEST_F(server_test, an_answer_that_nobody_waits_for_comes_when_it_is_there) {
                                     "\r\nContent-Length: 0\r\n\r\n");
   ASSERT_TRUE(until([&] {
     const std::scoped_lock hold(told_guard);
+TEST_F(server_test, a_client_that_never_stops_sending_gets_no_more_turns_than_others) {
+  // All of it happens on the loop's thread: whenever the flooding client is answered it has sent another request.
+  constexpr int wanted = 1'000;
+  const auto request_for = [](char who) { return std::string("GET /") + who + " HTTP/1.1\r\nHost: a\r\n\r\n"; };
+  std::atomic<int> patient_served{0}, flooding_served{0}, flooding_when_done{0};
+  std::unique_ptr<socket_client> flooding;
+  const auto on_loop = [this](std::string path, std::function<outcome<response>(const request&)> handle) {
+    route r{"GET", std::move(path), "", std::move(handle)};
+    r.waits = false;
+    EXPECT_TRUE(app.add(std::move(r)));
+  };
+  on_loop("/p", [&](const request&) {
+    if (++patient_served == wanted) flooding_when_done = flooding_served.load();
+    return response{};
+  });
+  on_loop("/f", [&](const request&) {
+    ++flooding_served;
+    if (patient_served < wanted) flooding->send(request_for('f'));
+    return response{};
+  });
+  on_loop("/pause", [this](const request&) {
+    held.wait();
+    return response{};
+  });
+  flooding = std::make_unique<socket_client>(start());
+  socket_client pausing(port), patient(port);
+  ASSERT_TRUE(until_metric("matricula_http_connections 3"));
+  pausing.send("GET /pause HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(1);
+  std::string many, some;
+  for (int i = 0; i < wanted; ++i) many += request_for('p');
+  for (int i = 0; i < 200; ++i) some += request_for('f');
+  patient.send(many);
+  flooding->send(some);
+  held.open();
+  ASSERT_TRUE(until([&] { return patient_served == wanted; }));
+  EXPECT_LE(flooding_when_done, 2 * wanted + 200) << "while the other one was served " << wanted << " times";
+  EXPECT_TRUE(node->drain(std::chrono::seconds(10)));
+}
+
     return told_later.size() == clients.size();
   }));
   runtime::reply_gate::begin_group();
