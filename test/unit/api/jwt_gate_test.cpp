@@ -292,3 +292,29 @@ TEST_F(jwt_gate_test, stands_beside_the_tokens_file_and_the_shape_decides) {
 
 } // namespace
 } // namespace matricula::api
+TEST(verified_tokens, make_room_for_others_in_the_order_in_which_they_came) {
+  constexpr std::size_t parts = 16, a_part = 4;
+  verified_tokens all(parts * a_part);
+  const auto who = std::make_shared<const principal>(principal{"a", "t", {}});
+  const verified_tokens::basis by{1, 1};
+  const auto digest = [](int i) { return std::string(1, '\0') + std::to_string(i); }; // all of one part
+  const auto put = [&](int i) { all.put(digest(i), {by, now, now + 10s, who}, now); };
+  const auto kept = [&] {
+    std::string numbers;
+    for (int i = 0; i < 10; ++i)
+      if (all.find(digest(i), by, now)) numbers += std::to_string(i);
+    return numbers;
+  };
+  for (int i = 0; i < 5; ++i) put(i);
+  EXPECT_EQ(kept(), "1234");
+  put(5);
+  EXPECT_EQ(kept(), "2345");
+  put(2); // checked once more, as after it ended
+  put(6);
+  EXPECT_EQ(kept(), "2456");
+  EXPECT_EQ(all.find(digest(4), by, now + 10s), nullptr);
+  put(7);
+  put(8);
+  EXPECT_EQ(kept(), "2678") << "what has ended leaves no trace in the order";
+}
+
