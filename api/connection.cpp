@@ -76,6 +76,11 @@ void connection::time(timing what, milliseconds at_most) {
   host_.wheel.set(*this, host_.now + at_most);
 }
 
+void connection::stop_timing() noexcept {
+  timed_ = timing::none;
+  host_.wheel.clear(*this);
+}
+
 std::optional<steady_clock::time_point> connection::idle_since() const noexcept {
   const bool idle = state_ == state::opening || (state_ == state::reading && reader_.is_between());
   return idle ? std::optional(idle_since_) : std::nullopt;
@@ -117,6 +122,7 @@ connection::step connection::open() {
   switch (stream_.open()) {
   case byte_stream::opening::open:
     state_ = state::reading;
+    stop_timing(); // of the handshake: the first head has its own time
     return step::go_on;
   case byte_stream::opening::blocked:
     readable_ = false;
@@ -196,8 +202,7 @@ connection::step connection::admit() {
     return answer();
   }
   state_ = state::admitting;
-  host_.wheel.clear(*this);
-  timed_ = timing::none;
+  stop_timing();
   return step::park;
 }
 
@@ -339,7 +344,7 @@ connection::step connection::flush() {
 connection::step connection::after_answer() {
   if (close_) return reader_.at_rest() && !readable_ ? step::end : begin_linger();
   state_ = state::reading;
-  timed_ = timing::none;
+  stop_timing();
   idle_since_ = host_.now;
   reader_.next();
   (void)received_.hold(reader_.held_bytes()); // never more than before

@@ -109,6 +109,10 @@ private:
   step begin_linger();
   step linger();
   void time(timing what, std::chrono::milliseconds at_most);
+  void stop_timing() noexcept;
+  /// The thread is done with the request.
+  step after_work();
+  step await_reply();
 
   // incoming
   [[nodiscard]] std::string_view method() const override { return reader_.head().method; }
