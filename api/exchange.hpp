@@ -44,6 +44,7 @@ private:
   void guard(const std::function<response()>& step);
   /// The body's checks and the bound of requests in flight.
   outcome<void> enter();
+  outcome<void> hold_quota(std::uint32_t count);
   response tell_outcome(outcome<response> answer);
 
   application& app;
@@ -52,6 +53,11 @@ private:
   timestamp wall;
   endpoint* to; ///< `unmatched_` until the router has found one
   request seen = {};
+  std::size_t next_step_ = 0; ///< of those before the body
+  bool may_block_ = false;    ///< in the present step
+  bool needs_thread_ = false; ///< the step cannot be taken without
+  std::uint32_t held_ = 0;    ///< identifiers of the caller's quota
+  bool handed_on_ = false;    ///< to the handler: from here on identifiers may be issued
   bool in_flight_ = false;
   answer_later later_;
   std::optional<response> answer_;

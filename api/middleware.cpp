@@ -119,20 +119,30 @@ struct application::chain {
     return {*x.seen.who, x.seen.open ? x.what.peer() : std::string_view{}};
   }
 
+  /// Before the scope is looked at: who asks for what they may not is counted, too.
   static outcome<void> keep_quota(exchange& x) {
     const auto& declared = x.to->declared;
     if (!x.app.quotas_ || declared.under_load) return {};
     if (auto ok = x.app.quotas_->admit(quota_caller(x), declared.issues, declared.guessable, x.began); !ok)
       return std::unexpected(refusal(std::move(ok.error())));
+    if (!declared.issues) return {};
+    x.held_ = 1;
+    x.seen.hold_quota = [&x](std::uint32_t count) { return x.hold_quota(count); };
     return {};
   }
 
-  /// @param status of the answer before a route puts it in words of its own
-  static void charge_quota(const exchange& x, int status, const response* answer) {
+  /// What came of it, before a route puts it in words of its own.
+  static void settle_quota(exchange& x, const outcome<response>& answer) {
     const auto& declared = x.to->declared;
-    if (!x.app.quotas_ || !(declared.issues || declared.guessable)) return;
-    const bool missed = declared.guessable && (status == 404 || (answer && answer->missed));
-    x.app.quotas_->charge(quota_caller(x), answer ? answer->issued : 0, missed, x.began);
+    if (!x.app.quotas_ || declared.under_load) return;
+    const int status = answer ? answer->status : status_of(answer.error());
+    if (declared.guessable && (status == 404 || (answer && answer->missed)))
+      x.app.quotas_->charge_miss(quota_caller(x), x.began);
+    if (!declared.issues) return;
+    // Of an unknown outcome the identifiers may come to light, by a repetition that costs nothing: they stay charged.
+    const bool unknown = !answer && answer.error().cause.code == errc::outcome_unknown;
+    if (!unknown) x.app.quotas_->settle(quota_caller(x), x.held_, answer ? answer->issued : 0, x.began);
+    x.held_ = 0;
   }
 
   /// The server's deadline, or an earlier one that the client asks for.
@@ -213,8 +223,8 @@ struct application::chain {
     return {};
   }
 
-  static constexpr std::array<step, 8> before_body = {find_route, admit,        authenticate, authorise,
-                                                      keep_quota, set_deadline, read_query,   check_idempotency_key};
+  static constexpr std::array<step, 8> before_body = {find_route, admit,        authenticate, keep_quota,
+                                                      authorise,  set_deadline, read_query,   check_idempotency_key};
 };
 
 response application::tell(const exchange& x, const refusal& why) {
@@ -231,6 +241,7 @@ application::exchange::exchange(application& to_app, incoming& from)
 }
 
 application::exchange::~exchange() {
+  if (held_ > 0 && !handed_on_) app.quotas_->settle(chain::quota_caller(*this), held_, 0, began);
   if (!in_flight_) return;
   app.in_flight_gauge_.Decrement();
   app.in_flight_.fetch_sub(1, std::memory_order_relaxed);
@@ -248,13 +259,19 @@ void application::exchange::guard(const std::function<response()>& step) {
   answer_ = std::move(out);
 }
 
-response application::exchange::tell_outcome(outcome<response> answer) {
-  if (answer) {
-    chain::charge_quota(*this, answer->status, &*answer);
-    return std::move(*answer);
+outcome<void> application::exchange::hold_quota(std::uint32_t count) {
+  if (auto ok = app.quotas_->hold(chain::quota_caller(*this), held_, count, began); !ok) {
+    held_ = 0;
+    return std::unexpected(refusal(std::move(ok.error())));
   }
+  held_ = count;
+  return {};
+}
+
+response application::exchange::tell_outcome(outcome<response> answer) {
+  chain::settle_quota(*this, answer);
+  if (answer) return std::move(*answer);
   const auto& why = answer.error();
-  chain::charge_quota(*this, status_of(why), nullptr);
   if (status_of(why) == 500)
     log::error("http.failed", why.cause.message, {{"route", seen.route}, {"code", to_string(why.cause.code)}},
                &seen.trace);
@@ -285,15 +302,17 @@ outcome<void> application::exchange::enter() {
   in_flight_ = true;
   if (!to->declared.under_load && before >= app.in_flight_max_.load(std::memory_order_relaxed))
     return chain::too_many();
-  return chain::read_body(*this);
+  if (auto ok = chain::read_body(*this); !ok) return ok;
+  if (app.time_.monotonic() >= seen.deadline)
+    return std::unexpected(refusal(
+        error{errc::deadline_exceeded, "No thread was free before the deadline; nothing was done.", std::nullopt}));
+  return {};
 }
 
 void application::exchange::handle() {
   guard([&] {
     if (const auto ok = enter(); !ok) return tell(*this, ok.error());
-    if (app.time_.monotonic() >= seen.deadline)
-      return tell(*this, refusal(error{errc::deadline_exceeded,
-                                       "No thread was free before the deadline; nothing was done.", std::nullopt}));
+    handed_on_ = true;
     return tell_outcome(to->declared.handle(seen));
   });
 }
@@ -302,6 +321,7 @@ void application::exchange::begin(const runtime::reply_notice& told) {
   if (!to->declared.begin) return handle();
   if (const auto ok = enter(); !ok) return guard([&] { return tell(*this, ok.error()); });
   try {
+    handed_on_ = true;
     auto given = to->declared.begin(seen, told);
     if (!given) return guard([&] { return tell_outcome(std::unexpected(std::move(given.error()))); });
     if (auto* later = std::get_if<answer_later>(&*given)) {

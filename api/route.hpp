@@ -98,7 +98,13 @@ struct request {
   bool open = false; ///< nobody was asked who they are, so the handler asks for no further scope either
   trace_context trace;
   std::chrono::nanoseconds deadline{}; ///< on the clock's monotonic scale; no effect may begin after it
+  std::function<outcome<void>(std::uint32_t count)> hold_quota; ///< see `will_issue`
 
+  /// To be called before identifiers are asked for, where it may be more than one: takes `count` from the caller's
+  /// quota. What is not `response::issued` in the end is given back. Errors: quota_exceeded.
+  [[nodiscard]] outcome<void> will_issue(std::uint32_t count) const {
+    return hold_quota ? hold_quota(count) : outcome<void>{};
+  }
   /// The path parameter `name`. @pre the route's template has it
   [[nodiscard]] std::string_view param(std::string_view name) const;
   /// The query parameter `name`, or nothing.
@@ -135,7 +141,9 @@ struct route {
   /// Whether it names something that could be guessed, such as an identifier: its 404s, and answers that are `missed`,
   /// are counted against the caller's quota.
   bool guessable = false;
-  bool issues = false; ///< whether its answers may be `issued`
+  /// Whether its answers may be `issued`. One identifier is held of the caller's quota before the handler runs; where
+  /// it may be more the handler says so with `request::will_issue`.
+  bool issues = false;
 
   /// In place of `handle`, for answers that come from an actor or the commit log: hands the request on and returns. The
   /// notice is told when the reply is there, perhaps before `begin` returns. It never blocks: it runs where all

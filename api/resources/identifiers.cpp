@@ -49,6 +49,8 @@ public:
           errc::unavailable,
           "The node's clock jumped and nobody has confirmed it: what expires cannot be issued. See GET /v1/clock.",
           std::chrono::seconds(60)}));
+    if (auto held = r.will_issue(static_cast<std::uint32_t>(count)); !held)
+      return std::unexpected(std::move(held.error()));
 
     actors::issue_call call;
     call.count = static_cast<std::uint32_t>(count);
