@@ -189,10 +189,7 @@ connection::step connection::receive() {
 connection::step connection::admit() {
   incoming& request = *this;
   exchange_ = std::make_unique<application::exchange>(host_.app, request);
-  if (!host_.app.may_wait_for_credentials(*this)) {
-    exchange_->admit();
-    return after_admission();
-  }
+  if (exchange_->admit_at_once()) return after_admission();
   const auto told = host_.notice_for(*this);
   if (!host_.offer([x = exchange_.get(), told] {
         x->admit();

@@ -16,8 +16,11 @@ struct application::exchange {
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;
 
-  /// First: names, route, limits, credentials, and the headers. A refusal is the answer already.
+  /// First: names, route, limits, credentials, and the headers. A refusal is the answer already. May block: on a thread
+  /// of its own, or as the next.
   void admit();
+  /// The same without blocking. False when the credentials take a thread: then `admit` goes on from there.
+  [[nodiscard]] bool admit_at_once();
   /// Then: how large its body may be; nothing where a body means nothing and is not to be read.
   [[nodiscard]] std::optional<std::size_t> body_bytes_max() const;
   /// Then: whether the handler may block its thread, so that `handle` is to be called, and on a thread of its own.
@@ -42,7 +45,9 @@ private:
   friend class application;
   friend struct application::chain;
   void guard(const std::function<response()>& step);
-  /// The body's checks and the bound of requests in flight.
+  void judge_head();
+  void handle();
+  /// The body's checks, the bound of requests in flight and the deadline.
   outcome<void> enter();
   outcome<void> hold_quota(std::uint32_t count);
   response tell_outcome(outcome<response> answer);

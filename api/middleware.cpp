@@ -92,14 +92,20 @@ struct application::chain {
       return {};
     }
     const with_cookie_credentials from(x.what, x.to->declared.cookie_credentials);
-    auto who = x.app.who_.who_asks(from, x.wall);
-    if (who) {
-      x.seen.who = std::move(*who);
+    std::optional<result<std::shared_ptr<const principal>>> who;
+    if (x.may_block_)
+      who = x.app.who_.who_asks(from, x.wall);
+    else
+      who = x.app.who_.who_asks_at_once(from, x.wall);
+    x.needs_thread_ = !who;
+    if (!who) return {};
+    if (*who) {
+      x.seen.who = std::move(**who);
       return {};
     }
     const bool sent = !from.header("Authorization").empty();
-    refusal why(std::move(who.error()));
-    if (why.cause.code == errc::unauthenticated) // not when the issuer's keys cannot be had
+    refusal why(std::move(who->error()));
+    if (why.cause.code == errc::unauthenticated)
       why.headers.push_back({"WWW-Authenticate", sent ? R"(Bearer realm="matricula", error="invalid_token")"
                                                       : R"(Bearer realm="matricula")"});
     return std::unexpected(std::move(why));
@@ -278,14 +284,28 @@ response application::exchange::tell_outcome(outcome<response> answer) {
   return tell(*this, why);
 }
 
-void application::exchange::admit() {
+void application::exchange::judge_head() {
   try {
-    chain::give_names(*this);
-    for (const auto step : chain::before_body)
-      if (const auto ok = step(*this); !ok) return guard([&] { return tell(*this, ok.error()); });
+    if (next_step_ == 0) chain::give_names(*this);
+    for (; next_step_ < chain::before_body.size(); ++next_step_) {
+      const auto ok = chain::before_body[next_step_](*this);
+      if (needs_thread_) return;
+      if (!ok) return guard([&] { return tell(*this, ok.error()); });
+    }
   } catch (...) {
     guard([]() -> response { throw; });
   }
+}
+
+void application::exchange::admit() {
+  may_block_ = true;
+  needs_thread_ = false;
+  judge_head();
+}
+
+bool application::exchange::admit_at_once() {
+  judge_head();
+  return !needs_thread_;
 }
 
 std::optional<std::size_t> application::exchange::body_bytes_max() const {
@@ -348,8 +368,6 @@ response application::exchange::take_answer() {
   answer_.reset();
   return out;
 }
-
-bool application::may_wait_for_credentials(const incoming& what) const { return who_.may_wait(what, time_.wall()); }
 
 namespace {
 /// The thread that calls application::answer, until the reply is there.

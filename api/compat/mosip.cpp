@@ -290,6 +290,7 @@ std::vector<route> mosip_routes(mosip_sources sources) {
   routes[2].query = {"videxpiry"};
   route health{"GET", "/v1/idgenerator/actuator/health", "", [ids](const request&) { return ids->health(); }};
   health.under_load = true;
+  health.waits = false; // nor does it need a thread, when all are busy
   routes.push_back(std::move(health));
   route metrics{"GET", "/v1/idgenerator/metrics", "metrics:read", [ids](const request&) { return ids->metrics(); }};
   metrics.under_load = true;
