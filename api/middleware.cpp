@@ -108,6 +108,8 @@ struct application::chain {
     if (why.cause.code == errc::unauthenticated)
       why.headers.push_back({"WWW-Authenticate", sent ? R"(Bearer realm="matricula", error="invalid_token")"
                                                       : R"(Bearer realm="matricula")"});
+    else // the issuer's keys cannot be had: nothing that a route could word as an outcome of its own
+      why.status = status_of(why);
     return std::unexpected(std::move(why));
   }
 

@@ -444,7 +444,7 @@ TEST_F(mosip_test, asks_for_credentials_and_scopes_on_every_route) {
     EXPECT_EQ(header_of(forbidden, "WWW-Authenticate"),
               fmt::format(R"(Bearer realm="matricula", error="insufficient_scope", scope="{}")", scope));
     const auto later = with("Bearer later", target);
-    EXPECT_EQ(later.status, 200);
+    EXPECT_EQ(later.status, 503) << "the caller cannot be told: no outcome of the request";
     EXPECT_TRUE(later.body.contains("The issuer's keys could not be had yet.")) << later.body;
     EXPECT_EQ(header_of(later, "Retry-After"), "1");
     // What lies below a route is not its own and needs nobody's credentials to be nothing.
