@@ -15,7 +15,23 @@
 #include <functional>
 #include <future>
 #include <mutex>
+#include <sys/syscall.h>
 #include <thread>
+
+namespace {
+/// What the next calls of accept4 in this program fail with, and how many of them.
+std::atomic<int> accept_fails_with{0};
+std::atomic<int> accept_failures{0};
+} // namespace
+
+extern "C" int accept4(int socket, sockaddr* from, socklen_t* length, int flags) {
+  if (accept_failures.load() > 0) {
+    --accept_failures;
+    errno = accept_fails_with.load();
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_accept4, socket, from, length, flags));
+}
 
 namespace matricula::api {
 namespace {
