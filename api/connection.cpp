@@ -219,14 +219,16 @@ connection::step connection::after_admission() {
 }
 
 connection::step connection::proceed() {
-  const auto told = host_.notice_for(*this);
-  host_.wheel.clear(*this);
-  timed_ = timing::none;
+  const auto replied = host_.notice_for(*this);
+  stop_timing();
   // What cannot be read is refused without a thread.
   if (exchange_->waits() && reader_.now() != request_reader::state::refused) {
-    if (!host_.offer([x = exchange_.get(), told] {
-          x->handle();
-          told.tell();
+    reply_token_ = replied.token;
+    reply_came_ = false;
+    const auto done = host_.notice_for(*this);
+    if (!host_.offer([x = exchange_.get(), replied, done] {
+          x->begin(replied);
+          done.tell();
         })) {
       exchange_->refuse_for_load("Too many requests wait for a thread. Try again after Retry-After.");
       return answer();
@@ -234,14 +236,28 @@ connection::step connection::proceed() {
     state_ = state::working;
     return step::park;
   }
-  exchange_->begin(told);
-  if (exchange_->answered()) return answer();
+  exchange_->begin(replied);
+  return exchange_->answered() ? answer() : await_reply();
+}
+
+connection::step connection::await_reply() {
   state_ = state::awaiting;
   host_.wheel.set(*this, host_.now + exchange_->time_left());
   return step::park;
 }
 
+connection::step connection::after_work() {
+  if (exchange_->answered()) return answer();
+  if (reply_came_) {
+    exchange_->complete();
+    return answer();
+  }
+  token_ = reply_token_;
+  return await_reply();
+}
+
 connection::then connection::on_reply(std::uint64_t token) {
+  if (state_ == state::working && token == reply_token_) reply_came_ = true;
   if (token != token_) return then::park;
   step next = step::park;
   switch (state_) {
@@ -249,7 +265,7 @@ connection::then connection::on_reply(std::uint64_t token) {
     next = after_admission();
     break;
   case state::working:
-    next = answer();
+    next = after_work();
     break;
   case state::awaiting:
     exchange_->complete();

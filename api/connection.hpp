@@ -87,7 +87,7 @@ private:
     reading,   ///< a head, a body, or nothing yet
     admitting, ///< with a thread: credentials
     working,   ///< with a thread: the handler
-    awaiting,  ///< a reply
+    awaiting,  ///< the reply to what it handed on
     writing,
     lingering, ///< closing a socket with unread bytes resets it, and the reset can overtake the answer
   };
@@ -125,7 +125,9 @@ private:
   mutable std::string peer_; ///< once somebody has asked
   byte_stream stream_;
   const std::uint64_t place_;
-  std::uint64_t token_ = 0; ///< of the reply that it awaits
+  std::uint64_t token_ = 0;       ///< of the job or reply that it awaits
+  std::uint64_t reply_token_ = 0; ///< while working: of the reply that it may have to await then
+  bool reply_came_ = false;       ///< while working
   state state_;
   timing timed_ = timing::none;
   bool readable_ = true; ///< reading may give something

@@ -23,12 +23,11 @@ struct application::exchange {
   [[nodiscard]] bool admit_at_once();
   /// Then: how large its body may be; nothing where a body means nothing and is not to be read.
   [[nodiscard]] std::optional<std::size_t> body_bytes_max() const;
-  /// Then: whether the handler may block its thread, so that `handle` is to be called, and on a thread of its own.
+  /// Then: whether `begin` may block, so that it is to be called on a thread of its own.
   [[nodiscard]] bool waits() const;
 
-  /// With the body there (`incoming::body` gives it or tells what is wrong with it), one of the two: runs the handler.
-  /// `handle` always answers. After `begin` the answer is there, or `told` hears when `complete` is to be called.
-  void handle();
+  /// With the body there (`incoming::body` gives it or tells what is wrong with it): runs the handler. Afterwards the
+  /// answer is there, or `told` hears when `complete` is to be called, perhaps before this returns.
   void begin(const runtime::reply_notice& told);
   /// The reply is there, or the deadline has passed without it.
   void complete();

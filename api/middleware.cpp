@@ -312,11 +312,16 @@ bool application::exchange::admit_at_once() {
 
 std::optional<std::size_t> application::exchange::body_bytes_max() const {
   if (!chain::has_body(seen.method)) return std::nullopt;
-  const auto own = to->declared.body_bytes_max;
-  return own > 0 ? own : app.body_bytes_max_.load(std::memory_order_relaxed);
+  const auto& declared = to->declared;
+  const auto own = declared.body_bytes_max;
+  const auto most = own > 0 ? own : app.body_bytes_max_.load(std::memory_order_relaxed);
+  return declared.begin || !declared.waits ? std::min(most, small_body_bytes_max) : most;
 }
 
-bool application::exchange::waits() const { return to->declared.waits && !to->declared.begin; }
+bool application::exchange::waits() const {
+  const auto& declared = to->declared;
+  return declared.begin ? declared.begin_reads && declared.begin_reads(seen) : declared.waits;
+}
 
 outcome<void> application::exchange::enter() {
   const auto before = app.in_flight_.fetch_add(1, std::memory_order_relaxed);
@@ -387,7 +392,6 @@ private:
 response application::answer(incoming& what) {
   exchange x(*this, what);
   x.admit();
-  if (!x.answered() && x.waits()) x.handle();
   if (!x.answered()) {
     const auto waiting = std::make_shared<waiting_thread>();
     x.begin({waiting, 0});

@@ -449,7 +449,7 @@ TEST_F(exchange_test, that_waited_too_long_for_a_thread_does_nothing) {
   application::exchange x(app, what);
   x.admit();
   time.now += milliseconds(5'000);
-  x.handle();
+  x.begin({});
   EXPECT_EQ(x.take_answer().status, 504);
   EXPECT_EQ(handled, 0);
   auto another = to_later("");
