@@ -34,7 +34,7 @@ public:
         .received = received_,
         .unwritten = unwritten_,
         .limits = options_.connection,
-        .connections_max = std::max<std::size_t>(options_.connections_max / count, 1),
+        .connections_max = std::max<std::size_t>(options_.connections_max, 1),
         .identity = [this] { return identity(); },
         .open = numbers_.gauge("matricula_http_connections", "Open connections."),
         .waiting = numbers_.gauge("matricula_http_requests_waiting", "Requests that wait for a thread."),

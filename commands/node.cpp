@@ -364,15 +364,15 @@ result<void> node::parts::storage_ready() const {
 result<void> node::parts::add_compatible_routes() {
   id_desk = api::compat::make_id_desk(*door);
   const auto now = [this] { return decisions->now(); };
-  const api::compat::node_health health{
-      .storage = [this] { return storage_ready(); },
-      .pools = [this] { return door->ready(); },
-      .disk =
-          [this, folder = settings().storage.data_dir] {
-            std::error_code unknown;
-            const auto space = std::filesystem::space(folder, unknown);
-            return api::compat::disk_space{unknown ? 0 : space.capacity, guard->free_bytes(), guard->min_free_bytes()};
-          }};
+  std::error_code unknown;
+  const auto space = std::filesystem::space(settings().storage.data_dir, unknown); // a disk that hangs must not hang us
+  const api::compat::node_health health{.storage = [this] { return storage_ready(); },
+                                        .pools = [this] { return door->ready(); },
+                                        .disk =
+                                            [this, total = unknown ? 0 : space.capacity] {
+                                              return api::compat::disk_space{total, guard->free_bytes(),
+                                                                             guard->min_free_bytes()};
+                                            }};
   const auto clock_suspect = [this] { return decisions->suspect(); };
   const auto rendered = [this] {
     telemetry->publish();

@@ -121,7 +121,9 @@ std::vector<setting> server_rows() {
               "that clients are slow to take. Small requests (8 KiB) always have theirs. Beyond it the answer is 503 "
               "with Retry-After, and who does not take an answer is cut off."),
       integer("server.body_bytes_max", bound<in, &S::body_bytes_max>(), 1'048'576, 1024, 67'108'864, "bytes",
-              when::reload, "Size of a request's body. A larger one is answered 413."),
+              when::reload,
+              "Size of a request's body. A larger one is answered 413. Routes that issue, confirm, return or revoke "
+              "identifiers take 16 KiB at most."),
       integer("server.header_bytes_max", bound<in, &S::header_bytes_max>(), 16'384, 1024, 262'144, "bytes",
               when::restart, "Size of a request's line and headers together. Larger ones are answered 431."),
       integer("server.read_timeout_ms", bound<in, &S::read_timeout_ms>(), 5000, 100, 10 * minute_ms, "milliseconds",

@@ -114,6 +114,22 @@ result<std::optional<storage::id_place>> id_door::locate(const id_type& type, st
   return storage::find_place(*at.one().log, at.parts, type, id, imports_exist(at));
 }
 
+result<std::optional<std::uint64_t>> id_door::counter_of(const id_type& type, std::string_view id) const {
+  if (imports_exist(desk_of(type))) {
+    const auto place = locate(type, id);
+    if (!place) return std::unexpected(place.error());
+    return *place ? std::optional((*place)->counter) : std::nullopt;
+  }
+  const auto counter = type.space->counter_of(id);
+  if (!counter || *counter >= type.rules.end) return std::optional<std::uint64_t>{};
+  return std::optional(static_cast<std::uint64_t>(*counter));
+}
+
+bool id_door::reads_to_change(const id_type& type) const {
+  const auto& at = desk_of(type);
+  return at.issuers.size() > 1 || imports_exist(at);
+}
+
 bool id_door::imports_exist(const desk& at) {
   return std::ranges::any_of(at.issuers, [](const auto& cx) { return cx->level->imports_exist(); });
 }

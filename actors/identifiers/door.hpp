@@ -83,6 +83,14 @@ public:
   [[nodiscard]] result<std::optional<storage::id_place>> locate(const identifiers::id_type& type,
                                                                 std::string_view id) const;
 
+  /// Under which counter that is, for a change. Nothing for what is none of the type and was not imported. Errors:
+  /// corrupt, io.
+  [[nodiscard]] result<std::optional<std::uint64_t>> counter_of(const identifiers::id_type& type,
+                                                                std::string_view id) const;
+  /// Whether `counter_of` or `begin_change` must read rows to know where an identifier of the type is: it may have been
+  /// imported, or several issuers may have it.
+  [[nodiscard]] bool reads_to_change(const identifiers::id_type& type) const;
+
   /// These block the calling thread until the answer or the deadline. After the deadline the outcome is unknown.
   [[nodiscard]] result<issue_result> issue(const identifiers::id_type& type, const issue_call& what, const caller& who);
   [[nodiscard]] result<identifiers::id_record> change(const identifiers::id_type& type, std::uint64_t counter,
@@ -107,7 +115,7 @@ public:
   import(const identifiers::id_type& type, const std::vector<identifiers::import_row>& rows, const caller& who);
 
   /// The same without waiting: `told` hears of the answer, perhaps before the call returns. Who asked keeps the
-  /// deadline.
+  /// deadline. A change may read rows first (see `reads_to_change`).
   [[nodiscard]] promised<issue_result> begin_issue(const identifiers::id_type& type, const issue_call& what,
                                                    const caller& who, runtime::reply_notice told);
   [[nodiscard]] promised<identifiers::id_record> begin_change(const identifiers::id_type& type, std::uint64_t counter,

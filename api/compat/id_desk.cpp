@@ -18,6 +18,10 @@ public:
   [[nodiscard]] result<std::optional<storage::id_place>> locate(const id_type& type, std::string_view id) override {
     return door_.locate(type, id);
   }
+  [[nodiscard]] result<std::optional<std::uint64_t>> counter_of(const id_type& type, std::string_view id) override {
+    return door_.counter_of(type, id);
+  }
+  [[nodiscard]] bool reads_to_change(const id_type& type) const override { return door_.reads_to_change(type); }
   [[nodiscard]] result<actors::issue_result> issue(const id_type& type, const actors::issue_call& what,
                                                    const actors::caller& who) override {
     return door_.issue(type, what, who);
