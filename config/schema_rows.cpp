@@ -104,8 +104,8 @@ std::vector<setting> server_rows() {
               "clients cost no thread. 0: two for two processors, and another for every "
               "four more; one where there is a single processor."),
       integer("server.threads", bound<in, &S::threads>(), 32, 1, 1024, "threads", when::restart,
-              "Threads for requests that read stored rows or wait for something. Issuing, confirming, returning and "
-              "revoking an identifier need none."),
+              "Threads for requests that read stored rows or wait for something. Issuing an identifier needs none; "
+              "confirming, returning and revoking one need one to find it where there are several issuers or imports."),
       integer("server.requests_waiting_max", bound<in, &S::requests_waiting_max>(), 256, 1, 100'000, "requests",
               when::restart, "Requests that wait for one of server.threads. A further one is answered 503 at once."),
       integer("server.requests_in_flight_max", bound<in, &S::requests_in_flight_max>(), 512, 1, 100'000, "requests",

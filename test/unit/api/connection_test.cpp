@@ -55,7 +55,7 @@ protected:
     limits.write_timeout = milliseconds(2'000);
     limits.keep_alive = milliseconds(60'000);
     route large{"GET", "/large", "",
-                [](const request&) { return response{.body = '"' + std::string(10'000'000, 'x') + '"'}; }};
+                [](const request&) { return response{.body = '"' + std::string(5'000'000, 'x') + '"'}; }};
     large.waits = false;
     EXPECT_TRUE(app.add(std::move(large)));
     std::array<int, 2> ends{};
