@@ -122,8 +122,9 @@ int main(int argc, char** argv) {
   auto* settle_command = app.add_subcommand("settle-restore", "After a restore: say what was issued after the backup");
   add_settings(settle_command, settle_with.settings);
   settle_command->add_option("--old-data", settle_with.old_data, "Data folder of the node that was lost, if readable");
-  settle_command->add_option("--skip", settle_with.skips,
-                             "Identifiers issued since the backup, at most: N for every type, TYPE=N for one");
+  settle_command->add_option(
+      "--skip", settle_with.skips,
+      "Identifiers issued and imported since the backup, at most: N for every type, TYPE=N for one");
   settle_command->add_option(
       "--cut", settle_with.cuts,
       "With --skip, where a type's key was replaced since the backup: TYPE=COUNTER or TYPE=none");

@@ -12,9 +12,9 @@ namespace matricula::actors {
 /// Who asks, and until when the answer is of use (monotonic clock).
 struct caller {
   std::string principal;
+  std::string tenant; ///< of the principal
   trace_context trace;
   std::chrono::nanoseconds deadline{0};
-  std::string tenant = {};
 };
 
 /// Gives the answer of a call that nobody waits for: once the listener was told, or errc::outcome_unknown when the

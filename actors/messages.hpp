@@ -203,7 +203,8 @@ struct reclaim_ids {
   request_context context;
   std::uint64_t run = 0; ///< of the expirer, which is told by due_applied; 0 = somebody waits for the reply
   std::int64_t issued_before_ms = 0;
-  std::int64_t floor_ms = 0; ///< nothing unconfirmed was issued earlier; 0 = nothing is known
+  std::int64_t floor_ms = 0;    ///< nothing unconfirmed was issued earlier; 0 = nothing is known
+  std::uint64_t floor_seen = 0; ///< the last row of the audit trail when that was seen
   std::vector<std::uint64_t> counters;
   std::vector<std::uint32_t> assignments; ///< as many
   runtime::reply_to<reclaim_answer> reply;
@@ -343,8 +344,8 @@ typename I::result_type inspect(I& f, due_applied& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, reclaim_ids& x) {
-  return f(caf::meta::type_name("reclaim_ids"), x.trace, x.context, x.run, x.issued_before_ms, x.floor_ms, x.counters,
-           x.assignments, x.reply);
+  return f(caf::meta::type_name("reclaim_ids"), x.trace, x.context, x.run, x.issued_before_ms, x.floor_ms, x.floor_seen,
+           x.counters, x.assignments, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, refill_lost&) {

@@ -55,8 +55,6 @@ public:
   /// Thread safe. The same in steps, for a server whose threads do not wait, is `exchange` (exchange.hpp).
   [[nodiscard]] response answer(incoming& what);
   struct exchange;
-  /// Whether the credentials of `what` may take long to check, so that `exchange::admit` needs a thread of its own.
-  [[nodiscard]] bool may_wait_for_credentials(const incoming& what) const;
   /// The answer to what is not even a request, with a request id of its own; counted and logged like others.
   [[nodiscard]] response refuse_unread(const refusal& why);
 

@@ -18,31 +18,40 @@ std::string_view bearer_token(std::string_view credentials) {
   credentials.remove_prefix(std::min(credentials.find_first_not_of(' ', scheme.size()), credentials.size()));
   return credentials;
 }
-} // namespace
 
-result<std::shared_ptr<const principal>> bearer_authenticator::who_asks(const incoming& from, timestamp now) const {
+result<std::string_view> token_of(const incoming& from) {
   const auto credentials = from.header("Authorization");
   if (credentials.empty()) return fail(errc::unauthenticated, "Send the header `Authorization: Bearer <token>`.");
   const auto token = bearer_token(credentials);
   if (token.empty() || token.size() > token_bytes_max)
     return fail(errc::unauthenticated, "The Authorization header is not `Bearer <token>`.");
-  return who_has(token, now);
+  return token;
+}
+} // namespace
+
+result<std::shared_ptr<const principal>> bearer_authenticator::who_asks(const incoming& from, timestamp now) const {
+  const auto token = token_of(from);
+  if (!token) return std::unexpected(token.error());
+  return who_has(*token, now);
 }
 
-bool bearer_authenticator::may_wait(const incoming& from, timestamp now) const {
-  if (!jwts_) return false;
-  const auto credentials = from.header("Authorization");
-  if (credentials.empty()) return !from.header("Cookie").empty(); // where cookies count, a token may be in one
-  const auto token = bearer_token(credentials);
-  return !token.empty() && token.size() <= token_bytes_max && !token.starts_with(token_prefix) &&
-         !jwts_->remembers(token, now);
+std::optional<result<std::shared_ptr<const principal>>> bearer_authenticator::who_asks_at_once(const incoming& from,
+                                                                                               timestamp now) const {
+  const auto token = token_of(from);
+  if (!token) return std::unexpected(token.error());
+  if (!is_for_issuer(*token)) return who_has(*token, now);
+  if (auto known = jwts_->recall(*token, now)) return known;
+  return std::nullopt;
+}
+
+bool bearer_authenticator::is_for_issuer(std::string_view token) const noexcept {
+  return jwts_ && !token.starts_with(token_prefix) && (!tokens_ || has_shape_of_jwt(token));
 }
 
 result<std::shared_ptr<const principal>> bearer_authenticator::who_has(std::string_view token, timestamp now) const {
   if (token.empty() || token.size() > token_bytes_max)
     return fail(errc::unauthenticated, "The token is missing or too long.");
-  const bool is_ours = token.starts_with(token_prefix);
-  if (jwts_ && !is_ours && (!tokens_ || has_shape_of_jwt(token))) return jwts_->check(token, now);
+  if (is_for_issuer(token)) return jwts_->check(token, now);
   if (!tokens_) return fail(errc::unauthenticated, "Only JWTs are accepted here.");
   return tokens_->check(token, now);
 }

@@ -76,6 +76,11 @@ void connection::time(timing what, milliseconds at_most) {
   host_.wheel.set(*this, host_.now + at_most);
 }
 
+void connection::stop_timing() noexcept {
+  timed_ = timing::none;
+  host_.wheel.clear(*this);
+}
+
 std::optional<steady_clock::time_point> connection::idle_since() const noexcept {
   const bool idle = state_ == state::opening || (state_ == state::reading && reader_.is_between());
   return idle ? std::optional(idle_since_) : std::nullopt;
@@ -117,6 +122,7 @@ connection::step connection::open() {
   switch (stream_.open()) {
   case byte_stream::opening::open:
     state_ = state::reading;
+    stop_timing(); // of the handshake: the first head has its own time
     return step::go_on;
   case byte_stream::opening::blocked:
     readable_ = false;
@@ -183,10 +189,7 @@ connection::step connection::receive() {
 connection::step connection::admit() {
   incoming& request = *this;
   exchange_ = std::make_unique<application::exchange>(host_.app, request);
-  if (!host_.app.may_wait_for_credentials(*this)) {
-    exchange_->admit();
-    return after_admission();
-  }
+  if (exchange_->admit_at_once()) return after_admission();
   const auto told = host_.notice_for(*this);
   if (!host_.offer([x = exchange_.get(), told] {
         x->admit();
@@ -196,8 +199,7 @@ connection::step connection::admit() {
     return answer();
   }
   state_ = state::admitting;
-  host_.wheel.clear(*this);
-  timed_ = timing::none;
+  stop_timing();
   return step::park;
 }
 
@@ -217,14 +219,16 @@ connection::step connection::after_admission() {
 }
 
 connection::step connection::proceed() {
-  const auto told = host_.notice_for(*this);
-  host_.wheel.clear(*this);
-  timed_ = timing::none;
+  const auto replied = host_.notice_for(*this);
+  stop_timing();
   // What cannot be read is refused without a thread.
   if (exchange_->waits() && reader_.now() != request_reader::state::refused) {
-    if (!host_.offer([x = exchange_.get(), told] {
-          x->handle();
-          told.tell();
+    reply_token_ = replied.token;
+    reply_came_ = false;
+    const auto done = host_.notice_for(*this);
+    if (!host_.offer([x = exchange_.get(), replied, done] {
+          x->begin(replied);
+          done.tell();
         })) {
       exchange_->refuse_for_load("Too many requests wait for a thread. Try again after Retry-After.");
       return answer();
@@ -232,14 +236,28 @@ connection::step connection::proceed() {
     state_ = state::working;
     return step::park;
   }
-  exchange_->begin(told);
-  if (exchange_->answered()) return answer();
+  exchange_->begin(replied);
+  return exchange_->answered() ? answer() : await_reply();
+}
+
+connection::step connection::await_reply() {
   state_ = state::awaiting;
   host_.wheel.set(*this, host_.now + exchange_->time_left());
   return step::park;
 }
 
+connection::step connection::after_work() {
+  if (exchange_->answered()) return answer();
+  if (reply_came_) {
+    exchange_->complete();
+    return answer();
+  }
+  token_ = reply_token_;
+  return await_reply();
+}
+
 connection::then connection::on_reply(std::uint64_t token) {
+  if (state_ == state::working && token == reply_token_) reply_came_ = true;
   if (token != token_) return then::park;
   step next = step::park;
   switch (state_) {
@@ -247,7 +265,7 @@ connection::then connection::on_reply(std::uint64_t token) {
     next = after_admission();
     break;
   case state::working:
-    next = answer();
+    next = after_work();
     break;
   case state::awaiting:
     exchange_->complete();
@@ -339,7 +357,7 @@ connection::step connection::flush() {
 connection::step connection::after_answer() {
   if (close_) return reader_.at_rest() && !readable_ ? step::end : begin_linger();
   state_ = state::reading;
-  timed_ = timing::none;
+  stop_timing();
   idle_since_ = host_.now;
   reader_.next();
   (void)received_.hold(reader_.held_bytes()); // never more than before

@@ -73,7 +73,8 @@ public:
 
   /// Whether the next thing that it does is to compute a part of a TLS handshake.
   [[nodiscard]] bool has_handshake_to_do() const noexcept { return state_ == state::opening && readable_; }
-  bool in_line = false; ///< for its handshake; its host keeps it
+  bool in_line = false;  ///< for its handshake; its host keeps it
+  bool has_turn = false; ///< among those with more to do; its host keeps it
   /// Between requests, or before the first, since then; nothing while it is busy.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> idle_since() const noexcept;
   [[nodiscard]] std::uint64_t place() const noexcept { return place_; }
@@ -86,7 +87,7 @@ private:
     reading,   ///< a head, a body, or nothing yet
     admitting, ///< with a thread: credentials
     working,   ///< with a thread: the handler
-    awaiting,  ///< a reply
+    awaiting,  ///< the reply to what it handed on
     writing,
     lingering, ///< closing a socket with unread bytes resets it, and the reset can overtake the answer
   };
@@ -108,6 +109,10 @@ private:
   step begin_linger();
   step linger();
   void time(timing what, std::chrono::milliseconds at_most);
+  void stop_timing() noexcept;
+  /// The thread is done with the request.
+  step after_work();
+  step await_reply();
 
   // incoming
   [[nodiscard]] std::string_view method() const override { return reader_.head().method; }
@@ -120,7 +125,9 @@ private:
   mutable std::string peer_; ///< once somebody has asked
   byte_stream stream_;
   const std::uint64_t place_;
-  std::uint64_t token_ = 0; ///< of the reply that it awaits
+  std::uint64_t token_ = 0;       ///< of the job or reply that it awaits
+  std::uint64_t reply_token_ = 0; ///< while working: of the reply that it may have to await then
+  bool reply_came_ = false;       ///< while working
   state state_;
   timing timed_ = timing::none;
   bool readable_ = true; ///< reading may give something

@@ -31,6 +31,8 @@ constexpr std::size_t turned_away_max = 256;
 constexpr milliseconds gives_way_after{1'000};
 constexpr std::size_t give_way_at_once = 64;
 constexpr milliseconds no_room_for{100};
+constexpr milliseconds accepts_again_after{100};
+constexpr std::chrono::minutes warns_again_after{1};
 constexpr std::uint32_t wanted_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 int spare_descriptor() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
@@ -59,12 +61,7 @@ event_loop::~event_loop() {
 void event_loop::start(int listening, std::vector<event_loop*> others) {
   listening_ = listening;
   others_ = std::move(others);
-  if (listening_ >= 0) {
-    epoll_event e{};
-    e.events = EPOLLIN;
-    e.data.u64 = listener_place;
-    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listening_, &e);
-  }
+  if (listening_ >= 0) listen();
   thread_ = std::thread([this] {
     name_this_thread("http-loop");
     // OpenSSL writes without MSG_NOSIGNAL.
@@ -100,7 +97,8 @@ void event_loop::run() {
 
 int event_loop::wait_ms() const {
   if (!again_.empty() || !handshakes_.empty()) return 0;
-  const auto next = wheel_.next();
+  auto next = wheel_.next();
+  if (accepts_again_) next = std::min(next.value_or(*accepts_again_), *accepts_again_);
   if (!next) return -1;
   const auto left = std::chrono::ceil<milliseconds>(*next - steady_clock::now()).count();
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
@@ -113,6 +111,7 @@ void event_loop::turn() {
   const int n = ::epoll_wait(epoll_, events.data(), events_max, wait);
   inbox_->is_awake();
   now = steady_clock::now();
+  if (accepts_again_ && now >= *accepts_again_) resume_accepting();
 
   for (int i = 0; i < n; ++i) {
     const auto& e = events.at(static_cast<std::size_t>(i));
@@ -122,7 +121,7 @@ void event_loop::turn() {
       accept();
     } else if (auto* c = find(e.data.u64)) {
       c->on_event(e.events);
-      go_on(*c);
+      if (!c->has_turn) go_on(*c); // or whoever sends much would get a turn for each piece
     }
   }
 
@@ -136,7 +135,10 @@ void event_loop::turn() {
   for (auto left = again_.size(); left > 0; --left) {
     const auto place = again_.front();
     again_.pop_front();
-    if (auto* c = find(place)) go_on(*c);
+    auto* c = find(place);
+    if (c == nullptr) continue;
+    c->has_turn = false;
+    go_on(*c);
   }
   for (auto left = std::min<std::size_t>(handshakes_.size(), handshakes_a_turn); left > 0; --left) {
     const auto place = handshakes_.front();
@@ -162,7 +164,7 @@ void event_loop::go_on(connection& c) {
 void event_loop::settle(connection& c, connection::then next) {
   if (next == connection::then::end)
     end(c);
-  else if (next == connection::then::again)
+  else if (next == connection::then::again && !std::exchange(c.has_turn, true))
     again_.push_back(c.place());
 }
 
@@ -171,6 +173,7 @@ void event_loop::end(connection& c) {
   slots_.at(slot).reset();
   free_.push_back(slot);
   --count_;
+  around_.connections.fetch_sub(1, std::memory_order_relaxed);
   around_.open.Decrement();
 }
 
@@ -180,7 +183,9 @@ void event_loop::accept() {
     if (socket < 0) {
       const int why = errno;
       if (why == EINTR || why == ECONNABORTED) continue;
-      if (why == EMFILE || why == ENFILE) accept_and_drop();
+      const bool no_descriptor = why == EMFILE || why == ENFILE;
+      const bool no_memory = why == ENOBUFS || why == ENOMEM;
+      if ((no_descriptor && !accept_and_drop()) || no_memory) pause_accepting();
       return;
     }
     const auto turn = next_other_++ % (others_.size() + 1);
@@ -191,21 +196,49 @@ void event_loop::accept() {
   }
 }
 
-void event_loop::accept_and_drop() {
-  log::warning("http.no_descriptors", "No file descriptor is left: a connection was dropped. Raise the limit of open "
-                                      "files (LimitNOFILE), or lower server.connections_max.");
-  around_.turned_away.Increment();
+bool event_loop::accept_and_drop() {
   if (spare_ >= 0) ::close(spare_);
   const int socket = ::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) ::close(socket);
   spare_ = spare_descriptor();
+  if (socket < 0) return false;
+  around_.turned_away.Increment();
+  ++dropped_;
+  if (now < warns_again_) return true;
+  log::warning("http.no_descriptors",
+               "No file descriptor is left: connections are dropped. Raise the limit of open files (LimitNOFILE), or "
+               "lower server.connections_max.",
+               {{"dropped", dropped_}});
+  dropped_ = 0;
+  warns_again_ = now + warns_again_after;
+  return true;
+}
+
+void event_loop::pause_accepting() {
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, listening_, nullptr);
+  accepts_again_ = now + accepts_again_after;
+}
+
+void event_loop::resume_accepting() {
+  accepts_again_.reset();
+  if (listening_ >= 0) listen();
+}
+
+void event_loop::listen() {
+  epoll_event e{};
+  e.events = EPOLLIN;
+  e.data.u64 = listener_place;
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listening_, &e);
 }
 
 void event_loop::take_in(int socket) {
-  const bool room = (count_ < around_.connections_max || make_room()) && !cutting_;
+  // Its own place counts already, or several loops would give away the same.
+  const auto others = around_.connections.fetch_add(1, std::memory_order_relaxed);
+  const bool room = (others < around_.connections_max || make_room()) && !cutting_;
   auto identity = around_.identity();
   // Telling it why needs a place too, and in TLS a handshake: then it is just closed.
-  if (!room && (identity || count_ >= around_.connections_max + turned_away_max)) {
+  if (!room && (identity || others >= around_.connections_max + turned_away_max)) {
+    around_.connections.fetch_sub(1, std::memory_order_relaxed);
     around_.turned_away.Increment();
     ::close(socket);
     return;

@@ -7,11 +7,13 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -24,7 +26,8 @@ struct loop_surroundings {
   byte_budget& received;
   byte_budget& unwritten;
   connection_limits limits;
-  std::size_t connections_max = 0;                               ///< of one loop
+  std::size_t connections_max = 0;                               ///< of all loops together
+  std::atomic<std::size_t> connections{0};                       ///< likewise
   std::function<std::shared_ptr<const tls_identity>()> identity; ///< the one in force; null: no TLS
   prometheus::Gauge& open;
   prometheus::Gauge& waiting; ///< requests, for a thread
@@ -64,8 +67,12 @@ private:
   void turn();
   [[nodiscard]] int wait_ms() const;
   void accept();
-  /// When the process has no descriptor left, a connection would be reported again and again.
-  void accept_and_drop();
+  /// When the process has no descriptor left, a connection would be reported again and again. False: so it will be.
+  bool accept_and_drop();
+  /// The listener is not looked at for a while.
+  void pause_accepting();
+  void resume_accepting();
+  void listen();
   void take_in(int socket);
   bool make_room();
   void go_on(connection& c);
@@ -83,6 +90,9 @@ private:
   int epoll_;
   int listening_ = -1;
   int spare_ = -1; ///< a descriptor to give up when there is no other
+  std::optional<std::chrono::steady_clock::time_point> accepts_again_; ///< while it is paused
+  std::chrono::steady_clock::time_point warns_again_;                  ///< of connections that were dropped
+  std::uint64_t dropped_ = 0;                                          ///< since it warned
   std::vector<event_loop*> others_;
   std::size_t next_other_ = 0;
 

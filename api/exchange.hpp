@@ -16,16 +16,18 @@ struct application::exchange {
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;
 
-  /// First: names, route, limits, credentials, and the headers. A refusal is the answer already.
+  /// First: names, route, limits, credentials, and the headers. A refusal is the answer already. May block: on a thread
+  /// of its own, or as the next.
   void admit();
+  /// The same without blocking. False when the credentials take a thread: then `admit` goes on from there.
+  [[nodiscard]] bool admit_at_once();
   /// Then: how large its body may be; nothing where a body means nothing and is not to be read.
   [[nodiscard]] std::optional<std::size_t> body_bytes_max() const;
-  /// Then: whether the handler may block its thread, so that `handle` is to be called, and on a thread of its own.
+  /// Then: whether `begin` may block, so that it is to be called on a thread of its own.
   [[nodiscard]] bool waits() const;
 
-  /// With the body there (`incoming::body` gives it or tells what is wrong with it), one of the two: runs the handler.
-  /// `handle` always answers. After `begin` the answer is there, or `told` hears when `complete` is to be called.
-  void handle();
+  /// With the body there (`incoming::body` gives it or tells what is wrong with it): runs the handler. Afterwards the
+  /// answer is there, or `told` hears when `complete` is to be called, perhaps before this returns.
   void begin(const runtime::reply_notice& told);
   /// The reply is there, or the deadline has passed without it.
   void complete();
@@ -42,8 +44,11 @@ private:
   friend class application;
   friend struct application::chain;
   void guard(const std::function<response()>& step);
-  /// The body's checks and the bound of requests in flight.
+  void judge_head();
+  void handle();
+  /// The body's checks, the bound of requests in flight and the deadline.
   outcome<void> enter();
+  outcome<void> hold_quota(std::uint32_t count);
   response tell_outcome(outcome<response> answer);
 
   application& app;
@@ -52,6 +57,11 @@ private:
   timestamp wall;
   endpoint* to; ///< `unmatched_` until the router has found one
   request seen = {};
+  std::size_t next_step_ = 0; ///< of those before the body
+  bool may_block_ = false;    ///< in the present step
+  bool needs_thread_ = false; ///< the step cannot be taken without
+  std::uint32_t held_ = 0;    ///< identifiers of the caller's quota
+  bool handed_on_ = false;    ///< to the handler: from here on identifiers may be issued
   bool in_flight_ = false;
   answer_later later_;
   std::optional<response> answer_;

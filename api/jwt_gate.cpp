@@ -24,8 +24,8 @@ std::shared_ptr<const principal> jwt_gate::remembered(const std::string& digest,
   return verified_.find(digest, {keys_.number(), rules_number_.load(std::memory_order_acquire)}, now);
 }
 
-bool jwt_gate::remembers(std::string_view token, timestamp now) const {
-  return token.size() <= jwt_bytes_max && remembered(sha256(token), now) != nullptr;
+std::shared_ptr<const principal> jwt_gate::recall(std::string_view token, timestamp now) const {
+  return token.size() <= jwt_bytes_max ? remembered(sha256(token), now) : nullptr;
 }
 
 result<std::shared_ptr<const principal>> jwt_gate::check(std::string_view token, timestamp now) const {

@@ -31,8 +31,9 @@ public:
   /// token.
   [[nodiscard]] result<std::shared_ptr<const principal>> check(std::string_view token, timestamp now) const;
 
-  /// Whether `check` knows the token already, and so neither computes a signature nor waits.
-  [[nodiscard]] bool remembers(std::string_view token, timestamp now) const;
+  /// Whose token it is, without computing a signature or waiting for anything. Null when it was not checked under the
+  /// present keys and rules: then only `check` can tell.
+  [[nodiscard]] std::shared_ptr<const principal> recall(std::string_view token, timestamp now) const;
 
   /// Other rules from now on, also for tokens that were checked before.
   void set_rules(jwt_gate_rules rules);

@@ -92,16 +92,24 @@ struct application::chain {
       return {};
     }
     const with_cookie_credentials from(x.what, x.to->declared.cookie_credentials);
-    auto who = x.app.who_.who_asks(from, x.wall);
-    if (who) {
-      x.seen.who = std::move(*who);
+    std::optional<result<std::shared_ptr<const principal>>> who;
+    if (x.may_block_)
+      who = x.app.who_.who_asks(from, x.wall);
+    else
+      who = x.app.who_.who_asks_at_once(from, x.wall);
+    x.needs_thread_ = !who;
+    if (!who) return {};
+    if (*who) {
+      x.seen.who = std::move(**who);
       return {};
     }
     const bool sent = !from.header("Authorization").empty();
-    refusal why(std::move(who.error()));
-    if (why.cause.code == errc::unauthenticated) // not when the issuer's keys cannot be had
+    refusal why(std::move(who->error()));
+    if (why.cause.code == errc::unauthenticated)
       why.headers.push_back({"WWW-Authenticate", sent ? R"(Bearer realm="matricula", error="invalid_token")"
                                                       : R"(Bearer realm="matricula")"});
+    else // the issuer's keys cannot be had: nothing that a route could word as an outcome of its own
+      why.status = status_of(why);
     return std::unexpected(std::move(why));
   }
 
@@ -119,20 +127,30 @@ struct application::chain {
     return {*x.seen.who, x.seen.open ? x.what.peer() : std::string_view{}};
   }
 
+  /// Before the scope is looked at: who asks for what they may not is counted, too.
   static outcome<void> keep_quota(exchange& x) {
     const auto& declared = x.to->declared;
     if (!x.app.quotas_ || declared.under_load) return {};
     if (auto ok = x.app.quotas_->admit(quota_caller(x), declared.issues, declared.guessable, x.began); !ok)
       return std::unexpected(refusal(std::move(ok.error())));
+    if (!declared.issues) return {};
+    x.held_ = 1;
+    x.seen.hold_quota = [&x](std::uint32_t count) { return x.hold_quota(count); };
     return {};
   }
 
-  /// @param status of the answer before a route puts it in words of its own
-  static void charge_quota(const exchange& x, int status, const response* answer) {
+  /// What came of it, before a route puts it in words of its own.
+  static void settle_quota(exchange& x, const outcome<response>& answer) {
     const auto& declared = x.to->declared;
-    if (!x.app.quotas_ || !(declared.issues || declared.guessable)) return;
-    const bool missed = declared.guessable && (status == 404 || (answer && answer->missed));
-    x.app.quotas_->charge(quota_caller(x), answer ? answer->issued : 0, missed, x.began);
+    if (!x.app.quotas_ || declared.under_load) return;
+    const int status = answer ? answer->status : status_of(answer.error());
+    const bool missed = status == 404 || (answer ? answer->missed : answer.error().missed);
+    if (declared.guessable && missed) x.app.quotas_->charge_miss(quota_caller(x), x.began);
+    if (!declared.issues) return;
+    // Of an unknown outcome the identifiers may come to light, by a repetition that costs nothing: they stay charged.
+    const bool unknown = !answer && answer.error().cause.code == errc::outcome_unknown;
+    if (!unknown) x.app.quotas_->settle(quota_caller(x), x.held_, answer ? answer->issued : 0, x.began);
+    x.held_ = 0;
   }
 
   /// The server's deadline, or an earlier one that the client asks for.
@@ -213,8 +231,8 @@ struct application::chain {
     return {};
   }
 
-  static constexpr std::array<step, 8> before_body = {find_route, admit,        authenticate, authorise,
-                                                      keep_quota, set_deadline, read_query,   check_idempotency_key};
+  static constexpr std::array<step, 8> before_body = {find_route, admit,        authenticate, keep_quota,
+                                                      authorise,  set_deadline, read_query,   check_idempotency_key};
 };
 
 response application::tell(const exchange& x, const refusal& why) {
@@ -231,6 +249,7 @@ application::exchange::exchange(application& to_app, incoming& from)
 }
 
 application::exchange::~exchange() {
+  if (held_ > 0 && !handed_on_) app.quotas_->settle(chain::quota_caller(*this), held_, 0, began);
   if (!in_flight_) return;
   app.in_flight_gauge_.Decrement();
   app.in_flight_.fetch_sub(1, std::memory_order_relaxed);
@@ -248,36 +267,61 @@ void application::exchange::guard(const std::function<response()>& step) {
   answer_ = std::move(out);
 }
 
-response application::exchange::tell_outcome(outcome<response> answer) {
-  if (answer) {
-    chain::charge_quota(*this, answer->status, &*answer);
-    return std::move(*answer);
+outcome<void> application::exchange::hold_quota(std::uint32_t count) {
+  if (auto ok = app.quotas_->hold(chain::quota_caller(*this), held_, count, began); !ok) {
+    held_ = 0;
+    return std::unexpected(refusal(std::move(ok.error())));
   }
+  held_ = count;
+  return {};
+}
+
+response application::exchange::tell_outcome(outcome<response> answer) {
+  chain::settle_quota(*this, answer);
+  if (answer) return std::move(*answer);
   const auto& why = answer.error();
-  chain::charge_quota(*this, status_of(why), nullptr);
   if (status_of(why) == 500)
     log::error("http.failed", why.cause.message, {{"route", seen.route}, {"code", to_string(why.cause.code)}},
                &seen.trace);
   return tell(*this, why);
 }
 
-void application::exchange::admit() {
+void application::exchange::judge_head() {
   try {
-    chain::give_names(*this);
-    for (const auto step : chain::before_body)
-      if (const auto ok = step(*this); !ok) return guard([&] { return tell(*this, ok.error()); });
+    if (next_step_ == 0) chain::give_names(*this);
+    for (; next_step_ < chain::before_body.size(); ++next_step_) {
+      const auto ok = chain::before_body[next_step_](*this);
+      if (needs_thread_) return;
+      if (!ok) return guard([&] { return tell(*this, ok.error()); });
+    }
   } catch (...) {
     guard([]() -> response { throw; });
   }
 }
 
-std::optional<std::size_t> application::exchange::body_bytes_max() const {
-  if (!chain::has_body(seen.method)) return std::nullopt;
-  const auto own = to->declared.body_bytes_max;
-  return own > 0 ? own : app.body_bytes_max_.load(std::memory_order_relaxed);
+void application::exchange::admit() {
+  may_block_ = true;
+  needs_thread_ = false;
+  judge_head();
 }
 
-bool application::exchange::waits() const { return to->declared.waits && !to->declared.begin; }
+bool application::exchange::admit_at_once() {
+  judge_head();
+  return !needs_thread_;
+}
+
+std::optional<std::size_t> application::exchange::body_bytes_max() const {
+  if (!chain::has_body(seen.method)) return std::nullopt;
+  const auto& declared = to->declared;
+  const auto own = declared.body_bytes_max;
+  const auto most = own > 0 ? own : app.body_bytes_max_.load(std::memory_order_relaxed);
+  return declared.begin || !declared.waits ? std::min(most, small_body_bytes_max) : most;
+}
+
+bool application::exchange::waits() const {
+  const auto& declared = to->declared;
+  return declared.begin ? declared.begin_reads && declared.begin_reads(seen) : declared.waits;
+}
 
 outcome<void> application::exchange::enter() {
   const auto before = app.in_flight_.fetch_add(1, std::memory_order_relaxed);
@@ -285,15 +329,17 @@ outcome<void> application::exchange::enter() {
   in_flight_ = true;
   if (!to->declared.under_load && before >= app.in_flight_max_.load(std::memory_order_relaxed))
     return chain::too_many();
-  return chain::read_body(*this);
+  if (auto ok = chain::read_body(*this); !ok) return ok;
+  if (app.time_.monotonic() >= seen.deadline)
+    return std::unexpected(refusal(
+        error{errc::deadline_exceeded, "No thread was free before the deadline; nothing was done.", std::nullopt}));
+  return {};
 }
 
 void application::exchange::handle() {
   guard([&] {
     if (const auto ok = enter(); !ok) return tell(*this, ok.error());
-    if (app.time_.monotonic() >= seen.deadline)
-      return tell(*this, refusal(error{errc::deadline_exceeded,
-                                       "No thread was free before the deadline; nothing was done.", std::nullopt}));
+    handed_on_ = true;
     return tell_outcome(to->declared.handle(seen));
   });
 }
@@ -302,6 +348,7 @@ void application::exchange::begin(const runtime::reply_notice& told) {
   if (!to->declared.begin) return handle();
   if (const auto ok = enter(); !ok) return guard([&] { return tell(*this, ok.error()); });
   try {
+    handed_on_ = true;
     auto given = to->declared.begin(seen, told);
     if (!given) return guard([&] { return tell_outcome(std::unexpected(std::move(given.error()))); });
     if (auto* later = std::get_if<answer_later>(&*given)) {
@@ -329,8 +376,6 @@ response application::exchange::take_answer() {
   return out;
 }
 
-bool application::may_wait_for_credentials(const incoming& what) const { return who_.may_wait(what, time_.wall()); }
-
 namespace {
 /// The thread that calls application::answer, until the reply is there.
 class waiting_thread final : public runtime::reply_listener {
@@ -347,7 +392,6 @@ private:
 response application::answer(incoming& what) {
   exchange x(*this, what);
   x.admit();
-  if (!x.answered() && x.waits()) x.handle();
   if (!x.answered()) {
     const auto waiting = std::make_shared<waiting_thread>();
     x.begin({waiting, 0});

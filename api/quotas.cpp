@@ -171,7 +171,7 @@ result<void> quotas::admit(const caller& by, bool issues, bool guesses, nanoseco
   const auto key = key_of(by);
   auto& in = in_->part_of(key);
   const std::scoped_lock hold(in.guard);
-  auto* who = in_->find(in, key, asked[requests], now);
+  auto* who = in_->find(in, key, asked[requests] || asked[issued], now);
   if (!who) return {};
   who->by = limits;
   for (std::size_t i = 0; i < things; ++i) {
@@ -181,25 +181,54 @@ result<void> quotas::admit(const caller& by, bool issues, bool guesses, nanoseco
       return in_->refuse(*who, key, static_cast<thing>(i), limits[i], now);
   }
   if (asked[requests]) who->buckets[requests].taken += 1;
+  if (asked[issued]) who->buckets[issued].taken += 1;
   return {};
 }
 
-void quotas::charge(const caller& by, std::uint32_t count, bool missed, nanoseconds now) {
+result<void> quotas::hold(const caller& by, std::uint32_t held, std::uint32_t count, nanoseconds now) {
+  if (held == count) return {};
   const auto limits = in_->rates_for(by.who);
-  const bool issues = count > 0 && limits[issued].limited();
-  const bool guesses = missed && limits[misses].limited();
-  if (!issues && !guesses) return;
+  if (!limits[issued].limited()) return {};
   const auto key = key_of(by);
   auto& in = in_->part_of(key);
-  const std::scoped_lock hold(in.guard);
+  const std::scoped_lock lock(in.guard);
   auto& who = *in_->find(in, key, true, now);
   who.by = limits;
-  const auto take = [&](thing what, double n) {
-    who.buckets[what].settle(limits[what], now);
-    who.buckets[what].taken += n;
-  };
-  if (issues) take(issued, count);
-  if (guesses) take(misses, 1);
+  auto& of = who.buckets[issued];
+  of.settle(limits[issued], now);
+  of.taken = std::max(0.0, of.taken - held);
+  if (of.taken + 1 > limits[issued].most) return in_->refuse(who, key, issued, limits[issued], now);
+  of.taken += count;
+  return {};
+}
+
+void quotas::settle(const caller& by, std::uint32_t held, std::uint32_t issued_in_the_end, nanoseconds now) {
+  if (held == issued_in_the_end) return;
+  const auto limits = in_->rates_for(by.who);
+  if (!limits[issued].limited()) return;
+  const auto key = key_of(by);
+  auto& in = in_->part_of(key);
+  const std::scoped_lock lock(in.guard);
+  // What newcomers hold together is not given back: by now it may be others who share it.
+  const bool gives_back = issued_in_the_end < held;
+  if (gives_back && !in.of.contains(key)) return;
+  auto& who = *in_->find(in, key, true, now);
+  who.by = limits;
+  auto& of = who.buckets[issued];
+  of.settle(limits[issued], now);
+  of.taken = std::max(0.0, of.taken - held + issued_in_the_end);
+}
+
+void quotas::charge_miss(const caller& by, nanoseconds now) {
+  const auto limits = in_->rates_for(by.who);
+  if (!limits[misses].limited()) return;
+  const auto key = key_of(by);
+  auto& in = in_->part_of(key);
+  const std::scoped_lock lock(in.guard);
+  auto& who = *in_->find(in, key, true, now);
+  who.by = limits;
+  who.buckets[misses].settle(limits[misses], now);
+  who.buckets[misses].taken += 1;
 }
 
 std::size_t quotas::remembered() const {

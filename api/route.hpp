@@ -50,6 +50,7 @@ struct refusal {
   error cause;
   int status = 0;
   std::vector<header> headers;
+  bool missed = false; ///< whether a guessable route found nothing, though the status is not 404
 
   refusal(error e) : cause(std::move(e)) {} // NOLINT: implicit, so that a handler returns fail(...) and result errors
   refusal(int http_status, errc code, std::string message, std::vector<header> more = {})
@@ -98,7 +99,13 @@ struct request {
   bool open = false; ///< nobody was asked who they are, so the handler asks for no further scope either
   trace_context trace;
   std::chrono::nanoseconds deadline{}; ///< on the clock's monotonic scale; no effect may begin after it
+  std::function<outcome<void>(std::uint32_t count)> hold_quota; ///< see `will_issue`
 
+  /// To be called before identifiers are asked for, where it may be more than one: takes `count` from the caller's
+  /// quota. What is not `response::issued` in the end is given back. Errors: quota_exceeded.
+  [[nodiscard]] outcome<void> will_issue(std::uint32_t count) const {
+    return hold_quota ? hold_quota(count) : outcome<void>{};
+  }
   /// The path parameter `name`. @pre the route's template has it
   [[nodiscard]] std::string_view param(std::string_view name) const;
   /// The query parameter `name`, or nothing.
@@ -119,6 +126,9 @@ enum class idempotency : std::uint8_t {
   required, ///< 400 without a key
 };
 
+/// Of bodies of a few fields. A larger one would keep all others waiting where it is read on an event loop.
+inline constexpr std::size_t small_body_bytes_max = std::size_t{16} << 10;
+
 /// One route. Templates are segments: literals, `{name}` (one segment) and `{name...}` (one or more segments, last or
 /// followed by one literal): "/v1/ids/{type}/{id}/confirm", "/v1/actors/{path...}/restart".
 struct route {
@@ -127,7 +137,7 @@ struct route {
   std::string scope; ///< empty: open to everyone
   std::function<outcome<response>(const request&)> handle;
 
-  std::size_t body_bytes_max = 0; ///< 0: the server's limit
+  std::size_t body_bytes_max = 0; ///< 0: the server's limit. Small where `begin` or not `waits`
   std::vector<std::string> content_types = {"application/json"};
   std::vector<std::string> query; ///< the query parameters that it knows; others are refused
   api::idempotency idempotency = api::idempotency::ignored;
@@ -135,12 +145,17 @@ struct route {
   /// Whether it names something that could be guessed, such as an identifier: its 404s, and answers that are `missed`,
   /// are counted against the caller's quota.
   bool guessable = false;
-  bool issues = false; ///< whether its answers may be `issued`
+  /// Whether its answers may be `issued`. One identifier is held of the caller's quota before the handler runs; where
+  /// it may be more the handler says so with `request::will_issue`.
+  bool issues = false;
 
   /// In place of `handle`, for answers that come from an actor or the commit log: hands the request on and returns. The
-  /// notice is told when the reply is there, perhaps before `begin` returns. It never blocks: it runs where all
-  /// connections are served.
+  /// notice is told when the reply is there, perhaps before `begin` returns. It never waits for that, and unless
+  /// `begin_reads` it never blocks: it runs where all connections are served.
   std::function<outcome<begun>(const request&, const runtime::reply_notice&)> begin;
+  /// Whether `begin` reads rows for this request, of which the path is known and the body is not: then it runs on a
+  /// thread. Empty: it never does.
+  std::function<bool(const request&)> begin_reads;
   /// Whether `handle` may block: it reads rows, takes long or waits. False only where it just computes; then it runs
   /// where all connections are served, without a thread of its own.
   bool waits = true;

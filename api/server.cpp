@@ -34,7 +34,7 @@ public:
         .received = received_,
         .unwritten = unwritten_,
         .limits = options_.connection,
-        .connections_max = std::max<std::size_t>(options_.connections_max / count, 1),
+        .connections_max = std::max<std::size_t>(options_.connections_max, 1),
         .identity = [this] { return identity(); },
         .open = numbers_.gauge("matricula_http_connections", "Open connections."),
         .waiting = numbers_.gauge("matricula_http_requests_waiting", "Requests that wait for a thread."),
@@ -54,15 +54,16 @@ public:
     return listens->port;
   }
 
-  result<void> renew_certificate(const tls_files& from) {
-    const std::scoped_lock hold(guard_);
-    if (from.wanted() != (identity_ != nullptr))
+  result<std::shared_ptr<const tls_identity>> load_certificate(const tls_files& from) {
+    if (from.wanted() != (identity() != nullptr))
       return fail(errc::invalid_argument, "TLS begins and ends with a start of the node only, not on reload.");
-    if (!from.wanted()) return {};
-    auto loaded = tls_identity::load(from);
-    if (!loaded) return std::unexpected(loaded.error());
-    identity_ = std::move(*loaded);
-    return {};
+    if (!from.wanted()) return std::shared_ptr<const tls_identity>{};
+    return tls_identity::load(from);
+  }
+
+  void use_certificate(std::shared_ptr<const tls_identity> certificate) {
+    const std::scoped_lock hold(guard_);
+    identity_ = std::move(certificate);
   }
 
   bool drain(milliseconds at_most) {
@@ -103,7 +104,12 @@ server::server(server_options options, application& app, metrics& numbers)
     : implementation_(std::make_unique<implementation>(std::move(options), app, numbers)) {}
 server::~server() { drain(milliseconds(0)); }
 result<std::uint16_t> server::start() { return implementation_->start(); }
-result<void> server::renew_certificate(const tls_files& from) { return implementation_->renew_certificate(from); }
+result<std::shared_ptr<const tls_identity>> server::load_certificate(const tls_files& from) {
+  return implementation_->load_certificate(from);
+}
+void server::use_certificate(std::shared_ptr<const tls_identity> certificate) {
+  implementation_->use_certificate(std::move(certificate));
+}
 bool server::drain(milliseconds at_most) { return implementation_->drain(at_most); }
 
 } // namespace matricula::api

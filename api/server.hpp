@@ -38,9 +38,11 @@ public:
   /// host), invalid_argument (certificate or key).
   [[nodiscard]] result<std::uint16_t> start();
 
-  /// Other files, or the same read again, for connections from now on. Errors: invalid_argument, as with `start`, also
-  /// when TLS would begin or end: a port speaks one or the other. Then nothing changes. Thread safe.
-  [[nodiscard]] result<void> renew_certificate(const tls_files& from);
+  /// Reads other files, or the same again, for `use_certificate`: nothing changes yet. Nothing in it for plain HTTP.
+  /// Errors: invalid_argument, as with `start`, also when TLS would begin or end: a port speaks one or the other.
+  [[nodiscard]] result<std::shared_ptr<const tls_identity>> load_certificate(const tls_files& from);
+  /// For connections from now on. @param certificate what `load_certificate` gave. Thread safe.
+  void use_certificate(std::shared_ptr<const tls_identity> certificate);
 
   /// Stops accepting, lets every request that has begun be answered, then ends the threads. After `at_most` what is
   /// left is cut off; still waits for handlers, whose deadlines bound that. @return whether nothing was cut off.

@@ -45,6 +45,8 @@ bool is_word(std::string_view text, std::string_view others, std::size_t bytes_m
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || others.contains(c);
   });
 }
+/// By which histories say what the node did by itself; nobody else may look like it.
+constexpr std::array<std::string_view, 3> names_of_the_node{"expirer", "import", "restore"};
 bool is_name(std::string_view text) { return is_word(text, "._-", 64); }
 bool is_scope(std::string_view text) { return is_word(text, ":_-*", 64); }
 
@@ -171,6 +173,8 @@ std::string random_token() {
 result<void> check_request(const token_request& wanted, timestamp now) {
   if (!is_name(wanted.name))
     return fail(errc::invalid_argument, "A token's name has 1 to 64 letters, digits, '.', '_' or '-'.");
+  if (std::ranges::find(names_of_the_node, wanted.name) != names_of_the_node.end())
+    return fail(errc::invalid_argument, "The name '" + wanted.name + "' is the node's own in histories. Take another.");
   if (!is_name(wanted.tenant))
     return fail(errc::invalid_argument, "A tenant's name has 1 to 64 letters, digits, '.', '_' or '-'.");
   if (wanted.scopes.empty())

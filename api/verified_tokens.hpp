@@ -1,5 +1,5 @@
 /// Tokens that were checked lately, so that a signature is not checked for every request. Bounded; only good tokens get
-/// in. They are known by their SHA-256: the tokens themselves are not kept.
+/// in, and the one that came first makes room. They are known by their SHA-256: the tokens themselves are not kept.
 #pragma once
 #include "api/route.hpp"
 #include "foundation/clock.hpp"
@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -40,9 +41,16 @@ public:
 
 private:
   static constexpr std::size_t parts = 16;
+  struct kept_entry {
+    entry is;
+    std::list<std::string>::iterator place;
+  };
+  using entries = std::unordered_map<std::string, kept_entry>;
   struct part {
     mutable std::mutex guard;
-    std::unordered_map<std::string, entry> of;
+    entries of;
+    std::list<std::string> order; ///< of coming, oldest first
+    entries::iterator drop(entries::iterator one);
   };
   part& part_of(const std::string& digest) { return parts_.at(static_cast<unsigned char>(digest.front()) % parts); }
 

@@ -85,7 +85,7 @@ struct backup_options {
 struct settle_options {
   settings_options settings;
   std::string old_data;           ///< the data folder that was lost in part: its counters say what was issued
-  std::vector<std::string> skips; ///< or: "N" for every type, "TYPE=N" for one; identifiers issued since, at most
+  std::vector<std::string> skips; ///< or: "N" for every type, "TYPE=N" for one; issued and imported since, at most
   std::vector<std::string> cuts;  ///< with skips: "TYPE=COUNTER" where its key was replaced since, or "TYPE=none"
 };
 /// After a restore: makes sure that nothing that was issued after the backup is issued again.

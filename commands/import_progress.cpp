@@ -1,27 +1,26 @@
 #include "commands/import_progress.hpp"
 
 #include "foundation/digest.hpp"
+#include "storage/digest_stream.hpp"
 #include "storage/durable_file.hpp"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <charconv>
-#include <fstream>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace matricula::commands {
 
 namespace {
-constexpr std::string_view first_line = "matricula-import 1";
+constexpr std::string_view first_line = "matricula-import 2";
 constexpr std::size_t bytes_max = 4'096;
-constexpr std::size_t digested_bytes = 64 * 1'024;
+constexpr std::string_view yes = "yes", no = "no";
 
 /// Names and numbers of the file, in its order.
 auto numbers_of(auto& p) {
-  return std::array{std::pair{"file_bytes", &p.file_bytes},
+  return std::array{std::pair{"file_bytes", &p.of.file_bytes},
                     std::pair{"offset", &p.offset},
                     std::pair{"line", &p.line},
                     std::pair{"accepted", &p.accepted},
@@ -44,19 +43,29 @@ std::optional<std::string_view> take(std::string_view& text, std::string_view na
 }
 } // namespace
 
-result<import_progress> begin_import(const std::filesystem::path& file, const std::string& type) {
-  std::error_code code;
-  import_progress p;
-  p.type = type;
-  p.file_bytes = std::filesystem::file_size(file, code);
-  std::ifstream in(file, std::ios::binary);
-  if (code || !in) return fail(errc::io, fmt::format("The file {} cannot be read.", file.string()));
-  std::string head(digested_bytes, '\0');
-  in.read(head.data(), static_cast<std::streamsize>(head.size()));
-  if (in.bad()) return fail(errc::io, fmt::format("The file {} cannot be read.", file.string()));
-  head.resize(static_cast<std::size_t>(in.gcount()));
-  p.file_digest = to_hex(sha256(head));
-  return p;
+result<import_job> look_at_file(const std::filesystem::path& file) {
+  import_job job;
+  storage::digest_stream digest;
+  const auto read = storage::read_file(file, [&](std::string_view piece) -> result<void> {
+    digest.add(piece);
+    job.file_bytes += piece.size();
+    return {};
+  });
+  if (!read) return std::unexpected(read.error());
+  job.file_digest = to_hex(digest.finish());
+  return job;
+}
+
+std::string difference(const import_job& before, const import_job& now) {
+  if (before == now) return "";
+  if (before.type != now.type) return fmt::format("of type '{}', not '{}'", before.type, now.type);
+  if (before.file_digest != now.file_digest || before.file_bytes != now.file_bytes)
+    return "of another file, or of this one before it was changed";
+  if (before.timeline != now.timeline)
+    return "into another store: the node was restored from a backup since then, or it is another node";
+  if (before.accept_foreign != now.accept_foreign)
+    return before.accept_foreign ? "with --accept-foreign" : "without --accept-foreign";
+  return fmt::format("of the file as {}, not {}", before.format, now.format);
 }
 
 result<std::optional<import_progress>> load_progress(const std::filesystem::path& path) {
@@ -73,10 +82,16 @@ result<std::optional<import_progress>> load_progress(const std::filesystem::path
   rest.remove_prefix(first_line.size() + 1);
   import_progress p;
   const auto type = take(rest, "type");
+  const auto timeline = take(rest, "timeline");
+  const auto format = take(rest, "format");
+  const auto foreign = take(rest, "accept_foreign");
   const auto digest = take(rest, "file_digest");
-  if (!type || !digest) return bad();
-  p.type = *type;
-  p.file_digest = *digest;
+  if (!type || !timeline || !format || (foreign != yes && foreign != no) || !digest) return bad();
+  p.of.type = *type;
+  p.of.timeline = *timeline;
+  p.of.format = *format;
+  p.of.accept_foreign = *foreign == yes;
+  p.of.file_digest = *digest;
   for (auto& [name, number] : numbers_of(p)) {
     const auto value = take(rest, name);
     if (!value) return bad();
@@ -89,7 +104,9 @@ result<std::optional<import_progress>> load_progress(const std::filesystem::path
 }
 
 result<void> save_progress(const std::filesystem::path& path, const import_progress& progress) {
-  auto text = fmt::format("{}\ntype {}\nfile_digest {}\n", first_line, progress.type, progress.file_digest);
+  const auto& of = progress.of;
+  auto text = fmt::format("{}\ntype {}\ntimeline {}\nformat {}\naccept_foreign {}\nfile_digest {}\n", first_line,
+                          of.type, of.timeline, of.format, of.accept_foreign ? yes : no, of.file_digest);
   for (const auto& [name, number] : numbers_of(progress)) text += fmt::format("{} {}\n", name, *number);
   auto file = storage::durable_file::create(path);
   if (!file) return std::unexpected(file.error());

@@ -76,7 +76,10 @@ int keys_show(const settings_options& settings) {
   for (std::size_t i = 0; i < keys->size(); ++i)
     fmt::print("{}  {}\n", (*keys)[i].fingerprint(), i == 0 ? "present key" : "previous key");
   const auto& folder = loaded->values.storage.data_dir;
-  if (!has_store(folder)) return 0;
+  if (!has_store(folder)) {
+    fmt::print("There is no store in {}: what each key is for is not shown.\n", folder);
+    return 0;
+  }
   storage::store_options open;
   open.directory = folder;
   open.read_only = true;

@@ -124,7 +124,8 @@ result<std::string> create_key_file(const std::string& file) {
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (fd < 0)
     return fail(errno == EEXIST ? errc::conflict : errc::io,
-                fmt::format("{}: {}. A key file is never overwritten.", file, std::strerror(errno)));
+                fmt::format("{} cannot be made: {}.{}", file, std::strerror(errno),
+                            errno == EEXIST ? " A key file is never overwritten." : ""));
   const auto text = to_hex(raw) + "\n";
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
   ::close(fd);

@@ -46,6 +46,7 @@
 #include "storage/log_writer.hpp"
 #include "storage/notebook.hpp"
 #include "storage/restored_store.hpp"
+#include "storage/timeline.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -363,15 +364,15 @@ result<void> node::parts::storage_ready() const {
 result<void> node::parts::add_compatible_routes() {
   id_desk = api::compat::make_id_desk(*door);
   const auto now = [this] { return decisions->now(); };
-  const api::compat::node_health health{
-      .storage = [this] { return storage_ready(); },
-      .pools = [this] { return door->ready(); },
-      .disk =
-          [this, folder = settings().storage.data_dir] {
-            std::error_code unknown;
-            const auto space = std::filesystem::space(folder, unknown);
-            return api::compat::disk_space{unknown ? 0 : space.capacity, guard->free_bytes(), guard->min_free_bytes()};
-          }};
+  std::error_code unknown;
+  const auto space = std::filesystem::space(settings().storage.data_dir, unknown); // a disk that hangs must not hang us
+  const api::compat::node_health health{.storage = [this] { return storage_ready(); },
+                                        .pools = [this] { return door->ready(); },
+                                        .disk =
+                                            [this, total = unknown ? 0 : space.capacity] {
+                                              return api::compat::disk_space{total, guard->free_bytes(),
+                                                                             guard->min_free_bytes()};
+                                            }};
   const auto clock_suspect = [this] { return decisions->suspect(); };
   const auto rendered = [this] {
     telemetry->publish();
@@ -447,13 +448,16 @@ result<void> node::parts::start_server() {
   api::identifier_sources identifiers{door.get(), decisions.get(), [this] { return batch_count_max.load(); }, audit,
                                       capacities.get()};
 
+  auto timeline = storage::find_timeline(*store);
+  if (!timeline) return std::unexpected(timeline.error());
   for (auto& routes :
        {api::operations_routes(std::move(operations)), api::identifier_routes(std::move(identifiers)),
-        api::import_routes({door.get(), decisions.get(), audit}), api::holder_routes({vid_door.get(), decisions.get()}),
-        api::actor_routes(*actor_desk, audit, time), api::configuration_routes(std::move(configuration)),
-        api::dead_letter_routes(*letter_desk, audit), api::audit_routes(*audit_log),
-        api::id_trail_routes(*door, *audit_log), api::unconfirmed_routes({door.get(), decisions.get()}),
-        api::clock_routes({decisions.get(), audit}), api::backup_routes({store.get(), decisions.get(), audit})})
+        api::import_routes({door.get(), decisions.get(), audit, std::move(*timeline)}),
+        api::holder_routes({vid_door.get(), decisions.get()}), api::actor_routes(*actor_desk, audit, time),
+        api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
+        api::audit_routes(*audit_log), api::id_trail_routes(*door, *audit_log),
+        api::unconfirmed_routes({door.get(), decisions.get()}), api::clock_routes({decisions.get(), audit}),
+        api::backup_routes({store.get(), decisions.get(), audit})})
     if (auto ok = app->add(routes); !ok) return ok;
   if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)
@@ -587,7 +591,7 @@ result<std::unique_ptr<node>> node::start(node_options options) {
 result<std::vector<std::string>> node::reload() { return parts_->reload(); }
 
 namespace {
-constexpr std::string_view unchanged = "Nothing was changed; the settings and tokens of before apply. ";
+constexpr std::string_view unchanged = "Nothing was changed; the settings, tokens and certificate of before apply. ";
 
 /// Why the tokens or the key set could not be read, for whoever asked for the reload: not as if a resource were missing
 /// or the node had failed. The message names the file.
@@ -617,6 +621,10 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
     for (const auto& problem : loaded.error()) problems.push_back(to_string(problem));
     return fail(errc::invalid_argument, fmt::format("{}{}.", unchanged, fmt::join(problems, "; ")));
   }
+  // Everything is read before anything applies; the tokens are read and apply in one, so they come last.
+  const auto& files = loaded->values.tls;
+  auto certificate = server->load_certificate({files.certificate, files.key});
+  if (!certificate) return std::unexpected(refused_file(certificate.error()));
   if (jwt_keys) {
     // Keys are read again all the time, so that doing it here is no change that a later refusal would have to undo.
     if (settings().jwt.jwks_file.empty())
@@ -626,10 +634,7 @@ result<std::vector<std::string>> node::parts::load_and_apply() {
   }
   if (tokens)
     if (const auto read = tokens->reload(); !read) return std::unexpected(refused_file(read.error()));
-  // Last of what can be refused: a certificate in force cannot be taken back.
-  const auto& files = loaded->values.tls;
-  if (const auto read = server->renew_certificate({files.certificate, files.key}); !read)
-    return std::unexpected(refused_file(read.error()));
+  server->use_certificate(std::move(*certificate));
   from_server.take_settings(*loaded);
   std::vector<std::string> changed;
   const auto plan = config::diff_reload(running.values, loaded->values);

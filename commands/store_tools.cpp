@@ -11,6 +11,7 @@
 #include "storage/identifiers_verifier.hpp"
 #include "storage/restored_store.hpp"
 #include "storage/store.hpp"
+#include "storage/timeline.hpp"
 #include "storage/type_keys.hpp"
 
 #include <fmt/format.h>
@@ -113,7 +114,7 @@ int restore(const settings_options& settings, const std::string& from) {
       "Restored {} as of {} (group {}). Identifiers issued after that moment are not in it. Before a node starts "
       "from it, say how many that may be, so that none of them is issued again:\n"
       "  matricula settle-restore --data {} --old-data FOLDER   the lost node's data folder, if it can be read\n"
-      "  matricula settle-restore --data {} --skip N            more than were issued of any type since then\n",
+      "  matricula settle-restore --data {} --skip N            more than were issued and imported of any type since\n",
       target, to_rfc3339(made->made_at), made->last.number, target, target);
   return 0;
 }
@@ -135,12 +136,17 @@ result<std::pair<std::string, std::uint64_t>> parse_skip(const std::string& text
 /// A type of the lost node at its end.
 struct lost_type {
   storage::type_setup setup;
+  std::vector<storage::id_partition> issuers;
   std::vector<std::uint64_t> issued_to; ///< the index above everything that each issuer has issued
 };
 
-/// Each type in the old folder.
-result<std::map<std::string, lost_type>> lost_types_of(const std::string& folder, const storage::store& restored,
-                                                       timestamp as_of) {
+/// What is left of the lost node.
+struct lost_node {
+  std::unique_ptr<storage::store> store;
+  std::map<std::string, lost_type> types;
+};
+
+result<lost_node> open_lost_node(const std::string& folder, const storage::store& restored, timestamp as_of) {
   if (!has_store(folder)) return fail(errc::not_found, fmt::format("There is no store in {}.", folder));
   std::error_code unknown;
   if (std::filesystem::equivalent(folder, restored.directory(), unknown) || unknown)
@@ -152,7 +158,7 @@ result<std::map<std::string, lost_type>> lost_types_of(const std::string& folder
   storage::store_options open;
   open.directory = folder;
   open.read_only = true;
-  const auto old = storage::store::open(std::move(open));
+  auto old = storage::store::open(std::move(open));
   if (!old) return std::unexpected(old.error());
   if ((*old)->last_durable_time() < as_of)
     return fail(errc::invalid_argument,
@@ -163,34 +169,38 @@ result<std::map<std::string, lost_type>> lost_types_of(const std::string& folder
   const auto rows = (*old)->latest();
   const auto setups = storage::find_types(*rows);
   if (!setups) return std::unexpected(setups.error());
-  std::map<std::string, lost_type> found;
+  lost_node found;
   for (const auto& setup : *setups) {
-    auto& type = found[setup.name];
+    auto& type = found.types[setup.name];
     type.setup = setup;
-    for (const auto& part : storage::id_partitions(setup.name, setup.number, setup.of, setup.issuers)) {
+    type.issuers = storage::id_partitions(setup.name, setup.number, setup.of, setup.issuers);
+    for (const auto& part : type.issuers) {
       const auto counters = storage::find_pool(*rows, part);
       if (!counters) return std::unexpected(counters.error());
       type.issued_to.push_back(counters->issued_to);
     }
   }
+  found.store = std::move(*old);
   return found;
 }
 
-/// The index after so many more identifiers of an issuer: found by walking, as the node finds them.
-std::uint64_t index_after(const identifiers::pool_rules& issuer, const identifiers::id_type& type, std::uint64_t from,
-                          std::uint64_t identifiers) {
-  constexpr std::uint64_t chunk = 65'536;
-  const auto& walks = issuer.walks;
-  std::vector<identifiers::candidate> found;
-  while (identifiers > 0 && from < issuer.end) {
-    const auto to = from + std::min(chunk, issuer.end - from);
-    found.clear();
-    (void)type.space->walk({walks.counter(from), walks.counter(to - 1) + 1, walks.of}, found);
-    if (found.size() >= identifiers) return walks.index(found[identifiers - 1].counter) + 1;
-    identifiers -= found.size();
-    from = to;
+/// Whether the settings are those that the lost node had, as far as its types go.
+result<void> check_settings(const lost_node& lost, std::span<const identifiers::id_type> types) {
+  for (const auto& [name, there] : lost.types) {
+    const auto here = std::ranges::find(types, name, &identifiers::id_type::name);
+    if (here == types.end())
+      return fail(
+          errc::invalid_argument,
+          fmt::format("The lost node had a type '{}' that the settings do not name. Settle with its settings.", name));
+    // Of a type that the backup has they agree already.
+    if (there.setup.of != here->rules.of || there.setup.issuers != here->issuers ||
+        there.setup.space != identifiers::describe_space(*here))
+      return fail(errc::invalid_argument,
+                  fmt::format("The lost node had type '{}' with another lifecycle, number of issuing shards, length, "
+                              "alphabet or rules. Settle with its settings.",
+                              name));
   }
-  return from;
+  return {};
 }
 
 /// "uin=12345" or "uin=none". Errors: invalid_argument.
@@ -248,9 +258,9 @@ bool is_cut_at(const identifiers::id_type& type, std::uint64_t counter) {
 result<void> check_sayings(const said_of_types& said, const storage::store& store, const identifiers::id_type& type,
                            const identifiers::permutation_key& present) {
   if (!said.skip_of(type.name))
-    return fail(
-        errc::invalid_argument,
-        fmt::format("Say of type '{}', too, how many may have been issued since: --skip {}=N.", type.name, type.name));
+    return fail(errc::invalid_argument,
+                fmt::format("Say of type '{}', too, how many may have been issued and imported since: --skip {}=N.",
+                            type.name, type.name));
   const auto cut = said.cuts.find(type.name);
   const bool by_present_key = type.key_fingerprint == present.derive(type.name).fingerprint();
   if (!by_present_key && cut == said.cuts.end())
@@ -294,13 +304,29 @@ result<void> settle_by_skip(storage::store& store, identifiers::id_type& type, c
   }
   // Any issuer may have issued all of them.
   std::vector<std::uint64_t> starts;
-  for (const auto& part : storage::id_partitions(type)) {
-    const auto counters = storage::find_pool(*store.latest(), part);
-    if (!counters) return std::unexpected(counters.error());
-    starts.push_back(
-        index_after(type.rules_of(part.issuer), type, counters->issued_to, *said.skip_of(type.name) + lent));
+  for (std::uint32_t issuer = 0; issuer < type.issuers; ++issuer) {
+    const auto start = storage::index_after(store, type, *said.skip_of(type.name) + lent, issuer);
+    if (!start) return std::unexpected(start.error());
+    starts.push_back(*start);
   }
   return settle_type(store, type, std::move(starts));
+}
+
+result<void> settle_by_lost_node(storage::store& store, identifiers::id_type& type, const lost_node& lost,
+                                 std::span<const identifiers::permutation_key> keys) {
+  const auto at_its_end = lost.types.find(type.name);
+  if (at_its_end == lost.types.end()) return settle_type(store, type, {});
+  const auto& there = at_its_end->second;
+  if (auto done = storage::follow_keys(store, type, keys, there.setup); !done) return done;
+  std::uint64_t copied = 0;
+  for (std::uint32_t issuer = 0; issuer < type.issuers; ++issuer) {
+    const auto imports = storage::copy_imports(store, type, *lost.store->latest(), there.issuers, issuer);
+    if (!imports) return std::unexpected(imports.error());
+    copied += *imports;
+  }
+  if (copied > 0)
+    fmt::print("{:<24} {} identifiers that were imported after the backup are taken over\n", type.name, copied);
+  return settle_type(store, type, there.issued_to);
 }
 
 result<void> settle_all(const settle_options& options, const config::settings& settings, timestamp as_of) {
@@ -323,16 +349,11 @@ result<void> settle_all(const settle_options& options, const config::settings& s
                       setup.name));
 
   // Everything is known before anything changes.
-  std::map<std::string, lost_type> lost;
+  lost_node lost;
   if (!options.old_data.empty()) {
-    auto found = lost_types_of(options.old_data, store, as_of);
+    auto found = open_lost_node(options.old_data, store, as_of);
     if (!found) return std::unexpected(found.error());
-    for (const auto& [name, type] : *found)
-      if (std::ranges::find(settled->types, name, &identifiers::id_type::name) == settled->types.end())
-        return fail(
-            errc::invalid_argument,
-            fmt::format("The lost node had a type '{}' that the settings do not name. Settle with its settings.",
-                        name));
+    if (auto ok = check_settings(*found, settled->types); !ok) return ok;
     lost = std::move(*found);
   } else {
     for (const auto& type : settled->types)
@@ -351,16 +372,12 @@ result<void> settle_all(const settle_options& options, const config::settings& s
       // request and one grant left, each.
       const auto lent = (type.issuers - 1) * (settings.identifiers.batch_count_max + identifiers::grant_ids_max);
       if (auto done = settle_by_skip(store, type, *said, lent, settled->keys); !done) return done;
-      continue;
+    } else if (auto done = settle_by_lost_node(store, type, lost, settled->keys); !done) {
+      return done;
     }
-    const auto at_its_end = lost.find(type.name);
-    std::vector<std::uint64_t> starts;
-    if (at_its_end != lost.end()) {
-      if (auto done = storage::follow_keys(store, type, settled->keys, at_its_end->second.setup); !done) return done;
-      starts = at_its_end->second.issued_to;
-    }
-    if (auto done = settle_type(store, type, std::move(starts)); !done) return done;
   }
+  secure_random random;
+  if (auto begun = storage::begin_timeline(store, random); !begun) return begun;
   return storage::unmark_restored(settings.storage.data_dir);
 }
 
@@ -382,6 +399,10 @@ int settle_restore(const settle_options& options) {
   fmt::print(
       "If the backup is more than 7 days old, the node will ask to have its clock confirmed: POST /v1/clock/trust.\n");
   fmt::print("Settled. Nothing that was issued before {} or since is issued again.\n", to_rfc3339(**as_of));
+  if (options.old_data.empty())
+    fmt::print(
+        "Identifiers that were imported after that moment are not in it, and would be issued: before clients come "
+        "back, start the node and import their files again.\n");
   return 0;
 }
 

@@ -104,8 +104,8 @@ std::vector<setting> server_rows() {
               "clients cost no thread. 0: two for two processors, and another for every "
               "four more; one where there is a single processor."),
       integer("server.threads", bound<in, &S::threads>(), 32, 1, 1024, "threads", when::restart,
-              "Threads for requests that read stored rows or wait for something. Issuing, confirming, returning and "
-              "revoking an identifier need none."),
+              "Threads for requests that read stored rows or wait for something. Issuing an identifier needs none; "
+              "confirming, returning and revoking one need one to find it where there are several issuers or imports."),
       integer("server.requests_waiting_max", bound<in, &S::requests_waiting_max>(), 256, 1, 100'000, "requests",
               when::restart, "Requests that wait for one of server.threads. A further one is answered 503 at once."),
       integer("server.requests_in_flight_max", bound<in, &S::requests_in_flight_max>(), 512, 1, 100'000, "requests",
@@ -121,7 +121,9 @@ std::vector<setting> server_rows() {
               "that clients are slow to take. Small requests (8 KiB) always have theirs. Beyond it the answer is 503 "
               "with Retry-After, and who does not take an answer is cut off."),
       integer("server.body_bytes_max", bound<in, &S::body_bytes_max>(), 1'048'576, 1024, 67'108'864, "bytes",
-              when::reload, "Size of a request's body. A larger one is answered 413."),
+              when::reload,
+              "Size of a request's body. A larger one is answered 413. Routes that issue, confirm, return or revoke "
+              "identifiers take 16 KiB at most."),
       integer("server.header_bytes_max", bound<in, &S::header_bytes_max>(), 16'384, 1024, 262'144, "bytes",
               when::restart, "Size of a request's line and headers together. Larger ones are answered 431."),
       integer("server.read_timeout_ms", bound<in, &S::read_timeout_ms>(), 5000, 100, 10 * minute_ms, "milliseconds",

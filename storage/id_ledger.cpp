@@ -1,5 +1,6 @@
 #include "storage/id_ledger.hpp"
 
+#include "foundation/bytes.hpp"
 #include "storage/unconfirmed.hpp"
 
 #include <algorithm>
@@ -20,6 +21,22 @@ id_record before_steps(const id_record& record, std::size_t steps) {
 }
 
 } // namespace
+
+std::size_t id_ledger::import_bytes(const import_row& row) noexcept {
+  constexpr std::size_t number = 10;            // a counter, an assignment, a time, a length: a varint at most
+  constexpr std::size_t operation = 3 + number; // kind, column, length of the key; length of the value
+  constexpr std::size_t longest_key = 28;       // of rows without a text in their key: one of the unconfirmed
+  const auto text = [](std::string_view t) { return varint_bytes(t.size()) + t.size(); };
+  const auto id = text(row.id);
+  const auto holder = text(row.holder);
+  const std::size_t steps = row.state == id_state::expired ? 2 : 1;
+  const auto record = operation + 11 + 3 + id + number + 2 * number + holder + 2 * number + 1 +
+                      steps * (number + 1 + text(import_name));
+  const auto trail = steps * (1 + number + id + number + 1 + number + holder + number);
+  const auto place = operation + 4 + id + number;                           // in the index of imports, or of a gap
+  const auto due_or_unconfirmed = operation + longest_key + 3 + 2 * number; // a row of its own
+  return record + trail + place + due_or_unconfirmed;
+}
 
 result<id_ledger> id_ledger::resume(const view& rows, const id_partition& part) {
   auto trail = journal::writer::resume(rows, id_trail::chain_of(part));
@@ -66,6 +83,7 @@ result<void> id_ledger::put(batch& into, pool_changes& changes, const pool_count
   }
   const auto latest = std::ranges::max(note.entries, {}, &id_trail::entry::at).at;
   const auto at = trail_.time_for(latest);
+  if (earliest < at) backdated_ = seq;
   trail_.append(into, at, id_trail::encode(note, at));
   return {};
 }
@@ -100,8 +118,8 @@ void id_ledger::put_index(batch& into, const index_rows& changed) const {
   }
 }
 
-void id_ledger::raise_floor(batch& into, timestamp floor) {
-  if (floor <= floor_) return;
+void id_ledger::raise_floor(batch& into, timestamp floor, std::uint64_t trail_seen) {
+  if (floor <= floor_ || trail_seen < backdated_) return;
   floor_ = floor;
   into.put(column::unconfirmed, unconfirmed::floor_key(part_), unconfirmed::encode_floor(floor_));
 }

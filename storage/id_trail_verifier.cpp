@@ -15,10 +15,12 @@ using namespace identifiers;
 
 namespace {
 
-class type_check {
+/// Of one issuer of a type: each has a trail of its own.
+class issuer_check {
 public:
-  type_check(const view& rows, verify_report& report, const type_setup& setup)
-      : rows_(rows), report_(report), setup_(setup), part_{id_shard(setup.name), setup.number, setup.of} {}
+  issuer_check(const view& rows, verify_report& report, const type_setup& setup, const id_partition& part)
+      : rows_(rows), report_(report), setup_(setup), part_(part),
+        who_(setup.issuers == 1 ? setup.name : fmt::format("{}/{}", setup.name, part.issuer)) {}
 
   void run() {
     check_trail();
@@ -28,7 +30,7 @@ public:
 
 private:
   void bad(std::string_view what, std::string_view which) {
-    report_.add("journals", fmt::format("type {}: {} {}", setup_.name, which, what));
+    report_.add("journals", fmt::format("type {}: {} {}", who_, which, what));
   }
 
   void check_trail() {
@@ -112,6 +114,7 @@ private:
   verify_report& report_;
   const type_setup& setup_;
   id_partition part_;
+  std::string who_;
   std::uint64_t first_ = 1;
   std::uint64_t trail_rows_ = 0;
   std::uint64_t newest_ = 0; ///< entries that are their record's latest
@@ -132,7 +135,9 @@ void id_trail_verifier::check(const view& rows, verify_report& report) const {
   report.count("audit log rows", acts);
   const auto setups = find_types(rows);
   if (!setups) return report.add(name(), setups.error().message);
-  for (const auto& setup : *setups) type_check(rows, report, setup).run();
+  for (const auto& setup : *setups)
+    for (const auto& part : id_partitions(setup.name, setup.number, setup.of, setup.issuers))
+      issuer_check(rows, report, setup, part).run();
 }
 
 void add_journal_decoders(row_decoders& to) {

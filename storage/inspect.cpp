@@ -10,6 +10,7 @@
 #include "storage/keys.hpp"
 #include "storage/schedules.hpp"
 #include "storage/shard_transfer.hpp"
+#include "storage/timeline.hpp"
 
 #include <fmt/format.h>
 
@@ -46,6 +47,7 @@ result<std::string> meta_row(std::string_view key, std::string_view value) {
         .text("chain", to_hex(group->chain))
         .str();
   }
+  if (is_timeline_key(key)) return describe_timeline(value);
   if (!key.empty() && key == import_marker_key({static_cast<std::uint8_t>(key.front())}))
     return json_line{}.text("name", "unfinished import").str();
   return undecodable("a key of column meta");

@@ -3,10 +3,12 @@
 #pragma once
 #include "domain/identifiers/type.hpp"
 #include "storage/group_record.hpp"
+#include "storage/identifiers.hpp"
 #include "storage/store.hpp"
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace matricula::storage {
@@ -27,10 +29,27 @@ struct settled_type {
 
 /// Makes sure that the type issues nothing again that was issued after the backup: it goes on at `start_at`, when it
 /// has not come further; what waits for reuse is retired, and whatever is in use now will be when it ends, since both
-/// may belong to somebody else meanwhile. Doing it again changes nothing more.
+/// may belong to somebody else meanwhile. The same holds for every imported identifier, those that are imported later
+/// included: who imports again what the backup lacks cannot know what became of it. Doing it again changes nothing
+/// more.
 /// @param start_at a counter above all that were issued after the backup; of several issuers: its index
 /// @pre nobody else uses the store. Errors: corrupt, io, not_found (the store has no such type).
 [[nodiscard]] result<settled_type> settle_restored(store& in, const identifiers::id_type& type, std::uint64_t start_at,
                                                    std::uint32_t issuer = 0);
+
+/// Where an issuer of the type stands after it has issued so many more identifiers: one index behind the last of them.
+/// Found by walking, as a node finds them; what was imported is passed over, since it is never issued.
+/// Errors: corrupt, io, not_found (the store has no such type).
+[[nodiscard]] result<std::uint64_t> index_after(const store& in, const identifiers::id_type& type,
+                                                std::uint64_t identifiers, std::uint32_t issuer = 0);
+
+/// Loads what an issuer of the lost node imported after the backup was made, with its state, assignment and history at
+/// the end. What was waiting for reuse there is retired. Returns how many; doing it again loads nothing more.
+/// @param type with its keys of the end
+/// @param lost the rows of the lost node
+/// @param lost_issuers where they are, of each issuer
+/// @pre nobody else uses the store. Errors: corrupt, io, not_found (the store has no such type).
+[[nodiscard]] result<std::uint64_t> copy_imports(store& in, const identifiers::id_type& type, const view& lost,
+                                                 std::span<const id_partition> lost_issuers, std::uint32_t issuer = 0);
 
 } // namespace matricula::storage

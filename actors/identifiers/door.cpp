@@ -4,6 +4,7 @@
 #include "actors/messages.hpp"
 #include "runtime/rates.hpp"
 #include "storage/grants.hpp"
+#include "storage/id_ledger.hpp"
 
 #include <caf/send.hpp>
 
@@ -111,6 +112,22 @@ pool_level id_door::level(const id_type& type) const {
 result<std::optional<storage::id_place>> id_door::locate(const id_type& type, std::string_view id) const {
   const auto& at = desk_of(type);
   return storage::find_place(*at.one().log, at.parts, type, id, imports_exist(at));
+}
+
+result<std::optional<std::uint64_t>> id_door::counter_of(const id_type& type, std::string_view id) const {
+  if (imports_exist(desk_of(type))) {
+    const auto place = locate(type, id);
+    if (!place) return std::unexpected(place.error());
+    return *place ? std::optional((*place)->counter) : std::nullopt;
+  }
+  const auto counter = type.space->counter_of(id);
+  if (!counter || *counter >= type.rules.end) return std::optional<std::uint64_t>{};
+  return std::optional(static_cast<std::uint64_t>(*counter));
+}
+
+bool id_door::reads_to_change(const id_type& type) const {
+  const auto& at = desk_of(type);
+  return at.issuers.size() > 1 || imports_exist(at);
 }
 
 bool id_door::imports_exist(const desk& at) {
@@ -249,13 +266,10 @@ result<id_record> id_door::change(const id_type& type, std::uint64_t counter, id
   return wait(cell, **owner, who);
 }
 
-result<std::vector<import_verdict>> id_door::import(const id_type& type, std::vector<import_row> rows,
-                                                    const caller& who) {
-  const auto& at = desk_of(type);
-  // By the issuer that takes them in; with one issuer in their own order.
-  std::vector<std::vector<std::size_t>> shares(at.issuers.size());
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    shares[storage::home_of(at.parts, rows[i].id, rows[i].counter).issuer].push_back(i);
+/// Sends each share of the rows to its issuer, in writes that the rows fit into, and notes the verdicts.
+result<void> id_door::load(const desk& at, const std::vector<import_row>& rows,
+                           const std::vector<std::vector<std::size_t>>& shares, std::vector<import_verdict>& verdicts,
+                           const caller& who) const {
   struct part_on_its_way {
     const type_context* to;
     std::span<const std::size_t> rows;
@@ -264,7 +278,6 @@ result<std::vector<import_verdict>> id_door::import(const id_type& type, std::ve
   // A few at a time, so that requests for identifiers find their turn in between.
   constexpr std::size_t in_flight_max = 2;
   std::deque<part_on_its_way> in_flight;
-  std::vector<import_verdict> verdicts(rows.size());
   const auto take_answer = [&]() -> result<void> {
     const auto first = std::move(in_flight.front());
     in_flight.pop_front();
@@ -274,24 +287,53 @@ result<std::vector<import_verdict>> id_door::import(const id_type& type, std::ve
     return {};
   };
   for (std::size_t issuer = 0; issuer < shares.size(); ++issuer) {
-    const std::span<const std::size_t> share = shares[issuer];
-    for (std::size_t next = 0; next < share.size(); next += import_rows_max) {
+    std::span<const std::size_t> share = shares[issuer];
+    while (!share.empty()) {
       if (in_flight.size() >= in_flight_max)
         if (const auto answered = take_answer(); !answered) return std::unexpected(answered.error());
-      const auto part = share.subspan(next, std::min(import_rows_max, share.size() - next));
-      in_flight.push_back(
-          {at.issuers[issuer].get(), part, std::make_shared<runtime::reply_cell<import_answer>>(gate_)});
       import_ids message;
       message.trace = who.trace;
       message.context = {who.principal, who.deadline.count(), who.tenant};
-      for (const auto i : part) message.rows.push_back(std::move(rows[i]));
+      std::size_t bytes = 0;
+      for (const auto i : share.first(std::min(import_rows_max, share.size()))) {
+        bytes += storage::id_ledger::import_bytes(rows[i]);
+        if (bytes > storage::id_ledger::import_bytes_max && !message.rows.empty()) break;
+        message.rows.push_back(rows[i]);
+      }
+      in_flight.push_back({at.issuers[issuer].get(), share.first(message.rows.size()),
+                           std::make_shared<runtime::reply_cell<import_answer>>(gate_)});
+      share = share.subspan(message.rows.size());
       message.reply = runtime::reply_to<import_answer>(in_flight.back().cell);
       caf::anon_send(at.issuers[issuer]->pool.address(), std::move(message));
     }
   }
   while (!in_flight.empty())
     if (const auto answered = take_answer(); !answered) return std::unexpected(answered.error());
-  return verdicts;
+  return {};
+}
+
+result<std::vector<import_verdict>> id_door::import(const id_type& type, const std::vector<import_row>& rows,
+                                                    const caller& who) {
+  const auto& at = desk_of(type);
+  // By the issuer that takes them in; with one issuer in their own order.
+  std::vector<std::vector<std::size_t>> shares(at.issuers.size());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    shares[storage::home_of(at.parts, rows[i].id, rows[i].counter).issuer].push_back(i);
+  std::vector<import_verdict> verdicts(rows.size());
+  for (std::size_t hops = 0;; ++hops) {
+    if (const auto loaded = load(at, rows, shares, verdicts, who); !loaded) return std::unexpected(loaded.error());
+    // What was given to another issuer is loaded where it is now. It may move on meanwhile, or be on its way.
+    for (auto& share : shares) share.clear();
+    bool any = false;
+    for (std::size_t i = 0; i < rows.size() && hops < at.issuers.size(); ++i) {
+      if (verdicts[i] != import_verdict::elsewhere) continue;
+      const auto owned = storage::find_owner(*at.one().log, at.parts, *rows[i].counter);
+      if (!owned) return std::unexpected(owned.error());
+      shares[owned->issuer].push_back(i);
+      any = true;
+    }
+    if (!any) return verdicts;
+  }
 }
 
 promised<id_record> id_door::begin_change(const id_type& type, std::uint64_t counter, id_event event,

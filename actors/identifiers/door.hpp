@@ -71,6 +71,14 @@ public:
   [[nodiscard]] result<std::optional<storage::id_place>> locate(const identifiers::id_type& type,
                                                                 std::string_view id) const;
 
+  /// Under which counter that is, for a change. Nothing for what is none of the type and was not imported. Errors:
+  /// corrupt, io.
+  [[nodiscard]] result<std::optional<std::uint64_t>> counter_of(const identifiers::id_type& type,
+                                                                std::string_view id) const;
+  /// Whether `counter_of` or `begin_change` must read rows to know where an identifier of the type is: it may have been
+  /// imported, or several issuers may have it.
+  [[nodiscard]] bool reads_to_change(const identifiers::id_type& type) const;
+
   /// These block the calling thread until the answer or the deadline. After the deadline the outcome is unknown.
   [[nodiscard]] result<issue_result> issue(const identifiers::id_type& type, const issue_call& what, const caller& who);
   [[nodiscard]] result<identifiers::id_record> change(const identifiers::id_type& type, std::uint64_t counter,
@@ -89,13 +97,13 @@ public:
                                                                   std::uint32_t issuer) const;
   /// Where the rows of the type's issuers are, in the order of their numbers.
   [[nodiscard]] std::span<const storage::id_partition> parts(const identifiers::id_type& type) const noexcept;
-  /// Loads identifiers issued elsewhere, any number; what became of each. After an error some may have been loaded:
-  /// loading them again is harmless.
+  /// Loads identifiers issued elsewhere, any number; what became of each. One that is on its way between issuers may
+  /// come back as `elsewhere`, not loaded. After an error some may have been loaded: loading them again is harmless.
   [[nodiscard]] result<std::vector<identifiers::import_verdict>>
-  import(const identifiers::id_type& type, std::vector<identifiers::import_row> rows, const caller& who);
+  import(const identifiers::id_type& type, const std::vector<identifiers::import_row>& rows, const caller& who);
 
   /// The same without waiting: `told` hears of the answer, perhaps before the call returns. Who asked keeps the
-  /// deadline.
+  /// deadline. A change may read rows first (see `reads_to_change`).
   [[nodiscard]] promised<issue_result> begin_issue(const identifiers::id_type& type, const issue_call& what,
                                                    const caller& who, runtime::reply_notice told);
   [[nodiscard]] promised<identifiers::id_record> begin_change(const identifiers::id_type& type, std::uint64_t counter,
@@ -115,6 +123,9 @@ private:
   };
   [[nodiscard]] static candidates to_ask(const desk& at, std::uint32_t count);
   [[nodiscard]] static result<const type_context*> owner_of(const desk& at, std::uint64_t counter);
+  [[nodiscard]] result<void> load(const desk& at, const std::vector<identifiers::import_row>& rows,
+                                  const std::vector<std::vector<std::size_t>>& shares,
+                                  std::vector<identifiers::import_verdict>& verdicts, const caller& who) const;
   template <class T>
   [[nodiscard]] result<T> wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, const type_context& cx,
                                const caller& who) const;

@@ -331,9 +331,11 @@ caf::result<void> pool_actor::on_change(const change_id& request) {
         fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
     return caf::unit;
   }
+  asked_ = false;
   if (const auto outcome = change(request, cx_->time->now()); !outcome) {
     // A policy owes the holder a fresh VID for the one that ends, and the pool is about to have some.
     if (outcome.error().code == errc::refilling && should_wait(1)) return caf::skip();
+    if (asked_ && should_wait_for_grant()) return caf::skip();
     answer_settled(request.reply, result<id_record>(std::unexpected(outcome.error())));
   }
   tell_level();

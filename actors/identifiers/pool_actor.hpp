@@ -50,6 +50,9 @@ private:
   result<issue_answer> replay(const issue_ids& request, std::string_view stored, timestamp now);
   result<void> change(const change_id& request, timestamp now);
   result<void> reclaim(const reclaim_ids& order, timestamp now);
+  /// Bytes of the rows of the index that list these identifiers: each is written again. What would make it too much for
+  /// one write is taken off the end.
+  result<std::size_t> index_rows_of(std::vector<identifiers::due_entry>& entries);
   result<void> import(const import_ids& request, timestamp now);
   /// The counter of an identifier that has a record, wherever it came from; nothing for one that has none.
   result<std::optional<std::uint64_t>> counter_of(std::string_view id);

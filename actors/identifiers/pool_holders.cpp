@@ -249,7 +249,8 @@ result<pool_actor::carried> pool_actor::carry(holder of, const vid_plan& plan, c
       append(changes, std::move(issued->changes));
     } else {
       const auto code = issued.error().code;
-      const bool waits = code == errc::refilling && pool_->held_to() < pool_->rules().end && should_wait(1);
+      const bool waits = (code == errc::refilling && pool_->held_to() < pool_->rules().end && should_wait(1)) ||
+                         (asked_ && should_wait_for_grant());
       // An end is owed more than what follows it: without identifiers the holder asks for another one later.
       const bool none_left = code == errc::refilling || code == errc::exhausted;
       if (plan.needs_fresh || waits || !none_left) return std::unexpected(issued.error());

@@ -15,12 +15,6 @@ namespace {
 constexpr milliseconds fenced_retry_after{1'000};
 constexpr milliseconds unknown_retry_after{5'000};
 
-/// An upper bound of a row's bytes in a batch: record, index row, due row, and the keys of all three.
-std::size_t bytes_of(const import_row& row) {
-  constexpr std::size_t beside_texts = 160;
-  return beside_texts + 2 * row.id.size() + row.holder.size();
-}
-
 /// Apart, because g++ 12 sees an overflow where this is inlined.
 [[gnu::noinline]] result<import_answer> answer_of(storage::verdict v, std::vector<import_verdict> verdicts) {
   switch (v) {
@@ -86,8 +80,9 @@ caf::result<void> pool_actor::on_import(const import_ids& request) {
 result<void> pool_actor::import(const import_ids& request, timestamp now) {
   if (request.rows.size() > import_rows_max)
     return fail(errc::invalid_argument, fmt::format("At most {} identifiers fit into one write.", import_rows_max));
-  std::size_t bytes = 1'024 + storage::id_ledger::bytes_max(request.rows.size());
-  for (const auto& row : request.rows) bytes += bytes_of(row);
+  std::size_t bytes = storage::id_ledger::import_bytes_beside;
+  if (pool_->counters().released > 0) bytes += import_released_bytes_max;
+  for (const auto& row : request.rows) bytes += storage::id_ledger::import_bytes(row);
   auto room = part_->reserve(bytes);
   if (!room) return std::unexpected(room.error());
   auto out = pool_->import(request.rows, now, *this);
@@ -97,7 +92,7 @@ result<void> pool_actor::import(const import_ids& request, timestamp now) {
     reply.deliver(answer_of(v, std::move(verdicts)));
   };
   if (out->changes.records.empty()) {
-    // Duplicates and conflicts rest on what was written before.
+    // Verdicts rest on what was written before.
     part_->after_settled(std::move(settled));
     return {};
   }

@@ -1,5 +1,6 @@
 // The second part of an expirer's run: what was issued, was never confirmed and is past its lease goes back.
 #include "actors/identifiers/expirer_actor.hpp"
+#include "storage/id_trail.hpp"
 
 #include <caf/send.hpp>
 
@@ -26,7 +27,9 @@ void expirer_actor::next_unconfirmed() {
                   ? std::vector<storage::unconfirmed::row>{}
                   : storage::unconfirmed::find(**view, cx_->part, going.passed, timestamp::max(), limit);
   if (!rows) return finish(std::unexpected(rows.error()));
-  // What is on its way to the index was issued after the run began to look.
+  // What is on its way to the index was issued after the run began to look, or is imported; of that the pool knows.
+  const auto trail = storage::journal::find_tip(**view, storage::id_trail::chain_of(cx_->part));
+  if (!trail) return finish(std::unexpected(trail.error()));
   const auto floor = std::min(rows->empty() ? going.decided_to : rows->front().where.issued_at, going.decided_to);
   if (takes_back)
     std::erase_if(*rows, [&](const auto& row) { return row.where.issued_at >= issued_before; });
@@ -37,6 +40,7 @@ void expirer_actor::next_unconfirmed() {
     order.run = going.number;
     order.issued_before_ms = issued_before.time_since_epoch().count();
     if (!going.floor_told) order.floor_ms = floor.time_since_epoch().count();
+    order.floor_seen = trail->seq;
     going.floor_told = true;
     for (const auto& e : entries) {
       order.counters.push_back(e.counter);

@@ -7,6 +7,8 @@
 
 #include <caf/send.hpp>
 
+#include <algorithm>
+
 namespace matricula::actors {
 
 using namespace identifiers;
@@ -29,6 +31,13 @@ result<const type_context*> vid_door::serving(std::uint64_t counter) const {
   const auto owned = storage::find_owner(*issuers_.front()->log, parts_, counter);
   if (!owned) return std::unexpected(owned.error());
   return issuers_[owned->issuer].get();
+}
+
+result<std::optional<std::uint64_t>> vid_door::locate(std::string_view id) const {
+  const bool imports_exist = std::ranges::any_of(issuers_, [](const auto& cx) { return cx->level->imports_exist(); });
+  const auto place = storage::find_place(*issuers_.front()->log, parts_, type(), id, imports_exist);
+  if (!place) return std::unexpected(place.error());
+  return *place ? std::optional((*place)->counter) : std::nullopt;
 }
 
 result<holder> vid_door::find(const std::string& name) const {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace matricula::actors {
@@ -43,6 +44,9 @@ public:
   [[nodiscard]] const identifiers::id_type& type() const noexcept;
   [[nodiscard]] const identifiers::vid_policies& policies() const noexcept;
 
+  /// The counter of the identifier with this text, whether it was made here or imported; nothing for what is none of
+  /// the type and was not imported. Errors: corrupt, io.
+  [[nodiscard]] result<std::optional<std::uint64_t>> locate(std::string_view id) const;
   /// Durable rows. A holder that nobody knows has no VIDs. Errors: corrupt, io.
   [[nodiscard]] result<identifiers::holder> find(const std::string& holder) const;
   [[nodiscard]] result<std::optional<resolved_vid>> resolve(std::uint64_t counter) const;

@@ -18,6 +18,10 @@ public:
   [[nodiscard]] result<std::optional<storage::id_place>> locate(const id_type& type, std::string_view id) override {
     return door_.locate(type, id);
   }
+  [[nodiscard]] result<std::optional<std::uint64_t>> counter_of(const id_type& type, std::string_view id) override {
+    return door_.counter_of(type, id);
+  }
+  [[nodiscard]] bool reads_to_change(const id_type& type) const override { return door_.reads_to_change(type); }
   [[nodiscard]] result<actors::issue_result> issue(const id_type& type, const actors::issue_call& what,
                                                    const actors::caller& who) override {
     return door_.issue(type, what, who);
@@ -59,7 +63,7 @@ actors::promised<id_record> id_desk::begin_change(const id_type& type, std::uint
 
 std::unique_ptr<id_desk> make_id_desk(actors::id_door& door) { return std::make_unique<door_desk>(door); }
 
-actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline, r.who->tenant}; }
+actors::caller caller_of(const request& r) { return {r.who->name, r.who->tenant, r.trace, r.deadline}; }
 
 actors::issue_call one_identifier(const request& r, const id_type& type, std::optional<timestamp> expires_at) {
   actors::issue_call call;

@@ -20,6 +20,11 @@ public:
   /// Nothing for what is no identifier of this type.
   [[nodiscard]] virtual result<std::optional<storage::id_place>> locate(const identifiers::id_type& type,
                                                                         std::string_view id) = 0;
+  /// Under which counter that is, for a change.
+  [[nodiscard]] virtual result<std::optional<std::uint64_t>> counter_of(const identifiers::id_type& type,
+                                                                        std::string_view id) = 0;
+  /// Whether `counter_of` or `begin_change` may read rows.
+  [[nodiscard]] virtual bool reads_to_change(const identifiers::id_type& type) const = 0;
   [[nodiscard]] virtual result<actors::issue_result>
   issue(const identifiers::id_type& type, const actors::issue_call& what, const actors::caller& who) = 0;
   [[nodiscard]] virtual result<identifiers::id_record> change(const identifiers::id_type& type, std::uint64_t counter,

@@ -126,12 +126,12 @@ public:
     if (asked.wrong) return failed(vid_failed, asked.as, detail_of(*asked.wrong));
     const auto type = type_of("vid", lifecycle::vid);
     if (!type) return std::unexpected(type.error());
-    const auto place = from_.ids->locate(**type, asked.number);
-    if (!place) return std::unexpected(refusal(place.error()));
-    if (!*place) return missed(vid_not_found, asked.as);
+    const auto counter = from_.ids->counter_of(**type, asked.number);
+    if (!counter) return std::unexpected(refusal(counter.error()));
+    if (!*counter) return missed(vid_not_found, asked.as);
     if (asked.status != "REVOKED") return failed(vid_failed, asked.as, "The status must be REVOKED.");
     return answer_later([this, asked,
-                         answer = from_.ids->begin_change(**type, (*place)->counter, id_event::revoke, 0, caller_of(r),
+                         answer = from_.ids->begin_change(**type, **counter, id_event::revoke, 0, caller_of(r),
                                                           told)]() -> outcome<response> {
       if (const auto changed = answer(); !changed) {
         const auto code = changed.error().code;
@@ -141,6 +141,11 @@ public:
       }
       return response{.body = success(from_.now(), asked.as, status_body("vid", asked.number, "EXPIRED"))};
     });
+  }
+
+  bool reads_to_revoke() const {
+    const auto type = type_of("vid", lifecycle::vid);
+    return type && from_.ids->reads_to_change(**type);
   }
 
   outcome<response> health() const {
@@ -278,6 +283,7 @@ std::vector<route> mosip_routes(mosip_sources sources) {
     r.idempotency = r.method == "GET" ? idempotency::accepted : idempotency::ignored;
     r.issues = r.method == "GET";
     r.guessable = r.method == "PUT";
+    r.body_bytes_max = small_body_bytes_max;
     return r;
   };
   std::vector<route> routes{
@@ -288,8 +294,10 @@ std::vector<route> mosip_routes(mosip_sources sources) {
       serve("GET", "/v1/pridgenerator/prid", "ids:issue", &mosip_resource::issue_prid, prid_failed),
   };
   routes[2].query = {"videxpiry"};
+  routes[3].begin_reads = [ids](const request&) { return ids->reads_to_revoke(); };
   route health{"GET", "/v1/idgenerator/actuator/health", "", [ids](const request&) { return ids->health(); }};
   health.under_load = true;
+  health.waits = false; // nor does it need a thread, when all are busy
   routes.push_back(std::move(health));
   route metrics{"GET", "/v1/idgenerator/metrics", "metrics:read", [ids](const request&) { return ids->metrics(); }};
   metrics.under_load = true;

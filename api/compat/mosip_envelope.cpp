@@ -29,7 +29,7 @@ void begin(json::writer& w, timestamp now, const echo& of) {
 bool is_of_http(const refusal& why, int status) noexcept {
   constexpr std::array kept{401, 403, 405, 408, 413, 415};
   return std::ranges::find(kept, status) != kept.end() || why.cause.code == errc::overloaded ||
-         why.cause.code == errc::quota_exceeded;
+         why.cause.code == errc::quota_exceeded || why.status == 503;
 }
 
 /// The sentence, with the code before it where the family writes it so.

@@ -46,8 +46,9 @@ struct echo {
 [[nodiscard]] std::string failure(timestamp now, const echo& of, const fault& why, std::string_view message = "");
 
 /// Words a refusal in the envelope. `all_else` is the code of whatever has none of its own; its message is the
-/// refusal's sentence, or the fault's own when the fault is ours. What HTTP itself refuses (401, 403, 405, 408, 413,
-/// 415, and 503 for too many requests) keeps its status; everything else is 200, as MOSIP has it.
+/// refusal's sentence, or the fault's own when the fault is ours. What HTTP itself refuses keeps its status (401, 403,
+/// 405, 408, 413, 415, and 503 for too many requests or credentials that cannot be checked at present); everything else
+/// is 200, as MOSIP has it.
 void refuse(const refusal& why, const fault& all_else, timestamp now, response& answer);
 
 } // namespace matricula::api::compat::mosip

@@ -266,6 +266,7 @@ std::vector<route> openg2p_routes(openg2p_sources sources) {
   routes[0].issues = true;
   routes[1].guessable = true;
   routes[2].under_load = true;
+  routes[2].waits = false; // nor does it need a thread, when all are busy
   routes.push_back(
       {"GET", "/openapi.json", "", [](const request&) { return response{.body = std::string(openg2p_openapi_json)}; }});
   return routes;

@@ -28,7 +28,7 @@ public:
     json::fields body(r.body);
     call->policy = body.text("policy", {.bytes_max = policy_bytes_max});
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    add_key(*call, r, "vids.create", fmt::format("{}\n{}", call->policy, call->holder));
+    add_key(*call, r, "vids.create", call->holder, call->policy);
     const auto done = from_.door->change(*call, caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
     json::writer w;
@@ -36,7 +36,7 @@ public:
     // Whatever else is in the answer made room for the new one.
     if (done->of.vids.size() > 1) list(w.key("retired"), done->of, 1);
     w.end_object();
-    return answer(201, std::move(w), done->replayed);
+    return made(std::move(w), done->replayed);
   }
 
   outcome<response> list_vids(const request& r) const {
@@ -44,7 +44,9 @@ public:
     if (!name) return std::unexpected(name.error());
     const auto of = from_.door->find(*name);
     if (!of) return std::unexpected(refusal(of.error()));
-    return all_of(*of);
+    auto out = all_of(*of);
+    out.missed = of->vids.empty();
+    return out;
   }
 
   outcome<response> change_all(const request& r, vid_action action) const {
@@ -84,7 +86,7 @@ public:
     call.counter = *counter;
     call.assignment = static_cast<std::uint32_t>(assignment.value_or(0));
     const auto* operation = action == vid_action::use ? "vids.use" : "vids.regenerate";
-    add_key(call, r, operation, fmt::format("{}\n{}", *counter, call.assignment));
+    add_key(call, r, operation, std::to_string(*counter), std::to_string(call.assignment));
     const auto done = from_.door->change(call, caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
     json::writer w;
@@ -95,11 +97,12 @@ public:
       w.end_object();
     }
     w.end_object();
-    return answer(action == vid_action::regenerate ? 201 : 200, std::move(w), done->replayed);
+    return action == vid_action::regenerate ? made(std::move(w), done->replayed)
+                                            : answer(200, std::move(w), done->replayed);
   }
 
 private:
-  static actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline}; }
+  static actors::caller caller_of(const request& r) { return {r.who->name, r.who->tenant, r.trace, r.deadline}; }
 
   outcome<void> check_served() const {
     if (from_.door != nullptr) return {};
@@ -126,18 +129,22 @@ private:
 
   outcome<std::uint64_t> counter_of(const request& r) const {
     if (auto served = check_served(); !served) return std::unexpected(served.error());
-    const auto& type = from_.door->type();
-    const auto counter = type.space->counter_of(r.param("vid"));
-    if (counter && *counter < type.rules.end) return static_cast<std::uint64_t>(*counter);
-    return std::unexpected(
-        refusal(error{errc::not_found, fmt::format("No identifier of type '{}' looks like this.", type.name), {}}));
+    const auto counter = from_.door->locate(r.param("vid"));
+    if (!counter) return std::unexpected(refusal(counter.error()));
+    if (*counter) return **counter;
+    return std::unexpected(refusal(error{
+        errc::not_found, fmt::format("No identifier of type '{}' looks like this.", from_.door->type().name), {}}));
   }
 
-  /// What was asked stands in the fingerprint, and not when.
-  static void add_key(actors::vid_call& call, const request& r, std::string_view operation, std::string_view asked) {
+  /// @param of the holder or VID. A key counts for it alone: what it was answered with is kept by its issuer, and that
+  /// of another one does not know of it.
+  /// @param asked what stands in the fingerprint; not when
+  static void add_key(actors::vid_call& call, const request& r, std::string_view operation, std::string_view of,
+                      std::string_view asked) {
     if (r.idempotency_key.empty()) return;
-    call.idempotency_ref = storage::idempotency::hash_of({r.who->tenant, r.who->name, operation, r.idempotency_key});
-    call.fingerprint = sha256(fmt::format("{}\n{}", operation, asked));
+    call.idempotency_ref = storage::idempotency::hash_of(
+        {r.who->tenant, r.who->name, fmt::format("{}/{}", operation, of), r.idempotency_key});
+    call.fingerprint = sha256(fmt::format("{}\n{}\n{}", operation, asked, of));
   }
 
   /// Leaves the object open.
@@ -172,6 +179,13 @@ private:
     return out;
   }
 
+  /// A VID was handed out, and counts so unless it is the one of before.
+  static response made(json::writer&& w, bool replayed) {
+    auto out = answer(201, std::move(w), replayed);
+    out.issued = replayed ? 0 : 1;
+    return out;
+  }
+
   holder_sources from_;
 };
 
@@ -199,6 +213,11 @@ std::vector<route> holder_routes(const holder_sources& sources) {
       one("/v1/vids/{vid}/revoke", "vids:revoke", vid_action::revoke),
   };
   for (std::size_t i = 0; i < 3; ++i) routes[i].idempotency = idempotency::accepted;
+  for (auto& r : routes) {
+    r.issues = r.scope == "vids:issue";
+    // Whose name leads to something, and what is a VID, could be guessed; a creation takes any name.
+    r.guessable = !(r.issues && r.path.contains("{holder}"));
+  }
   return routes;
 }
 

@@ -45,8 +45,14 @@ outcome<const id_type*> type_asked_for(const actors::id_door& door, const reques
                 fmt::format("type must be an identifier type: {}.", fmt::join(known, ", ")));
 }
 
-outcome<id_trail::query> query_of(const actors::id_door& door, const request& r, const id_type& type) {
+struct question {
   id_trail::query what;
+  bool of_nobody = false; ///< of one identifier, which was never issued
+};
+
+outcome<question> question_of(const actors::id_door& door, const request& r, const id_type& type) {
+  question asked;
+  auto& what = asked.what;
   what.principal = r.query_value("principal").value_or("");
   for (const auto& [name, to] : {std::pair{"from", &what.from}, std::pair{"to", &what.to}}) {
     const auto text = r.query_value(name);
@@ -58,13 +64,17 @@ outcome<id_trail::query> query_of(const actors::id_door& door, const request& r,
   if (const auto id = r.query_value("id")) {
     const auto place = door.locate(type, *id);
     if (!place) return std::unexpected(refusal(place.error()));
-    if (!*place)
-      return refuse(400, errc::invalid_argument,
-                    fmt::format("No identifier of type '{}' looks like this id; /validate names the rules it breaks.",
-                                type.name));
+    if (!*place) {
+      refusal why(400, errc::invalid_argument,
+                  fmt::format("No identifier of type '{}' looks like this id; /validate names the rules it breaks.",
+                              type.name));
+      why.missed = true;
+      return std::unexpected(std::move(why));
+    }
     what.counter = (*place)->counter;
+    asked.of_nobody = !(*place)->record;
   }
-  return what;
+  return asked;
 }
 
 outcome<response> list(const actors::id_door& door, const request& r) {
@@ -72,8 +82,8 @@ outcome<response> list(const actors::id_door& door, const request& r) {
   if (!type) return std::unexpected(type.error());
   const auto limit = page_size(r);
   if (!limit) return std::unexpected(limit.error());
-  const auto what = query_of(door, r, **type);
-  if (!what) return std::unexpected(what.error());
+  const auto asked = question_of(door, r, **type);
+  if (!asked) return std::unexpected(asked.error());
   const auto parts = door.parts(**type);
   id_trail::cursor from;
   issuer_cursor place;
@@ -87,7 +97,7 @@ outcome<response> list(const actors::id_door& door, const request& r) {
   }
   const auto rows = door.rows(**type, place.issuer);
   if (!rows) return std::unexpected(refusal(rows.error()));
-  const auto page = id_trail::find(**rows, parts[place.issuer], *what, from, *limit);
+  const auto page = id_trail::find(**rows, parts[place.issuer], asked->what, from, *limit);
   if (!page) return std::unexpected(refusal(page.error()));
   json::writer w(256 + page->entries.size() * 240);
   w.begin_object().member("type", (*type)->name).key("items").begin_array();
@@ -106,7 +116,9 @@ outcome<response> list(const actors::id_door& door, const request& r) {
   const auto rest = page->next ? std::optional(to_text(*page->next)) : std::nullopt;
   if (const auto next = next_issuer_cursor(place.issuer, parts.size(), rest)) w.member("next_cursor", *next);
   w.end_object();
-  return response{.body = std::move(w).str()};
+  response out{.body = std::move(w).str()};
+  out.missed = asked->of_nobody;
+  return out;
 }
 
 outcome<void> head(json::writer& w, std::string_view name, const storage::view& rows, const journal::chain& chain) {
@@ -144,6 +156,7 @@ outcome<response> heads(const actors::id_door& door, const storage::notebook& au
 std::vector<route> id_trail_routes(const actors::id_door& door, const storage::notebook& audit_log) {
   route identifiers{"GET", "/v1/audit/identifiers", "audit:read", [&door](const request& r) { return list(door, r); }};
   identifiers.query = {"type", "id", "principal", "from", "to", "cursor", "limit"};
+  identifiers.guessable = true; // by `id`
   return {std::move(identifiers), {"GET", "/v1/audit/heads", "audit:read", [&door, &audit_log](const request&) {
                                      return heads(door, audit_log);
                                    }}};

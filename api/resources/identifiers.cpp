@@ -49,6 +49,8 @@ public:
           errc::unavailable,
           "The node's clock jumped and nobody has confirmed it: what expires cannot be issued. See GET /v1/clock.",
           std::chrono::seconds(60)}));
+    if (auto held = r.will_issue(static_cast<std::uint32_t>(count)); !held)
+      return std::unexpected(std::move(held.error()));
 
     actors::issue_call call;
     call.count = static_cast<std::uint32_t>(count);
@@ -127,16 +129,22 @@ public:
     json::fields body(r.body, json::fields::empty_body::allowed);
     const auto assignment = body.optional_whole("assignment", {.least = 1, .most = UINT32_MAX});
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    const auto place = place_of(**type, r.param("id"));
-    if (!place) return std::unexpected(place.error());
-    return answer_later([this, of = *type, imported = is_import_slot(place->counter),
-                         answer = from_.door->begin_change(**type, place->counter, event,
-                                                           static_cast<std::uint32_t>(assignment.value_or(0)),
-                                                           caller_of(r), told)]() -> outcome<response> {
-      const auto record = answer();
-      if (!record) return std::unexpected(refusal(record.error()));
-      return response{.body = record_body(*of, *record, imported)};
-    });
+    const auto counter = from_.door->counter_of(**type, r.param("id"));
+    if (!counter) return std::unexpected(refusal(counter.error()));
+    if (!*counter) return none_like_this(**type);
+    return answer_later(
+        [this, of = *type, imported = is_import_slot(**counter),
+         answer = from_.door->begin_change(**type, **counter, event, static_cast<std::uint32_t>(assignment.value_or(0)),
+                                           caller_of(r), told)]() -> outcome<response> {
+          const auto record = answer();
+          if (!record) return std::unexpected(refusal(record.error()));
+          return response{.body = record_body(*of, *record, imported)};
+        });
+  }
+
+  bool reads_to_change(const request& r) const {
+    const auto* type = from_.door->find(r.param("type"));
+    return type && from_.door->reads_to_change(*type);
   }
 
   outcome<response> expire_due(const request& r) const {
@@ -166,15 +174,18 @@ private:
   outcome<storage::id_place> place_of(const id_type& type, std::string_view id) const {
     auto place = from_.door->locate(type, id);
     if (!place) return std::unexpected(refusal(place.error()));
-    if (!*place)
-      return std::unexpected(refusal(error{
-          errc::not_found,
-          fmt::format("No identifier of type '{}' looks like this; /validate names the rules it breaks.", type.name),
-          {}}));
+    if (!*place) return none_like_this(type);
     return std::move(**place);
   }
 
-  static actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline, r.who->tenant}; }
+  static std::unexpected<refusal> none_like_this(const id_type& type) {
+    return std::unexpected(refusal(error{
+        errc::not_found,
+        fmt::format("No identifier of type '{}' looks like this; /validate names the rules it breaks.", type.name),
+        {}}));
+  }
+
+  static actors::caller caller_of(const request& r) { return {r.who->name, r.who->tenant, r.trace, r.deadline}; }
 
   static std::string issue_body(const id_type& type, const issued_ids& issued) {
     json::writer w(128 + issued.ids.size() * (type.space->format().length + 8));
@@ -267,6 +278,7 @@ std::vector<route> identifier_routes(identifier_sources sources) {
     r.begin = [ids, event](const request& from, const runtime::reply_notice& told) {
       return ids->change(from, event, told);
     };
+    r.begin_reads = [ids](const request& from) { return ids->reads_to_change(from); };
     return r;
   };
   std::vector<route> routes{

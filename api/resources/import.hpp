@@ -1,4 +1,4 @@
-/// POST /v1/ids/{type}/import: loads identifiers that were issued elsewhere.
+/// Loads identifiers that were issued elsewhere: POST /v1/ids/{type}/import. GET tells what they would be loaded into.
 #pragma once
 #include "actors/identifiers/door.hpp"
 #include "api/audit.hpp"
@@ -6,6 +6,7 @@
 #include "foundation/clock.hpp"
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace matricula::api {
@@ -17,6 +18,7 @@ struct import_sources {
   actors::id_door* door = nullptr; ///< required; lives longer than the routes
   decision_clock* time = nullptr;  ///< likewise
   audit_hook audit;
+  std::string timeline; ///< of the store
 };
 
 [[nodiscard]] std::vector<route> import_routes(import_sources sources);

@@ -11,7 +11,7 @@ namespace matricula::api {
 
 struct readiness_check {
   std::string name;
-  std::function<result<void>()> check; ///< quick and thread safe; its error says what is missing
+  std::function<result<void>()> check; ///< never blocks; thread safe; its error says what is missing
 };
 
 struct operations_sources {

@@ -297,7 +297,7 @@ public:
   }
 
 private:
-  static actors::caller caller_of(const request& r) { return {r.who->name, r.trace, r.deadline, r.who->tenant}; }
+  static actors::caller caller_of(const request& r) { return {r.who->name, r.who->tenant, r.trace, r.deadline}; }
 
   [[nodiscard]] const actors::worker_type* type_named(std::string_view name) const {
     const auto found = std::ranges::find(door_.types(), name, &actors::worker_type::name);
@@ -394,6 +394,7 @@ std::vector<route> task_routes(actors::task_door& door) {
   routes[0].body_bytes_max = bodies_bytes_max;
   routes[1].query = {"status", "worker_type", "cursor", "limit"};
   route lease{"POST", "/v1/queues/{worker_type}/lease", "tasks:work", {}};
+  lease.body_bytes_max = small_body_bytes_max;
   lease.begin = [tasks](const request& r, const runtime::reply_notice& told) { return tasks->lease(r, told); };
   routes.push_back(std::move(lease));
   return routes;

@@ -191,7 +191,7 @@ private:
       const auto end = std::min(which.size(), i + actors::id_door::reclaims_max);
       const std::vector<due_entry> step(which.begin() + static_cast<std::ptrdiff_t>(i),
                                         which.begin() + static_cast<std::ptrdiff_t>(end));
-      auto done = from_.door->reclaim(type, issuer, step, before, {r.who->name, r.trace, r.deadline, r.who->tenant});
+      auto done = from_.door->reclaim(type, issuer, step, before, {r.who->name, r.who->tenant, r.trace, r.deadline});
       if (!done) {
         // What was taken back is durable and must be told; asked again, the request goes on with the rest.
         if (!back.ids.empty()) return {};

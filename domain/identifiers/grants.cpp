@@ -94,7 +94,7 @@ pool_counters sum(std::span<const pool_counters> issuers) {
     all.issues_total += c.issues_total;
     all.imported += c.imported;
     all.imported_foreign += c.imported_foreign;
-    all.imported_reuse_from += c.imported_reuse_from;
+    all.imported_reuse_from = std::max(all.imported_reuse_from, c.imported_reuse_from);
     all.borrowed += c.borrowed;
     all.in_transit += c.in_transit;
     all.handovers += c.handovers;

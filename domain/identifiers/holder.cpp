@@ -139,7 +139,6 @@ result<holder> decode_holder(std::string_view bytes) {
 
 result<vid_plan> plan_creation(const holder& of, const vid_policy& policy, timestamp now) {
   vid_plan plan;
-  end_overdue(of, now, plan);
   auto active = of.active(policy.name, now);
   if (active >= policy.instances_allowed && !policy.auto_restore_allowed) return at_limit(policy);
   for (std::size_t i = 0; i < of.vids.size() && active >= policy.instances_allowed; ++i) {
@@ -149,6 +148,8 @@ result<vid_plan> plan_creation(const holder& of, const vid_policy& policy, times
     --active;
   }
   if (active >= policy.instances_allowed) return at_limit(policy);
+  // Only then, so that overdue ones take no place from those that must make room.
+  end_overdue(of, now, plan);
   if (!has_room(of, plan)) return no_room();
   plan.fresh = &policy;
   plan.needs_fresh = true;

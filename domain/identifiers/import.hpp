@@ -14,9 +14,14 @@
 
 namespace matricula::identifiers {
 
-/// Rows of one batch: each takes a record, an index row and, when it ends some day, a due row of its own; an engine
-/// takes 2,000 operations.
+/// Rows of one batch: each takes a record, a place in an index or out of the released list and, when it ends some day,
+/// a due row of its own; an engine takes 2,000 operations.
 inline constexpr std::size_t import_rows_max = 500;
+/// Of one batch, bytes of the histories that released identifiers bring along; further ones come with the next import.
+inline constexpr std::size_t import_released_bytes_max = std::size_t{48} * 1024;
+/// Places of the released list that one import looks at, about a quarter of a second: nothing tells where in it an
+/// identifier stands. The next import goes on where this one ended.
+inline constexpr std::uint64_t import_released_looks_max = 100'000;
 /// Identifiers of older rules may be longer than ours.
 inline constexpr std::size_t import_id_bytes_max = 64;
 /// Who did what happened before: it stands in the history.
@@ -43,11 +48,19 @@ struct import_row {
   bool operator==(const import_row&) const = default;
 };
 
+/// An imported identifier as the store has it that a restored one was a backup of.
+struct import_copy {
+  id_record record;
+  std::optional<std::uint64_t> counter; ///< as of a row
+};
+
 enum class import_verdict : std::uint8_t {
   accepted,  ///< loaded
   duplicate, ///< was loaded before: nothing to do
   changed,   ///< was loaded before, with another state, expiry or holder: it stays as it is
   conflict,  ///< was issued here: it stays as it is
+  in_pool,   ///< lies among the released ones, and was not found or had no room in this write: not loaded, repeat it
+  elsewhere, ///< was given to another issuer of the type: not loaded here, ask that one
 };
 
 } // namespace matricula::identifiers

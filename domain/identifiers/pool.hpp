@@ -156,10 +156,15 @@ public:
     std::vector<import_verdict> verdicts; ///< of each row
     pool_changes changes;
   };
-  /// Loads identifiers that were issued elsewhere. One that is in the pool leaves it; one that was issued here, or
-  /// imported before, stays as it is. @pre at most import_rows_max rows, so that they fit into one batch
-  /// Errors: corrupt, io; then nothing has changed.
+  /// Loads identifiers that were issued elsewhere. One that is in the pool leaves it, whether it was never issued or
+  /// was and is available again; one that somebody has from here, or that was imported before, stays as it is.
+  /// @pre at most import_rows_max rows, so that they fit into one batch. Errors: corrupt, io; then nothing has changed.
   [[nodiscard]] result<import_outcome> import(std::span<const import_row> rows, timestamp now, pool_rows& stored);
+  /// Loads what was imported after the backup that this pool was restored from, with state, assignment and history as
+  /// it was at last. What belongs to rows that the pool lacks is left out: keys of requests, lists of holders. One that
+  /// was AVAILABLE is retired. @param by who retires it
+  /// @pre none of them is here, and at most import_rows_max that fit into one batch
+  [[nodiscard]] pool_changes take_over(std::vector<import_copy> copies, std::string_view by, timestamp now);
   // -- between the issuers of a type (grants.cpp) ---------------------------------------------------------------------
   /// Whether it has walked everything and has fewer than `count` left, in memory or (after a restart) to be found
   /// again: only another issuer could help.
@@ -199,13 +204,28 @@ private:
       return import_number(walks, counter) >= counters_.imported_reuse_from;
     return counters_.reuse_from == 0 || (walks.holds(counter) && walks.index(counter) >= counters_.reuse_from);
   }
-  [[nodiscard]] result<import_verdict> judge_import(const import_row& row, pool_rows& stored) const;
-  void take_in(const import_row& row, timestamp now, pool_changes& changes);
+  struct judged_import {
+    import_verdict verdict = import_verdict::accepted;
+    std::optional<id_record> released; ///< of one that was issued here and is available again
+  };
+  [[nodiscard]] result<judged_import> judge_import(const import_row& row, pool_rows& stored) const;
+  /// What leaves the released list: found places, and what moves into the gaps.
+  struct released_leaving {
+    std::vector<std::uint64_t> counters; ///< ascending
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> moved;
+  };
+  /// @param wanted ascending counters; as many of them as are found leave
+  [[nodiscard]] result<released_leaving> find_released(std::span<const std::uint64_t> wanted, pool_rows& stored);
+  void take_in(const import_row& row, std::optional<id_record> released, timestamp now, pool_changes& changes);
+  void give_slot(std::optional<std::uint64_t> own_counter, id_record record, timestamp now, pool_changes& changes);
+  /// Counts it, and says when it is due.
+  void load(std::uint64_t counter, id_record record, timestamp now, pool_changes& changes);
 
   pool_rules rules_;
   pool_counters counters_;
   std::uint64_t held_to_;
   std::deque<candidate> fresh_;
+  std::uint64_t released_looked_to_ = 0; ///< where the last search in the released list ended
 };
 
 } // namespace matricula::identifiers

@@ -66,6 +66,8 @@ struct id_record {
 
 /// The numbers of one type's pool. They change in the same batch as the rows they count.
 struct pool_counters {
+  static constexpr std::uint64_t no_import_is_reused = UINT64_MAX;
+
   std::uint64_t issued_to = 0; ///< every counter below was issued, filtered or granted away (by issuer: every index)
   std::uint64_t walked_to = 0; ///< every counter below was looked at by the rules (by issuer: every index)
   std::uint64_t filtered = 0;  ///< walked and refused by the rules
@@ -81,12 +83,14 @@ struct pool_counters {
   /// Identifiers of lower counters are never handed out again once they end: they were in a backup that was restored,
   /// and may have been released and given to somebody else after it was made.
   std::uint64_t reuse_from = 0;
-  std::uint64_t imported = 0;            ///< identifiers loaded from elsewhere: the next free slot
-  std::uint64_t imported_foreign = 0;    ///< of them, those that break the rules and so are none of the capacity
-  std::uint64_t imported_reuse_from = 0; ///< as reuse_from, of slots
-  std::uint64_t borrowed = 0;            ///< identifiers of other issuers' counters that have a record here
-  std::uint64_t in_transit = 0;          ///< of `granted`: those of which the taker has not said yet that it has them
-  std::uint64_t handovers = 0; ///< grants ever given or taken: two looks at the same number saw nothing change hands
+  std::uint64_t imported = 0;         ///< identifiers loaded from elsewhere: the next free slot
+  std::uint64_t imported_foreign = 0; ///< of them, those that break the rules and so are none of the capacity
+  /// As reuse_from, of the numbers of slots. After a restore it lies above all that there ever will be: an identifier
+  /// that is imported again may have been released and given to somebody else before the store was lost.
+  std::uint64_t imported_reuse_from = 0;
+  std::uint64_t borrowed = 0;   ///< identifiers of other issuers' counters that have a record here
+  std::uint64_t in_transit = 0; ///< of `granted`: those of which the taker has not said yet that it has them
+  std::uint64_t handovers = 0;  ///< grants ever given or taken: two looks at the same number saw nothing change hands
 
   [[nodiscard]] std::uint64_t available() const noexcept { return fresh + released; }
   /// walked + imported + borrowed = filtered + available + issued + assigned + cooling + retired + granted. An imported

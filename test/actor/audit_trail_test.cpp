@@ -242,6 +242,61 @@ TEST(unconfirmed_identifiers, are_taken_back_to_the_end_even_when_the_power_fail
   EXPECT_EQ(chain_of(s), "holds");
 }
 
+TEST(unconfirmed_identifiers, whose_rows_of_the_index_are_long_are_taken_back_a_few_at_a_time) {
+  stage s{uins()};
+  s.run();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 30; ++i) {
+    ids.push_back(s.issue_one({}));
+    // As if it had been issued with 999 others whose counters lie far apart.
+    const auto counter = static_cast<std::uint64_t>(*s.type().type.space->counter_of(ids.back()));
+    const auto where = storage::unconfirmed::place_of(counter, *s.record(ids.back()));
+    std::vector<identifiers::due_entry> entries;
+    for (std::uint64_t n = 0; n < identifiers::due_row::entries_max; ++n) entries.push_back({counter + (n << 50), 1});
+    s.overwrite(storage::column::unconfirmed, storage::unconfirmed::key_of(s.type().part, *where),
+                storage::unconfirmed::encode(entries));
+  }
+  std::vector<std::string> back;
+  for (int i = 0; i < 30 && back.size() < ids.size(); ++i) {
+    std::vector<std::string> left(ids.begin() + static_cast<std::ptrdiff_t>(back.size()), ids.end());
+    const auto cell = s.send_reclaim(left, s.now() + 1ms);
+    s.run();
+    ASSERT_TRUE(cell->ready() && cell->value());
+    ASSERT_FALSE(cell->value()->ids.empty()) << "every request comes further";
+    back.insert(back.end(), cell->value()->ids.begin(), cell->value()->ids.end());
+  }
+  EXPECT_EQ(back, ids);
+  EXPECT_EQ(s.counters().released, ids.size());
+}
+
+TEST(unconfirmed_identifiers, that_are_imported_while_the_expirer_looks_are_not_passed_over) {
+  stage s{uins()};
+  s.run();
+  const auto issued = s.issue_one({});
+  later(s, 30min);
+  const auto import = [&](const std::string& id, timestamp issued_at) {
+    const auto cell = std::make_shared<runtime::reply_cell<actors::import_answer>>(nullptr);
+    actors::import_ids message;
+    message.context = {"client", 0};
+    message.rows.resize(1);
+    message.rows.front().id = id;
+    message.rows.front().foreign = true;
+    message.rows.front().state = id_state::issued;
+    message.rows.front().issued_at = issued_at;
+    message.reply = runtime::reply_to<actors::import_answer>(cell);
+    caf::anon_send(s.type().pool.address(), std::move(message));
+  };
+  import("OLD-1", s.now() - std::chrono::hours(24 * 365));
+  const auto run = s.send_expire();
+  ASSERT_TRUE(s.step("expirer"));
+  ASSERT_TRUE(s.has_work("pool")) << "the import, and the floor that the expirer saw";
+  s.run();
+  ASSERT_TRUE(run->ready() && run->value());
+  EXPECT_EQ(unconfirmed(s), (std::vector<std::string>{"OLD-1", issued}));
+  ASSERT_TRUE(s.expire()) << "and the next run knows of it";
+  EXPECT_EQ(unconfirmed(s), (std::vector<std::string>{"OLD-1", issued}));
+}
+
 TEST(unconfirmed_identifiers, that_are_named_are_taken_back_unless_they_were_confirmed_meanwhile) {
   stage s{uins()};
   s.run();

@@ -1,4 +1,5 @@
 // A type with several issuers: each has a class of counters of its own, and one that has none left borrows.
+#include "test/actor/door_of_a_stage.hpp"
 #include "test/actor/stage.hpp"
 
 #include <fmt/format.h>
@@ -336,6 +337,39 @@ TEST_F(a_borrowed_uin, that_is_returned_may_be_borrowed_by_a_third_one_and_come_
     EXPECT_EQ(s.change(id, id_event::give_back, assignment)->state, id_state::available) << "again";
     EXPECT_EQ(s.owner_of(id).record->history.size(), 2u * assignment) << "its whole life went with it";
   }
+}
+
+TEST_F(a_borrowed_uin, that_was_never_issued_is_imported_where_it_is_now) {
+  note(id);
+  std::vector<identifiers::candidate> all;
+  (void)s.type().type.space->walk({}, all);
+  std::vector<identifiers::import_row> rows;
+  const auto add = [&](const std::string& text, std::uint64_t counter) {
+    identifiers::import_row row;
+    row.id = text;
+    row.counter = counter;
+    row.state = id_state::assigned;
+    rows.push_back(std::move(row));
+  };
+  for (const auto& c : all) {
+    const auto text = std::string(c.id.view());
+    const auto owned = s.owner_of(text);
+    if (!owned.record && owned.issuer == 0 && c.counter % issuers != 0) add(text, c.counter);
+  }
+  const auto lent = rows.size();
+  ASSERT_GT(lent, 0u) << "a grant brings more than was asked for";
+  add(id, static_cast<std::uint64_t>(*s.type().type.space->counter_of(id)));
+  const door_of_a_stage door(s, issuers);
+  const auto verdicts = door.import(rows);
+  ASSERT_TRUE(verdicts) << verdicts.error().message;
+  for (std::size_t i = 0; i < lent; ++i) EXPECT_EQ((*verdicts)[i], identifiers::import_verdict::accepted) << rows[i].id;
+  EXPECT_EQ(verdicts->back(), identifiers::import_verdict::conflict) << "somebody has it from here";
+  EXPECT_EQ(door.import(rows)->front(), identifiers::import_verdict::duplicate);
+  EXPECT_EQ(s.owner_of(rows.front().id).record->state, id_state::assigned);
+  EXPECT_EQ(s.verify(), "");
+  drain();
+  for (std::size_t i = 0; i < lent; ++i) EXPECT_FALSE(held.contains(rows[i].id)) << "imported and issued";
+  EXPECT_EQ(held.size() + lent, capacity());
 }
 
 class a_borrowed_vid : public issuers_of_a_type {

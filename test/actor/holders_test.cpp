@@ -344,6 +344,54 @@ TEST_F(a_holder, whose_vid_was_made_under_a_key_has_it_remembered_while_it_lives
   EXPECT_FALSE(s.remembers("k"));
 }
 
+// -- several issuers --------------------------------------------------------------------------------------------------
+
+class a_holder_of_a_dry_issuer : public ::testing::Test {
+protected:
+  static stage_options two_issuers() {
+    stage_options o;
+    o.cool_off = cool_off;
+    o.length = 3;
+    o.issuers = 2;
+    o.limits = {6, 18};
+    o.policies = {{"perpetual", {}, {}, 1, true, restore_action::revoked}};
+    return o;
+  }
+  a_holder_of_a_dry_issuer() : s(two_issuers()) {
+    s.run();
+    const auto made = s.vids(vid_action::create, "perpetual");
+    EXPECT_TRUE(made) << made.error().message;
+    if (made) vid = made->of.vids.front().id;
+    for (;;) {
+      const auto level = s.level();
+      if (level.fresh + level.released == 0 && level.held_to >= level.end) break;
+      EXPECT_TRUE(s.issue({.issuer = 0}));
+    }
+  }
+  void expect_restored() {
+    ASSERT_EQ(s.the_holder().vids.size(), 2u) << "another issuer has identifiers";
+    EXPECT_EQ(s.the_holder().vids[0].state, vid_state::revoked);
+    EXPECT_EQ(s.the_holder().vids[1].state, vid_state::active);
+    EXPECT_GT(s.counters(0).borrowed, 0u);
+    EXPECT_EQ(s.verify(), "");
+  }
+
+  stage s;
+  std::string vid;
+};
+
+TEST_F(a_holder_of_a_dry_issuer, gets_a_fresh_vid_of_another_one_for_one_that_is_revoked) {
+  const auto revoked = s.vids(vid_action::revoke, "", vid);
+  ASSERT_TRUE(revoked) << revoked.error().message;
+  EXPECT_EQ(revoked->of.vids.size(), 2u);
+  expect_restored();
+}
+
+TEST_F(a_holder_of_a_dry_issuer, gets_it_for_a_plain_revocation_too) {
+  ASSERT_TRUE(s.change(vid, id_event::revoke));
+  expect_restored();
+}
+
 // -- damage -----------------------------------------------------------------------------------------------------------
 
 TEST_F(a_holder, whose_row_says_other_than_the_records_is_found_by_verify) {

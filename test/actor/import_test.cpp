@@ -1,4 +1,5 @@
 // Imports into a pool that is at work: while a refill is under way, across restarts and power cuts.
+#include "test/actor/door_of_a_stage.hpp"
 #include "test/actor/stage.hpp"
 
 #include <algorithm>
@@ -185,6 +186,72 @@ TEST_F(an_import, that_is_given_back_is_issued_again_and_its_key_answered_again)
   EXPECT_TRUE(again->replayed);
   EXPECT_EQ(again->issued.ids, std::vector{nth(0)});
   EXPECT_EQ(again->issued.assignments, std::vector{2U});
+}
+
+TEST_F(an_import, of_what_was_issued_here_and_given_back_is_never_issued_again) {
+  const auto one = s.issue_one({}), two = s.issue_one({});
+  ASSERT_TRUE(s.change(one, identifiers::id_event::give_back));
+  ASSERT_TRUE(s.change(two, identifiers::id_event::give_back));
+  ASSERT_TRUE(accepted(s.import({one}), 1));
+  EXPECT_EQ(s.place(one)->record->state, identifiers::id_state::assigned);
+  EXPECT_EQ(s.counters().released, 1U);
+  s.power_cut();
+  s.run();
+  const auto again = s.import({one});
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->front(), import_verdict::duplicate);
+  const auto issued = drain();
+  EXPECT_FALSE(issued.contains(one));
+  EXPECT_TRUE(issued.contains(two));
+  EXPECT_EQ(issued.size() + 1, all_.size());
+  EXPECT_EQ(s.verify(), "");
+}
+
+/// The longest identifiers and holders there are, none of which has anything in common with another one.
+std::vector<identifiers::import_row> rows_of_their_own(std::size_t count, timestamp now) {
+  std::vector<identifiers::import_row> rows;
+  for (std::size_t i = 0; i < count; ++i) {
+    identifiers::import_row row;
+    row.id = std::string(identifiers::import_id_bytes_max - 4, 'X') + std::to_string(1'000 + i);
+    row.foreign = true;
+    row.state = identifiers::id_state::expired;
+    row.issued_at = now - std::chrono::hours(2'000 + i);
+    row.expires_at = now - std::chrono::hours(1 + i);
+    row.holder = std::string(60, 'h') + std::to_string(1'000 + i);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+TEST(an_import_of_vids, that_have_nothing_in_common_keeps_the_room_that_was_taken_for_it) {
+  stage s{stage_options{}};
+  s.run();
+  // About as many as one write holds.
+  const auto rows = rows_of_their_own(250, s.now());
+  const auto cell = std::make_shared<runtime::reply_cell<actors::import_answer>>(nullptr);
+  actors::import_ids message;
+  message.context = {"client", 0};
+  message.rows = rows;
+  message.reply = runtime::reply_to<actors::import_answer>(cell);
+  caf::anon_send(s.type().pool.address(), std::move(message));
+  s.run();
+  ASSERT_TRUE(cell->ready());
+  ASSERT_TRUE(cell->value()) << cell->value().error().message;
+  EXPECT_EQ(cell->value()->verdicts, std::vector(rows.size(), import_verdict::accepted));
+  EXPECT_EQ(s.verify(), "");
+}
+
+TEST(an_import_of_vids, that_do_not_fit_into_one_write_is_done_in_several) {
+  stage s{stage_options{}};
+  s.run();
+  const door_of_a_stage door(s);
+  const auto batches = s.log_stats().batches.load();
+  const auto verdicts = door.import(rows_of_their_own(1'000, s.now()));
+  ASSERT_TRUE(verdicts) << verdicts.error().message;
+  EXPECT_EQ(*verdicts, std::vector(1'000, import_verdict::accepted));
+  EXPECT_GE(s.log_stats().batches, batches + 4);
+  EXPECT_EQ(s.counters().imported, 1'000U);
+  EXPECT_EQ(s.verify(), "");
 }
 
 } // namespace

@@ -67,7 +67,8 @@ TEST_F(messages_test, every_type_survives_serialisation) {
   EXPECT_EQ(there_and_back(tick{8}).generation, 8u);
   EXPECT_EQ(there_and_back(lease_check{8, 9}).progress, 9u);
   EXPECT_EQ(there_and_back(tenure_granted{1, 2, 3, 4}).token, 4u);
-  const auto reclaim = there_and_back(reclaim_ids{trace, {"clerk", 5, "office"}, 1, 2, 3, {7, 8}, {1, 1}, {}});
+  const auto reclaim = there_and_back(reclaim_ids{trace, {"clerk", 5, "office"}, 1, 2, 3, 4, {7, 8}, {1, 1}, {}});
+  EXPECT_EQ(reclaim.floor_seen, 4u);
   EXPECT_EQ(reclaim.counters, (std::vector<std::uint64_t>{7, 8}));
   EXPECT_EQ(reclaim.context.tenant, "office");
   (void)there_and_back(trim_journals{});

@@ -140,6 +140,8 @@ public:
   [[nodiscard]] const actors::type_context& type() const { return *context_; }
   [[nodiscard]] const actors::type_context& issuer(std::uint32_t number) const { return *contexts_.at(number); }
   [[nodiscard]] std::shared_ptr<const actors::type_context> shared_type() const { return context_; }
+  /// As a door takes them.
+  [[nodiscard]] const std::vector<std::shared_ptr<const actors::type_context>>& issuers() const { return contexts_; }
   [[nodiscard]] identifiers::pool_level level() const { return context_->level->get(); }
   [[nodiscard]] std::string path(std::string_view who) const;
   [[nodiscard]] runtime::actor_snapshot look(std::string_view who) const;

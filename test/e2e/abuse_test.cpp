@@ -103,8 +103,8 @@ private:
 class abusers {
 public:
   abusers(const node_process& node, peer_socket::speaks what)
-      : port_(node.port()), what_(what), authorised_("POST /v1/ids/uin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
-                                                     node.token() + "\r\nContent-Type: application/json\r\n") {}
+      : port_(node.port()), what_(what), authorised_(post("/v1/ids/uin", node)),
+        for_large_bodies_(post("/v1/ids/uin/import", node)) {}
 
   /// Takes every connection that then stays open. @param idle how many say nothing at all.
   void settle_in(std::size_t idle) {
@@ -119,10 +119,10 @@ public:
     }
     for (std::size_t i = 0; i < slow_bodies; ++i) {
       silent_.emplace_back(port_, what_);
-      opened_ += silent_.back().connected() && silent_.back().write(authorised_ + "Content-Length: 1000000\r\n\r\n" +
-                                                                    std::string(60'000, ' '))
-                     ? 1
-                     : 0;
+      const bool sent =
+          silent_.back().connected() &&
+          silent_.back().write(for_large_bodies_ + "Content-Length: 1000000\r\n\r\n" + std::string(60'000, ' '));
+      opened_ += sent ? 1 : 0;
     }
   }
   [[nodiscard]] std::size_t opened() const noexcept { return opened_; }
@@ -149,17 +149,21 @@ private:
     expect(413, "an announced body of 100 MB",
            {authorised_ + "Content-Length: 104857600\r\n\r\n", std::string(500'000, 'x')});
     expect(413, "a body beyond the limit in chunks",
-           {authorised_ + "Transfer-Encoding: chunked\r\n\r\n", "100000\r\n" + std::string(0x100000, ' ') + "\r\n",
-            "100000\r\n" + std::string(100'000, ' ')});
+           {for_large_bodies_ + "Transfer-Encoding: chunked\r\n\r\n",
+            "100000\r\n" + std::string(0x100000, ' ') + "\r\n", "100000\r\n" + std::string(100'000, ' ')});
     push_100_mb();
     expect(431, "a header of 1 MB", {"GET / HTTP/1.1\r\nX: " + std::string(1'000'000, 'x') + "\r\n\r\n"});
     expect_body("{\"holder\":\"\xC3\x28\"}");
-    expect_body("{\"count\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}");
+    expect_body("{\"count\":" + std::string(7'000, '[') + std::string(7'000, ']') + "}");
     std::string garbage = "\x16\x03\x01";
     for (int i = 0; i < 2'000; ++i) garbage.push_back(static_cast<char>(i * 7 + 1));
     expect(400, "garbage", {garbage + "\r\n\r\n"});
   }
 
+  static std::string post(const std::string& target, const node_process& node) {
+    return "POST " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + node.token() +
+           "\r\nContent-Type: application/json\r\n";
+  }
   void expect_body(const std::string& body) {
     expect(400, body.substr(0, 12),
            {authorised_ + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body});
@@ -179,7 +183,7 @@ private:
   /// Goes on sending whatever the answer; what it gets is that it can send no more.
   void push_100_mb() {
     peer_socket client(port_, what_);
-    client.write(authorised_ + "Content-Length: 104857600\r\n\r\n");
+    client.write(for_large_bodies_ + "Content-Length: 104857600\r\n\r\n");
     const std::string mb(1'000'000, 'x');
     int sent = 0;
     while (sent < 100 && client.write(mb)) ++sent;
@@ -189,6 +193,7 @@ private:
   std::uint16_t port_;
   peer_socket::speaks what_;
   std::string authorised_;
+  std::string for_large_bodies_;
   std::deque<peer_socket> silent_, slow_;
   std::size_t next_slow_ = 0;
   std::size_t opened_ = 0;

@@ -89,6 +89,8 @@ protected:
     case quality::of_its_feature:
       EXPECT_NE(answer.status, 401) << answer.shown();
       EXPECT_NE(answer.status, 403) << answer.shown();
+      EXPECT_LT(answer.status, 500) << answer.shown();
+      EXPECT_THAT(answer.body, testing::Not(testing::HasSubstr("No such route"))) << "nothing was asked";
     }
   }
   static void expect_nobody(const api_answer& answer) {

@@ -35,6 +35,27 @@ TEST_F(audit_trail, tells_the_life_of_an_identifier_the_newest_step_first) {
   EXPECT_EQ(items[1].at("at"), issued().at("issued_at"));
 }
 
+TEST_F(audit_trail, has_the_tenant_of_an_import_and_of_a_vid_by_policy) {
+  const auto tenants = [&](const std::string& type, const std::string& id) {
+    std::set<std::string> all;
+    const auto trail = client_.get("/v1/audit/identifiers?type=" + type + "&id=" + id);
+    EXPECT_EQ(trail.status, 200) << trail.shown();
+    for (const auto& item : trail().at("items")) all.insert(item.value("tenant", "none"));
+    return all;
+  };
+  const auto loaded = client_.send({.method = "POST",
+                                    .target = "/v1/ids/household/import?accept_foreign=true",
+                                    .body = "OLD-OF-A-TENANT\n",
+                                    .content_type = "text/plain"});
+  ASSERT_EQ(loaded().at("accepted"), 1) << loaded.shown();
+  EXPECT_EQ(tenants("household", "OLD-OF-A-TENANT"), std::set<std::string>{"default"});
+  const auto made = client_.post("/v1/holders/holder-of-a-tenant/vids", {{"policy", "temporary"}});
+  ASSERT_EQ(made.status, 201) << made.shown();
+  const auto vid = made().at("vid").get<std::string>();
+  ASSERT_EQ(client_.post("/v1/vids/" + vid + "/revoke").status, 200);
+  EXPECT_EQ(tenants("vid", vid), std::set<std::string>{"default"});
+}
+
 TEST_F(audit_trail, is_paged_and_filtered_by_principal_and_time) {
   const auto before = client_.post("/v1/ids/social_id")().at("issued_at").get<std::string>();
   static_cast<void>(client_.issue("social_id", 7));

@@ -304,6 +304,66 @@ INSTANTIATE_TEST_SUITE_P(
         bad_policies{"no_file", "[vid_policies]\nfile = \"/nowhere.json\"\n", nullptr, "vid_policies.file: /nowhere"}),
     [](const auto& one) { return one.param.what; });
 
+TEST_F(holders, have_a_key_of_their_own_each) {
+  const auto one = someone(), other = someone();
+  const http_headers key = {{"Idempotency-Key", "of both"}};
+  const auto first = create(one, "temporary", key);
+  const auto second = create(other, "temporary", key);
+  ASSERT_EQ(first.status, 201) << first.shown();
+  ASSERT_EQ(second.status, 201) << "wherever the rows of the two are: " << second.shown();
+  EXPECT_NE(second().at("vid"), first().at("vid"));
+  EXPECT_EQ(create(other, "temporary", key)().at("vid"), second().at("vid"));
+  EXPECT_EQ(active(other), 1);
+  const auto a = first().at("vid").get<std::string>(), b = second().at("vid").get<std::string>();
+  EXPECT_EQ(act(a, "use", key)().at("transactions_left"), 1);
+  EXPECT_EQ(act(b, "use", key)().at("transactions_left"), 1);
+  EXPECT_EQ(act(b, "use", key)().at("transactions_left"), 1) << "the same use";
+}
+
+TEST(vids_of_imported_numbers, are_resolved_used_replaced_and_ended_like_any_other) {
+  auto options = small_world();
+  *options.config += R"(
+[identifiers.types.short_vid]
+length = 4
+profile = "openg2p"
+lifecycle = "vid"
+cool_off_seconds = 0
+[vid_policies]
+type = "short_vid"
+)";
+  node_process node(options);
+  node.start();
+  api_client client(node);
+  // Every number of the type was somebody's elsewhere and is free again here.
+  std::string body = "id,state,expires_at\n";
+  std::size_t count = 0;
+  for (int n = 1'000; n < 10'000; ++n) {
+    const auto id = std::to_string(n);
+    if (client.get("/v1/ids/short_vid/" + id + "/validate")().at("valid") != true) continue;
+    body += id + ",EXPIRED,2020-01-01T00:00:00Z\n";
+    ++count;
+  }
+  const auto loaded =
+      client.send({.method = "POST", .target = "/v1/ids/short_vid/import", .body = body, .content_type = "text/csv"});
+  ASSERT_EQ(loaded().at("accepted"), count) << loaded.shown();
+  ASSERT_EQ(client.post("/v1/ids/short_vid/expire-due")().at("released"), count);
+
+  const auto made = client.post("/v1/holders/h/vids", {{"policy", "temporary"}});
+  ASSERT_EQ(made.status, 201) << made.shown();
+  const auto vid = "/v1/vids/" + made().at("vid").get<std::string>();
+  ASSERT_EQ(client.get("/v1/ids/short_vid/" + made().at("vid").get<std::string>())().at("imported"), true);
+  const auto found = client.get(vid);
+  ASSERT_EQ(found.status, 200) << found.shown();
+  EXPECT_EQ(found().at("holder"), "h");
+  EXPECT_EQ(client.post(vid + "/use").status, 200);
+  const auto renewed = client.post(vid + "/regenerate");
+  ASSERT_EQ(renewed.status, 201) << renewed.shown();
+  EXPECT_EQ(renewed().at("replaced").at("vid"), made().at("vid"));
+  const auto revoked = client.post("/v1/vids/" + renewed().at("vid").get<std::string>() + "/revoke");
+  ASSERT_EQ(revoked.status, 200) << revoked.shown();
+  EXPECT_EQ(revoked().at("state"), "REVOKED");
+}
+
 TEST(policies_of_mosips_file, are_the_ones_that_hold_and_survive_a_restart_and_verify) {
   auto options = small_world();
   node_process node(options);

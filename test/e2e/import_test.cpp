@@ -87,6 +87,74 @@ TEST_F(importing, twice_is_harmless_and_says_what_differs) {
   EXPECT_EQ(look("social_id", ids[0]).at("state"), "ASSIGNED");
 }
 
+TEST_F(importing, says_so_when_lines_of_one_body_contradict_each_other) {
+  const auto id = made_elsewhere("social_id", 1).front();
+  const auto answer = load("social_id", "id,state,holder\n" + id + ",ISSUED,a\n" + id + ",ISSUED,b\n", "text/csv");
+  EXPECT_EQ(answer().at("accepted"), 1) << answer.shown();
+  EXPECT_EQ(answer().at("changed"), 1);
+  EXPECT_EQ(answer().at("errors").at(0).at("line"), 3);
+  EXPECT_EQ(look("social_id", id).at("holder"), "a");
+}
+
+TEST_F(importing, loads_as_many_lines_as_there_may_be_however_long_they_are) {
+  const auto line = [](const std::string& id, int n) {
+    return json{
+               {"id", id},
+               {"state", "EXPIRED"},
+               {"issued_at", "2019-02-01T10:00:00Z"},
+               {"expires_at", "2020-01-01T00:" + std::to_string(10 + n % 50) + ":" + std::to_string(10 + n / 50) + "Z"},
+               {"holder", std::string(60, 'h') + std::to_string(1'000 + n)}}
+               .dump() +
+           "\n";
+  };
+  std::string own, foreign;
+  const auto ids = made_elsewhere("vid", 1'000);
+  for (int n = 0; n < 1'000; ++n) {
+    own += line(ids[static_cast<std::size_t>(n)], n);
+    foreign += line(std::string(60, 'F') + std::to_string(1'000 + n), n);
+  }
+  const auto loaded = load("vid", own);
+  EXPECT_EQ(loaded().at("accepted"), 1'000) << loaded.shown();
+  const auto longest = load("vid", foreign, "application/x-ndjson", "?accept_foreign=true");
+  EXPECT_EQ(longest().at("accepted"), 1'000) << longest.shown();
+  EXPECT_EQ(look("vid", std::string(60, 'F') + "1999").at("state"), "EXPIRED");
+}
+
+TEST_F(importing, takes_what_was_issued_here_and_returned_out_of_the_pool) {
+  const auto issue_all = [&] {
+    std::set<std::string> got;
+    for (;;) {
+      const auto one = client_.post("/v1/ids/four_digit_uin");
+      if (one.status == 503) continue;
+      if (one.status == 410) return got;
+      EXPECT_EQ(one.status, 201) << one.shown();
+      if (one.status != 201) return got;
+      EXPECT_TRUE(got.insert(one().at("ids").at(0).get<std::string>()).second);
+    }
+  };
+  const auto all = issue_all();
+  ASSERT_GT(all.size(), 20U);
+  std::set<std::string> left;
+  std::string body;
+  int n = 0;
+  for (const auto& id : all) {
+    if (n++ == 20) break;
+    ASSERT_EQ(client_.post("/v1/ids/four_digit_uin/" + id + "/return", {{"assignment", 1}}).status, 200);
+    if (n % 2 == 0)
+      left.insert(id);
+    else
+      body += id + "\n";
+  }
+  const auto answer = load("four_digit_uin", body, "text/plain");
+  EXPECT_EQ(answer().at("accepted"), 10) << answer.shown();
+  EXPECT_EQ(load("four_digit_uin", body, "text/plain")().at("duplicates"), 10);
+  const auto one = look("four_digit_uin", body.substr(0, 4));
+  EXPECT_EQ(one.at("state"), "ASSIGNED");
+  EXPECT_EQ(one.at("assignment"), 2);
+  EXPECT_EQ(one.at("history").back().at("by"), "import");
+  EXPECT_EQ(issue_all(), left);
+}
+
 TEST_F(importing, never_overwrites_what_was_issued_here) {
   const auto id = client_.issue("uin").front();
   const auto answer = load("uin", json{{"id", id}, {"holder", "somebody else"}}.dump() + "\n");
@@ -203,8 +271,7 @@ TEST_F(importing, from_a_file_reports_goes_on_and_sets_refused_lines_aside) {
       "--token",          node().token()};
   const auto first = run_command(command);
   EXPECT_EQ(first.status, 1) << "some lines were not taken: " << first.errors;
-  EXPECT_NE(first.output.find("31 lines: 28 accepted, 0 duplicates (0 of them changed), 0 conflicts, 2 refused"),
-            std::string::npos)
+  EXPECT_NE(first.output.find("31 lines read: 28 accepted, 0 duplicates, 0 conflicts, 2 refused; "), std::string::npos)
       << first.output;
   const auto text_of = [](const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -217,12 +284,14 @@ TEST_F(importing, from_a_file_reports_goes_on_and_sets_refused_lines_aside) {
   EXPECT_EQ(look("family_id", ids[29]).at("imported"), true);
 
   const auto again = run_command(command);
-  EXPECT_NE(again.errors.find("Going on at line 32."), std::string::npos) << again.errors;
-  EXPECT_NE(again.output.find("28 accepted"), std::string::npos) << "nothing was left to do: " << again.output;
+  EXPECT_EQ(again.status, 1) << "some lines are still not taken";
+  EXPECT_TRUE(again.output.starts_with("Nothing was sent: this file was imported completely before")) << again.output;
+  EXPECT_NE(again.output.find("28 accepted, 0 duplicates, 0 conflicts, 2 refused\n"), std::string::npos)
+      << again.output;
   EXPECT_EQ(text_of(file + ".refused.reasons"), reasons);
   std::filesystem::remove(file + ".matricula-import");
   const auto from_the_beginning = run_command(command);
-  EXPECT_NE(from_the_beginning.output.find("0 accepted, 28 duplicates (0 of them changed)"), std::string::npos)
+  EXPECT_NE(from_the_beginning.output.find("0 accepted, 28 duplicates, 0 conflicts"), std::string::npos)
       << from_the_beginning.output;
   {
     std::ofstream other(file, std::ios::app);
@@ -233,6 +302,77 @@ TEST_F(importing, from_a_file_reports_goes_on_and_sets_refused_lines_aside) {
   EXPECT_NE(refused.errors.find("another file"), std::string::npos) << refused.errors;
 }
 
+TEST_F(importing, from_a_file_is_not_taken_for_another_one) {
+  // Longer than the 64 KiB that a look at the beginning would see.
+  const auto ids = made_elsewhere("family_id", 1'200);
+  const auto file = (node().scratch() / "changed.csv").string();
+  const auto write = [&](char last) {
+    std::ofstream out(file);
+    out << "id,holder\n";
+    for (const auto& id : ids) out << id << "," << std::string(59, 'h') << (id == ids.back() ? last : 'h') << "\n";
+  };
+  const auto run = [&](std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {
+        matricula_binary(), "import",      "--type", "family_id",
+        "--file",           file,          "--url",  "http://127.0.0.1:" + std::to_string(node().port()),
+        "--token",          node().token()};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_command(words);
+  };
+  const auto expect_refused = [&](const finished_command& done, const std::string& why) {
+    EXPECT_EQ(done.status, 1);
+    EXPECT_EQ(done.output, "") << "it does not look as if anything had been done";
+    EXPECT_NE(done.errors.find(why), std::string::npos) << done.errors;
+    EXPECT_NE(done.errors.find("delete " + file + ".matricula-import"), std::string::npos) << done.errors;
+  };
+  write('h');
+  const auto first = run();
+  EXPECT_EQ(first.status, 0) << first.errors;
+  EXPECT_FALSE(std::filesystem::exists(file + ".refused")) << "nothing was refused";
+  EXPECT_FALSE(std::filesystem::exists(file + ".refused.reasons"));
+  const auto again = run();
+  EXPECT_EQ(again.status, 0) << again.errors;
+  EXPECT_TRUE(again.output.starts_with("Nothing was sent")) << again.output;
+
+  expect_refused(run({"--accept-foreign"}), "an import without --accept-foreign");
+  expect_refused(run({"--format", "plain"}), "as csv, not plain");
+  write('x');
+  expect_refused(run(), "of this one before it was changed");
+  std::filesystem::remove(file + ".matricula-import");
+  const auto changed = run();
+  EXPECT_EQ(changed.status, 1);
+  EXPECT_NE(changed.output.find("0 accepted, 1200 duplicates (1 of them say something else than before), 0 conflicts"),
+            std::string::npos)
+      << changed.output;
+}
+
+TEST_F(importing, from_a_file_loads_refused_identifiers_of_older_rules_when_it_is_begun_again_for_that) {
+  const auto file = (node().scratch() / "old.ids").string();
+  std::ofstream(file) << "OLD-1.B\n";
+  std::vector<std::string> command = {
+      matricula_binary(), "import",      "--type", "household",
+      "--file",           file,          "--url",  "http://127.0.0.1:" + std::to_string(node().port()),
+      "--token",          node().token()};
+  EXPECT_EQ(run_command(command).status, 1);
+  command.emplace_back("--accept-foreign");
+  const auto refused = run_command(command);
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.errors.find("without --accept-foreign"), std::string::npos) << refused.errors;
+  std::filesystem::remove(file + ".matricula-import");
+  const auto loaded = run_command(command);
+  EXPECT_EQ(loaded.status, 0) << loaded.output << loaded.errors;
+  EXPECT_EQ(look("household", "OLD-1.B").at("imported"), true);
+}
+
+TEST_F(importing, tells_of_which_timeline_its_store_is) {
+  const auto shown = client_.get("/v1/ids/uin/import");
+  ASSERT_EQ(shown.status, 200) << shown.shown();
+  EXPECT_EQ(shown().at("type"), "uin");
+  EXPECT_EQ(load("uin", "x\n", "text/plain")().at("timeline"), shown().at("timeline"));
+  EXPECT_EQ(client_.get("/v1/ids/vid/import")().at("timeline"), shown().at("timeline")) << "of the store, not the type";
+  EXPECT_EQ(client_.get("/v1/ids/nobody/import").status, 404);
+}
+
 TEST_F(importing, from_a_file_explains_every_one_of_thousands_of_bad_lines) {
   const auto file = (node().scratch() / "bad.ids").string();
   {
@@ -241,8 +381,7 @@ TEST_F(importing, from_a_file_explains_every_one_of_thousands_of_bad_lines) {
   }
   const auto done = run_command({matricula_binary(), "import", "--type", "uin", "--file", file, "--url",
                                  "http://127.0.0.1:" + std::to_string(node().port()), "--token", node().token()});
-  EXPECT_NE(done.output.find("0 accepted, 0 duplicates (0 of them changed), 0 conflicts, 7000 refused"),
-            std::string::npos)
+  EXPECT_NE(done.output.find("0 accepted, 0 duplicates, 0 conflicts, 7000 refused"), std::string::npos)
       << done.output << done.errors;
   std::ifstream in(file + ".refused.reasons");
   int line = 0;
@@ -262,7 +401,25 @@ TEST_F(importing, is_refused_with_a_message_when_the_command_makes_no_sense) {
   };
   EXPECT_NE(run({"--type", "uin", "--file", file + "x", "--token", node().token()}).errors.find("There is no file"),
             std::string::npos);
-  EXPECT_NE(run({"--type", "uin", "--file", file, "--token", "wrong"}).errors.find("401"), std::string::npos);
+  const auto stranger = run({"--type", "uin", "--file", file, "--token", "wrong"});
+  EXPECT_EQ(stranger.status, 1);
+  EXPECT_EQ(stranger.output, "") << "nothing was begun";
+  EXPECT_NE(stranger.errors.find("The node refused the import: 401 unauthenticated: "), std::string::npos)
+      << stranger.errors;
+  EXPECT_NE(stranger.errors.find("--token-file"), std::string::npos) << stranger.errors;
+  const auto empty = (node().scratch() / "empty.ids").string();
+  std::ofstream{empty};
+  const auto nothing = run({"--type", "uin", "--file", empty, "--token", node().token()});
+  EXPECT_EQ(nothing.status, 1) << "an export that went wrong is no success";
+  EXPECT_NE(nothing.errors.find("There is no identifier in " + empty), std::string::npos) << nothing.errors;
+  EXPECT_NE(run({"--type", "uin", "--file", file, "--token-file", empty}).errors.find("no token is in it"),
+            std::string::npos);
+  for (const auto* wrong : {"127.0.0.1:8080", "http://", "http://127.0.0.1:8080/v1", "ftp://127.0.0.1"}) {
+    const auto refused = run_command(
+        {matricula_binary(), "import", "--url", wrong, "--type", "uin", "--file", file, "--token", node().token()});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_NE(refused.errors.find("write http://HOST:PORT"), std::string::npos) << refused.errors;
+  }
   EXPECT_NE(run({"--type", "nobody", "--file", file, "--token", node().token()}).errors.find("404"), std::string::npos);
   EXPECT_NE(run({"--type", "no/body", "--file", file, "--token", node().token()}).errors.find("no name of a type"),
             std::string::npos);

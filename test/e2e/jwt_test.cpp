@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <thread>
@@ -90,52 +92,86 @@ TEST_F(jwt, names_its_bearer_in_the_audit_log) {
   EXPECT_THAT(anna.get("/v1/audit").body, testing::HasSubstr("default/jwt:anna-of-the-audit"));
 }
 
-TEST_F(jwt, is_accepted_all_the_time_while_keys_rotate_under_load) {
+TEST_F(jwt, is_accepted_all_the_time_while_keys_come_and_go_under_load) {
   constexpr int rotations = 4, requests_each = 40;
+  struct generation {
+    std::shared_ptr<const jwt_signer> signer;
+    int number = 0;
+  };
   std::mutex guard;
-  auto signer = std::make_shared<const jwt_signer>(*key_);
+  generation present{std::make_shared<const jwt_signer>(*key_), 0}, withdrawn = present;
   std::atomic<bool> over{false};
-  std::atomic<int> good{0}, bad{0};
+  std::atomic<int> good{0}, bad{0}, odd{0}, refused_late{0};
   std::string first_refusal;
+  const auto note = [&](std::atomic<int>& what, const auto& answer) {
+    ++what;
+    const std::scoped_lock hold(guard);
+    if (first_refusal.empty())
+      first_refusal = answer ? std::to_string(answer->status) + " " + answer->body : "no answer";
+  };
   std::vector<std::thread> clients;
-  for (int i = 0; i < 6; ++i)
-    clients.emplace_back([&, i] {
+  std::array<std::atomic<int>, 6> reached{}; ///< by each client: the generation of its last request
+  for (auto& at : reached)
+    clients.emplace_back([&] {
       http_client client(node_->port());
       for (int n = 0; !over; ++n) {
         const auto with = [&] {
           const std::scoped_lock hold(guard);
-          return signer;
+          return present;
         }();
         // Every other token is one that was seen before.
-        client.set_token(with->token(claims_text({.sub = "c" + std::to_string(n / 2), .roles = {"only-ids:read"}})));
+        client.set_token(
+            with.signer->token(claims_text({.sub = "c" + std::to_string(n / 2), .roles = {"only-ids:read"}})));
         const auto answer = client.send({.target = "/v1/ids/uin"});
-        if (answer && answer->status == 200) {
+        at = with.number;
+        if (answer && answer->status == 200)
           ++good;
-          continue;
-        }
-        ++bad;
-        const std::scoped_lock hold(guard);
-        if (first_refusal.empty())
-          first_refusal = answer ? std::to_string(answer->status) + " " + answer->body : "no answer";
+        else
+          note(bad, answer);
       }
     });
+  // Some go on with tokens that were good: they are refused in time, and keep nobody else waiting.
+  for (int i = 0; i < 2; ++i)
+    clients.emplace_back([&] {
+      http_client client(node_->port());
+      while (!over) {
+        const auto with = [&] {
+          const std::scoped_lock hold(guard);
+          return withdrawn;
+        }();
+        client.set_token(with.signer->token(claims_text({.sub = "late", .roles = {"only-ids:read"}})));
+        const auto answer = client.send({.target = "/v1/ids/uin"});
+        const int status = answer ? answer->status : 0;
+        if (status == 401) ++refused_late;
+        if (status != 200 && status != 401 && status != 503) note(odd, answer);
+      }
+    });
+  api_client owner(*node_);
   std::vector<std::string> published{key_->jwk()};
-  for (int r = 0; r < rotations; ++r) {
+  for (int r = 1; r <= rotations; ++r) {
     const auto fresh = std::make_shared<const jwt_signer>(
         r % 2 == 0 ? jwt_signer::kind::p256 : jwt_signer::kind::ed25519, "rotated-" + std::to_string(r));
     published.push_back(fresh->jwk());
     publish(*node_, published);
     {
       const std::scoped_lock hold(guard);
-      signer = fresh;
+      withdrawn = present;
+      present = {fresh, r};
     }
-    const auto target = good + bad + requests_each;
-    EXPECT_TRUE(eventually([&] { return good + bad >= target; }));
+    EXPECT_TRUE(eventually([&] { return std::ranges::all_of(reached, [r](const auto& at) { return at == r; }); }));
+    published.erase(published.begin());
+    publish(*node_, published);
+    EXPECT_EQ(owner.post("/v1/config/reload").status, 200);
+    const int asked = good + bad, refused_before = refused_late;
+    EXPECT_TRUE(eventually([&] { return good + bad >= asked + requests_each && refused_late > refused_before; }));
   }
   over = true;
   for (auto& one : clients) one.join();
   EXPECT_EQ(bad, 0) << first_refusal;
+  EXPECT_EQ(odd, 0) << first_refusal;
   EXPECT_GE(good, rotations * requests_each);
+  publish(*node_, {key_->jwk()});
+  EXPECT_EQ(owner.post("/v1/config/reload").status, 200);
 }
 
 TEST_F(jwt, ends_with_its_key_when_that_is_withdrawn) {

@@ -118,6 +118,25 @@ TEST(a_start_with_other_keys_or_types, is_refused_with_what_to_do) {
   EXPECT_EQ(api_client(node).get("/v1/ids").status, 200) << "and nothing was changed by any of them";
 }
 
+TEST(a_key, is_made_once_and_shown_without_a_store) {
+  const scratch_directory folder;
+  const auto make = [](const std::filesystem::path& file) {
+    return run_command({matricula_binary(), "keys", "create", file.string()});
+  };
+  ASSERT_EQ(make(folder / "key").status, 0);
+  const auto again = make(folder / "key");
+  EXPECT_EQ(again.status, 1);
+  EXPECT_THAT(again.errors, HasSubstr("A key file is never overwritten"));
+  const auto nowhere = make(folder / "none" / "key");
+  EXPECT_EQ(nowhere.status, 1);
+  EXPECT_THAT(nowhere.errors, AllOf(HasSubstr("No such file or directory"), Not(HasSubstr("overwritten"))));
+  const auto data = (folder / "data").string();
+  const auto shown = run_command({matricula_binary(), "keys", "show", "--data", data, "--set",
+                                  "identifiers.key_file=" + (folder / "key").string()});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.output, AllOf(HasSubstr("present key"), HasSubstr("There is no store in " + data)));
+}
+
 TEST(a_key, comes_from_a_command_or_the_environment_too) {
   node_process node(small_world());
   node.start();

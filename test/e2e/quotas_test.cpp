@@ -1,4 +1,5 @@
 // Callers that ask too often, on the native routes and on those of MOSIP and OpenG2P.
+#include "test/e2e/harmless_request.hpp"
 #include "test/e2e/node_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -84,6 +85,87 @@ TEST_F(quotas, end_guessing_on_every_route_that_can_be_guessed_at) {
   const auto first = log.find("quota.exceeded");
   ASSERT_NE(first, std::string::npos);
   EXPECT_EQ(log.find("quota.exceeded", first + 1), std::string::npos) << "one line a minute";
+}
+
+namespace {
+bool ends_with_issue(const openapi_contract::operation& op) { return op.scope.ends_with(":issue"); }
+
+/// Whether its answer tells whether something exists that could be guessed: an identifier, a VID, a holder. By what it
+/// names in its path, in its query or, as MOSIP's routes do, in its body; a creation takes any holder.
+bool can_be_guessed_at(const openapi_contract::operation& op) {
+  if (op.path == "/v1/audit/identifiers") return true;
+  if (op.method == "PUT" && op.path.starts_with("/v1/idgenerator/")) return true;
+  if (op.path.starts_with("/v1/dead-letters/")) return false;
+  const bool names_something = op.path.contains("{id}") || op.path.contains("{vid}") || op.path.contains("{holder}");
+  return names_something && !(op.path.contains("{holder}") && ends_with_issue(op));
+}
+
+http_request guess(const openapi_contract::operation& op) {
+  auto what = harmless(op);
+  if (op.path == "/v1/audit/identifiers") what.target += "?type=uin&id=0000000000";
+  if (op.path == "/v1/idgenerator/uin") what.body = R"({"request":{"uin":"0000000000","status":"ASSIGNED"}})";
+  if (op.path == "/v1/idgenerator/vid") what.body = R"({"request":{"vid":"0000000000000000","status":"REVOKED"}})";
+  return what;
+}
+} // namespace
+
+TEST_F(quotas, end_guessing_on_each_route_of_the_description) {
+  int asked = 0;
+  for (const auto& op : contract()->operations()) {
+    if (!can_be_guessed_at(op)) continue;
+    SCOPED_TRACE(op.method + " " + op.path);
+    api_client guesser(node_.port(), token("guesser-" + std::to_string(++asked)));
+    EXPECT_EQ(count(20, 429, [&] { return guesser.send(guess(op)); }), 0);
+    EXPECT_EQ(guesser.send(guess(op)).status, 429);
+  }
+  EXPECT_GE(asked, 15);
+}
+
+TEST_F(quotas, bound_what_is_issued_by_each_route_of_the_description) {
+  api_client client(node_);
+  ASSERT_EQ(client.post("/v1/ids/uin", {{"count", 500}}).status, 201);
+  int asked = 0;
+  for (const auto& op : contract()->operations()) {
+    if (!ends_with_issue(op)) continue;
+    SCOPED_TRACE(op.method + " " + op.path);
+    EXPECT_EQ(client.send(harmless(op)).status, 429);
+    ++asked;
+  }
+  EXPECT_GE(asked, 6);
+}
+
+TEST_F(quotas, count_vids_that_are_made_and_those_that_replace_others) {
+  api_client client(node_.port(), token("maker", "issued_per_min=3"));
+  const auto make = [&](const std::string& holder, const http_headers& key = {}) {
+    return client.post("/v1/holders/" + holder + "/vids", {{"policy", "temporary"}}, key);
+  };
+  const http_headers key{{"Idempotency-Key", "once"}};
+  const auto first = make("a", key);
+  ASSERT_EQ(first.status, 201) << first.shown();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(make("a", key).status, 201) << "a repetition";
+  EXPECT_EQ(make("b").status, 201);
+  const auto renew = "/v1/vids/" + first().at("vid").get<std::string>() + "/regenerate";
+  ASSERT_EQ(client.post(renew).status, 201);
+  EXPECT_EQ(make("c").status, 429);
+  EXPECT_EQ(client.post(renew).status, 429);
+  EXPECT_EQ(client.get("/v1/holders/a/vids").status, 200) << "nobody is kept from looking, or from ending one";
+  EXPECT_EQ(client.post("/v1/vids/" + first().at("vid").get<std::string>() + "/revoke").status, 200);
+}
+
+TEST_F(quotas, of_requests_hold_on_each_route_but_those_for_operators) {
+  api_client hasty(node_.port(), token("hasty", "requests_per_s=1,requests_burst=1"));
+  int asked = 0;
+  for (const auto& op : contract()->operations()) {
+    const bool open = op.scope == "none" || op.path == "/v1/ids/{type}/{id}/validate"; // by this node's settings
+    if (open || op.path.ends_with("/metrics")) continue;
+    SCOPED_TRACE(op.method + " " + op.path);
+    // The contract is checked with every answer: this one must be promised too.
+    int status = 0;
+    for (int tries = 0; tries < 10 && status != 429; ++tries) status = hasty.send(harmless(op)).status;
+    EXPECT_EQ(status, 429);
+    ++asked;
+  }
+  EXPECT_GE(asked, 40);
 }
 
 TEST_F(quotas, bound_what_is_issued_to_one_caller) {

@@ -16,16 +16,17 @@ node_options with_tls(const certificate_files& files) {
   return options;
 }
 
-std::string request(const node_process& node, const std::string& line) {
-  return line + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + node.token() +
-         "\r\nContent-Length: 0\r\n\r\n";
+std::string request(const std::string& line, const std::string& token) {
+  return line + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\nContent-Length: 0\r\n\r\n";
 }
 
-int ask(const node_process& node, const std::string& line) {
+int ask(const node_process& node, const std::string& line, const std::string& token) {
   peer_socket client(node.port(), peer_socket::speaks::tls);
-  client.write(request(node, line));
+  client.write(request(line, token));
   return status_of_answer(client.answer());
 }
+
+int ask(const node_process& node, const std::string& line) { return ask(node, line, node.token()); }
 
 std::string shown_name(const node_process& node) {
   return peer_socket(node.port(), peer_socket::speaks::tls).certificate_name();
@@ -48,10 +49,25 @@ TEST(tls_node, issues_over_tls_and_shows_a_renewed_certificate_after_a_reload) {
   node.signal(SIGHUP);
   EXPECT_TRUE(eventually([&] { return shown_name(node) == "second"; })) << node.log_tail();
 
+  const auto newcomer = node.make_token("newcomer", "*");
   std::filesystem::remove(files.key);
   EXPECT_EQ(ask(node, "POST /v1/config/reload"), 422) << "and the certificate of before stays";
   EXPECT_EQ(shown_name(node), "second");
+  EXPECT_EQ(ask(node, "POST /v1/ids/uin", newcomer), 401) << "and the tokens of before: all or nothing";
   EXPECT_EQ(ask(node, "POST /v1/ids/uin"), 201);
+
+  // The other way round: a good certificate and tokens that cannot be read.
+  const auto third = make_certificate(folder.path(), "third");
+  std::filesystem::rename(third.certificate, files.certificate);
+  std::filesystem::rename(third.key, files.key);
+  const auto aside = node.scratch() / "tokens-aside";
+  std::filesystem::rename(node.tokens_file(), aside);
+  EXPECT_EQ(ask(node, "POST /v1/config/reload"), 422);
+  EXPECT_EQ(shown_name(node), "second");
+  std::filesystem::rename(aside, node.tokens_file());
+  EXPECT_EQ(ask(node, "POST /v1/config/reload"), 200);
+  EXPECT_EQ(shown_name(node), "third");
+  EXPECT_EQ(ask(node, "POST /v1/ids/uin", newcomer), 201);
   EXPECT_EQ(node.stop(), 0) << node.log_tail();
 }
 

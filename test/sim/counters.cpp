@@ -43,6 +43,7 @@ std::string_view to_string(counter c) noexcept {
                                                                 "imports_loaded",
                                                                 "imports_repeated",
                                                                 "imports_in_conflict",
+                                                                "imports_of_returned",
                                                                 "violations"};
   return names[static_cast<std::size_t>(c)];
 }

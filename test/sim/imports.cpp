@@ -58,6 +58,8 @@ void imports::ask(node& to, model& known) {
     row.foreign = !row.counter;
     if (types_[asked.type].sent.insert(row.id).second && row.counter) known.may_be_imported(asked.type);
     asked.ids.push_back(row.id);
+    asked.issued_before.push_back(std::ranges::find(known.targets(asked.type), row.id, &model::target::id) !=
+                                  known.targets(asked.type).end());
     rows.push_back(std::move(row));
   }
   asked.cell = to.send_import(asked.type, std::move(rows));
@@ -91,6 +93,7 @@ void imports::learn(const request& asked, const std::vector<import_verdict>& ver
     switch (verdicts[i]) {
     case import_verdict::accepted:
       ++loaded_;
+      if (asked.issued_before[i]) ++of_returned_;
       if (!known.insert(id).second) found_.add(symptom::import_lost, id + " was imported before, and again");
       break;
     case import_verdict::duplicate:
@@ -104,14 +107,27 @@ void imports::learn(const request& asked, const std::vector<import_verdict>& ver
       ++in_conflict_;
       if (known.contains(id)) found_.add(symptom::import_issued, id + " was imported, and was issued here");
       break;
+    case import_verdict::in_pool:
+    case import_verdict::elsewhere:
+      found_.add(id + " lies in a small pool of one issuer and was not taken out of it");
+      break;
     }
   }
 }
 
 void imports::check(std::size_t type, const stored_rows& rows) const {
   const auto& state = types_[type];
+  // What was issued here before, and had come back into the pool, keeps its record. Whoever knows it may end it again.
+  const auto taken_out = [&](const std::string& id) {
+    const auto r = rows.records.find(id);
+    return r != rows.records.end() &&
+           (r->second.history_dropped > 0 || std::ranges::any_of(r->second.history, [](const history_event& e) {
+              return e.from == id_state::available && e.by == import_name;
+            }));
+  };
   for (const auto& id : state.acknowledged)
-    if (!rows.imported.contains(id)) found_.add(symptom::import_lost, id + " was imported and is not there");
+    if (!rows.imported.contains(id) && !taken_out(id))
+      found_.add(symptom::import_lost, id + " was imported and is not there");
   for (const auto& [id, record] : rows.imported) {
     if (!state.sent.contains(id)) found_.add(id + " was never imported and is there as if it were");
     if (rows.records.contains(id)) found_.add(symptom::import_issued, id + " was imported and issued");

@@ -31,6 +31,8 @@ public:
   [[nodiscard]] std::uint64_t loaded() const noexcept { return loaded_; }
   [[nodiscard]] std::uint64_t repeated() const noexcept { return repeated_; }
   [[nodiscard]] std::uint64_t in_conflict() const noexcept { return in_conflict_; }
+  /// Loaded ones that had been issued here before, and were available again.
+  [[nodiscard]] std::uint64_t of_returned() const noexcept { return of_returned_; }
 
 private:
   struct type_state {
@@ -40,6 +42,7 @@ private:
   struct request {
     std::size_t type = 0;
     std::vector<std::string> ids;
+    std::vector<bool> issued_before; ///< of each, as far as somebody was told
     node::import_cell cell;
   };
   [[nodiscard]] std::string some_id(const node& to, const model& known, std::size_t type);
@@ -49,7 +52,7 @@ private:
   findings& found_;
   std::vector<type_state> types_;
   std::vector<request> waiting_;
-  std::uint64_t loaded_ = 0, repeated_ = 0, in_conflict_ = 0, foreign_ = 0;
+  std::uint64_t loaded_ = 0, repeated_ = 0, in_conflict_ = 0, of_returned_ = 0, foreign_ = 0;
 };
 
 } // namespace matricula::sim

@@ -59,6 +59,9 @@ struct stored_rows {
   std::map<std::string, identifiers::id_record> imported; ///< likewise; they were issued elsewhere
 };
 
+/// Whether the present assignment was not made here: an identifier that lay in the pool was imported.
+[[nodiscard]] bool assigned_by_import(const identifiers::id_record& record);
+
 class model {
 public:
   struct target {

@@ -1,4 +1,5 @@
 /// The part of the model that looks at the store.
+#include "domain/identifiers/import.hpp"
 #include "test/sim/model.hpp"
 
 #include <fmt/format.h>
@@ -8,6 +9,12 @@
 namespace matricula::sim {
 
 using namespace identifiers;
+
+bool assigned_by_import(const id_record& record) {
+  const auto begun = std::ranges::find_if(record.history.rbegin(), record.history.rend(),
+                                          [](const auto& e) { return e.from == id_state::available; });
+  return begun != record.history.rend() && begun->by == import_name;
+}
 
 void model::check(std::size_t type, const std::string& id, const std::optional<id_record>& record, timestamp now) {
   const auto found = types_[type].ids.find(id);
@@ -40,7 +47,7 @@ void model::check(std::size_t type, const std::string& id, const std::optional<i
       found_.add(name(type, id, number) + " was issued again before its cool-off was over");
     note_end(a, end);
   }
-  if (record->assignment > latest) check_unanswered(type, *record, now);
+  if (record->assignment > latest && !assigned_by_import(*record)) check_unanswered(type, *record, now);
 }
 
 void model::check_state(std::size_t type, const identifier& of, assignment& a, const id_record& record, timestamp now) {
@@ -118,8 +125,10 @@ void model::recovered(std::size_t type, const stored_rows& rows, timestamp now) 
     if (a.acknowledged) continue;
     // Its request was never answered; now that it is known to be durable, it must stay.
     const bool known = std::ranges::any_of(entry.assignments, [](const auto& e) { return e.second.acknowledged; });
-    if (!known) check_unanswered(type, record, now); // otherwise `check` has done so
+    const bool imported = assigned_by_import(record);
+    if (!known && !imported) check_unanswered(type, record, now); // otherwise `check` has done so
     a.acknowledged = true;
+    if (imported && record.state == id_state::assigned) a.confirmed = true; // it came so
     a.payload = record.holder;
     a.expires_at = record.expires_at;
     a.issued_at = record.issued_at().value_or(now);
@@ -171,6 +180,7 @@ void model::recovered_key(const std::string& name_of_key, const std::optional<st
 void model::restored_after(const model& later) {
   for (std::size_t t = 0; t < types_.size(); ++t) {
     types_[t].restored = true;
+    types_[t].imported_count = later.types_[t].imported_count;
     auto& lost = types_[t].lost;
     lost.insert(later.types_[t].lost.begin(), later.types_[t].lost.end());
     for (const auto& [id, entry] : later.types_[t].ids) {

@@ -13,23 +13,81 @@ using namespace identifiers;
 
 namespace {
 
-/// Skipping by number is a guess: it may be too much, never too little.
+/// Skipping by number is a guess: it may be too much, or exact, never too little.
 constexpr std::uint64_t skipped_too_many_max = 40;
 
-/// By issuer; nothing of a type that has not started.
-result<std::vector<std::uint64_t>> issued_to(const storage::store& in, const id_type& type) {
-  const auto setups = storage::find_types(*in.latest());
+/// What an operator can find out about a type: of its lost disk, and how much has happened since the backup.
+struct lost_type {
+  std::vector<storage::id_partition> issuers; ///< none: it had not started
+  std::vector<std::uint64_t> issued_to;       ///< by issuer
+  std::uint64_t imported = 0;
+};
+
+result<lost_type> look_at(const storage::view& rows, const id_type& type) {
+  const auto setups = storage::find_types(rows);
   if (!setups) return std::unexpected(setups.error());
-  std::vector<std::uint64_t> found;
-  for (const auto& setup : *setups) {
-    if (setup.name != type.name) continue;
-    for (const auto& part : storage::id_partitions(setup.name, setup.number, setup.of, setup.issuers)) {
-      const auto counters = storage::find_pool(*in.latest(), part);
-      if (!counters) return std::unexpected(counters.error());
-      found.push_back(counters->issued_to);
-    }
+  lost_type found;
+  for (const auto& setup : *setups)
+    if (setup.name == type.name)
+      found.issuers = storage::id_partitions(setup.name, setup.number, setup.of, setup.issuers);
+  for (const auto& part : found.issuers) {
+    const auto counters = storage::find_pool(rows, part);
+    if (!counters) return std::unexpected(counters.error());
+    found.issued_to.push_back(counters->issued_to);
+    found.imported += counters->imported;
   }
   return found;
+}
+
+/// How many identifiers of a type with one issuer were issued for the first time since the backup, and how many were
+/// imported that lie among them: not one more, so that a settling that counts wrongly shows.
+result<std::uint64_t> happened_since(const storage::view& lost, const id_type& type, const lost_type& at_its_end,
+                                     const lost_type& before) {
+  const auto& part = at_its_end.issuers.front();
+  const auto from = before.issued_to.front(), to = at_its_end.issued_to.front();
+  std::uint64_t number = 0;
+  const auto issued = storage::walk_records(lost, part, from, [&](std::uint64_t counter, const id_record&) {
+    if (!is_import_slot(counter)) ++number;
+    return true;
+  });
+  if (!issued) return std::unexpected(issued.error());
+  const auto imported = storage::walk_imports(lost, part, [&](std::string_view id, std::uint64_t slot) {
+    const auto counter = type.space->counter_of(id);
+    if (slot >= import_base + before.imported && counter && *counter >= from && *counter < to) ++number;
+    return true;
+  });
+  if (!imported) return std::unexpected(imported.error());
+  return number;
+}
+
+/// Returns how many released identifiers were retired.
+result<std::uint64_t> settle_type(storage::store& restored, const storage::view& lost, const id_type& type,
+                                  settled_by how, random_source& random) {
+  const auto at_its_end = look_at(lost, type);
+  if (!at_its_end) return std::unexpected(at_its_end.error());
+  const auto before = look_at(*restored.latest(), type);
+  if (!before) return std::unexpected(before.error());
+  if (before->issuers.empty()) return 0; // it had not started: nothing was issued
+  std::uint64_t retired = 0;
+  for (std::uint32_t issuer = 0; issuer < type.issuers; ++issuer) {
+    result<std::uint64_t> start = at_its_end->issued_to[issuer];
+    if (how == settled_by::old_data) {
+      const auto copied = storage::copy_imports(restored, type, lost, at_its_end->issuers, issuer);
+      if (!copied) return copied;
+    } else if (type.issuers == 1) {
+      const auto skip = happened_since(lost, type, *at_its_end, *before);
+      if (!skip) return skip;
+      start = storage::index_after(restored, type, *skip + random.below(2) * random.below(skipped_too_many_max));
+    } else {
+      // With what they may have lent to each other the skip would be all that such small types have.
+      start = std::min(*start + random.below(skipped_too_many_max), type.rules_of(issuer).end);
+    }
+    if (!start) return start;
+    const auto settled = storage::settle_restored(restored, type, *start, issuer);
+    if (!settled) return std::unexpected(settled.error());
+    retired += settled->retired;
+  }
+  return retired;
 }
 
 } // namespace
@@ -37,32 +95,16 @@ result<std::vector<std::uint64_t>> issued_to(const storage::store& in, const id_
 result<std::uint64_t> settle_after_restore(std::shared_ptr<test::sim_disk> restored,
                                            std::shared_ptr<test::sim_disk> old, settled_by how, const sim_clock& time,
                                            random_source& random) {
-  std::vector<std::vector<std::uint64_t>> starts;
-  {
-    test::sim_env env(std::move(old));
-    const auto store = storage::store::open(sim_store_options(env, time, random));
-    if (!store) return std::unexpected(store.error());
-    for (const auto& t : sim_types()) {
-      auto to = issued_to(**store, t.type);
-      if (!to) return std::unexpected(to.error());
-      starts.push_back(std::move(*to));
-    }
-  }
-  test::sim_env env(std::move(restored));
+  test::sim_env env_of_lost(std::move(old)), env(std::move(restored));
+  const auto lost = storage::store::open(sim_store_options(env_of_lost, time, random));
+  if (!lost) return std::unexpected(lost.error());
   const auto store = storage::store::open(sim_store_options(env, time, random));
   if (!store) return std::unexpected(store.error());
   std::uint64_t retired = 0;
-  for (std::size_t t = 0; t < sim_types().size(); ++t) {
-    const auto& type = sim_types()[t].type;
-    for (std::uint32_t issuer = 0; issuer < starts[t].size(); ++issuer) {
-      auto start = starts[t][issuer];
-      if (how == settled_by::skip)
-        start = std::min(start + random.below(skipped_too_many_max), type.rules_of(issuer).end);
-      const auto settled = storage::settle_restored(**store, type, start, issuer);
-      // Of a type that had not started yet, nothing was issued.
-      if (!settled && settled.error().code != errc::not_found) return std::unexpected(settled.error());
-      if (settled) retired += settled->retired;
-    }
+  for (const auto& t : sim_types()) {
+    const auto settled = settle_type(**store, *(*lost)->latest(), t.type, how, random);
+    if (!settled) return settled;
+    retired += *settled;
   }
   return retired;
 }

@@ -161,6 +161,7 @@ private:
     add(counter::imports_loaded, imports_.loaded());
     add(counter::imports_repeated, imports_.repeated());
     add(counter::imports_in_conflict, imports_.in_conflict());
+    add(counter::imports_of_returned, imports_.of_returned());
   }
 
   void make_backup() {
@@ -189,7 +190,8 @@ private:
     assume(runs_, backup_->known_runs);
     assume(holders_, backup_->known_holders);
     holders_.forget();
-    assume(imports_, backup_->known_imports);
+    // What was imported since is taken over from the lost disk, or is not there.
+    if (how == settled_by::skip || bug_ == planted_bug::unsettled_restore) assume(imports_, backup_->known_imports);
     imports_.forget();
     client_.assume(backup_->acknowledged);
     count_what_was_seen(-1);

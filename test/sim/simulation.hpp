@@ -53,6 +53,7 @@ enum class counter : std::uint8_t {
   imports_loaded,
   imports_repeated,
   imports_in_conflict,
+  imports_of_returned, ///< issued here before, and available again
   violations,
   count_
 };

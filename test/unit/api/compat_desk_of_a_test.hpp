@@ -68,6 +68,13 @@ public:
       place.record = found->second;
     return std::optional(std::move(place));
   }
+  [[nodiscard]] result<std::optional<std::uint64_t>> counter_of(const identifiers::id_type& type,
+                                                                std::string_view id) override {
+    const auto place = locate(type, id);
+    if (!place) return std::unexpected(place.error());
+    return *place ? std::optional((*place)->counter) : std::nullopt;
+  }
+  [[nodiscard]] bool reads_to_change(const identifiers::id_type&) const override { return reads; }
   [[nodiscard]] result<actors::issue_result> issue(const identifiers::id_type& type, const actors::issue_call& what,
                                                    const actors::caller& who) override {
     if (throws) throw std::runtime_error("a broken promise");
@@ -127,6 +134,7 @@ public:
   std::string last_caller;
   bool replayed = false;
   bool throws = false; ///< instead of an answer
+  bool reads = true;   ///< rows, before a change
 
 private:
   void add(const std::string& name, std::string_view profile, std::size_t length, identifiers::lifecycle of,

@@ -189,6 +189,19 @@ TEST_F(mosip_test, names_what_is_wrong_with_a_revoke_of_a_vid) {
   }
 }
 
+TEST_F(mosip_test, revokes_on_a_thread_where_rows_must_be_read_to_find_the_vid) {
+  const auto routes = all_routes();
+  const auto put =
+      std::ranges::find_if(routes, [](const route& r) { return r.method == "PUT" && r.path == "/v1/idgenerator/vid"; });
+  ASSERT_NE(put, routes.end());
+  ASSERT_TRUE(put->begin && put->begin_reads);
+  EXPECT_TRUE(put->begin_reads({}));
+  desk.reads = false;
+  EXPECT_FALSE(put->begin_reads({}));
+  desk.forget("vid");
+  EXPECT_FALSE(put->begin_reads({})) << "there is nothing to read";
+}
+
 TEST_F(mosip_test, takes_the_expiry_of_a_vid_to_the_letter) {
   const auto past = failure("KER-VID-003", "Vid expiry date is before current utc time");
   const auto blank = failure("KER-VID-002", "Vid expiry date is empty");
@@ -444,7 +457,7 @@ TEST_F(mosip_test, asks_for_credentials_and_scopes_on_every_route) {
     EXPECT_EQ(header_of(forbidden, "WWW-Authenticate"),
               fmt::format(R"(Bearer realm="matricula", error="insufficient_scope", scope="{}")", scope));
     const auto later = with("Bearer later", target);
-    EXPECT_EQ(later.status, 200);
+    EXPECT_EQ(later.status, 503) << "the caller cannot be told: no outcome of the request";
     EXPECT_TRUE(later.body.contains("The issuer's keys could not be had yet.")) << later.body;
     EXPECT_EQ(header_of(later, "Retry-After"), "1");
     // What lies below a route is not its own and needs nobody's credentials to be nothing.

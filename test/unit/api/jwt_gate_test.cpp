@@ -100,6 +100,42 @@ TEST_F(jwt_gate_test, forgets_every_token_when_the_keys_change) {
   EXPECT_THAT(ask(gate, token), testing::HasSubstr("not in the issuer's key set"));
 }
 
+TEST_F(jwt_gate_test, keeps_nobody_waiting_for_a_key_that_is_withdrawn_between_two_looks) {
+  publish({a_.jwk()});
+  auto slow = options();
+  slow.at_least_between = 24h; // whoever has the set read again waits until the test fails
+  jwks_source keys(slow);
+  ASSERT_TRUE(keys.start());
+  const jwt_gate gate(keys, rules());
+  const bearer_authenticator by(nullptr, &gate);
+  const request_from_text asks("GET", "/", {{"Authorization", "Bearer " + a_.token(claims("anna"))}});
+  EXPECT_FALSE(by.who_asks_at_once(asks, now)) << "it was never checked";
+  ASSERT_TRUE(by.who_asks(asks, now));
+  const auto known = by.who_asks_at_once(asks, now);
+  ASSERT_TRUE(known && *known);
+  EXPECT_EQ((**known)->name, "jwt:anna");
+  publish({b_.jwk()});
+  ASSERT_TRUE(keys.read_now());
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_FALSE(by.who_asks_at_once(asks, now)) << "only a thread may wait for the keys";
+  EXPECT_LT(std::chrono::steady_clock::now() - before, slow.wait_at_most);
+}
+
+TEST_F(jwt_gate_test, tells_at_once_what_is_no_jwt_or_no_credentials_at_all) {
+  publish({a_.jwk()});
+  jwks_source keys(options());
+  ASSERT_TRUE(keys.start());
+  const jwt_gate gate(keys, rules());
+  const token_store store(folder_ / "tokens");
+  const bearer_authenticator both(&store, &gate), only_jwt(nullptr, &gate);
+  for (const auto* credentials : {"", "Basic x", "Bearer ", "Bearer mtr_1"})
+    for (const auto* by : {&both, &only_jwt}) {
+      const auto told = by->who_asks_at_once(request_from_text("GET", "/", {{"Authorization", credentials}}), now);
+      ASSERT_TRUE(told) << credentials;
+      EXPECT_FALSE(*told) << credentials;
+    }
+}
+
 TEST_F(jwt_gate_test, applies_new_rules_to_tokens_that_it_remembers) {
   publish({a_.jwk()});
   jwks_source keys(options());
@@ -257,6 +293,32 @@ TEST(verified_tokens, are_bounded_and_end_with_what_they_rest_on) {
   }
   all.put(digest(3), {by, now, now + 10s, who}, now);
   EXPECT_EQ(all.find(digest(3), by, now - 1ms), nullptr) << "not valid yet";
+}
+
+TEST(verified_tokens, make_room_for_others_in_the_order_in_which_they_came) {
+  constexpr std::size_t parts = 16, a_part = 4;
+  verified_tokens all(parts * a_part);
+  const auto who = std::make_shared<const principal>(principal{"a", "t", {}});
+  const verified_tokens::basis by{1, 1};
+  const auto digest = [](int i) { return std::string(1, '\0') + std::to_string(i); }; // all of one part
+  const auto put = [&](int i) { all.put(digest(i), {by, now, now + 10s, who}, now); };
+  const auto kept = [&] {
+    std::string numbers;
+    for (int i = 0; i < 10; ++i)
+      if (all.find(digest(i), by, now)) numbers += std::to_string(i);
+    return numbers;
+  };
+  for (int i = 0; i < 5; ++i) put(i);
+  EXPECT_EQ(kept(), "1234");
+  put(5);
+  EXPECT_EQ(kept(), "2345");
+  put(2); // checked once more, as after it ended
+  put(6);
+  EXPECT_EQ(kept(), "2456");
+  EXPECT_EQ(all.find(digest(4), by, now + 10s), nullptr);
+  put(7);
+  put(8);
+  EXPECT_EQ(kept(), "2678") << "what has ended leaves no trace in the order";
 }
 
 TEST_F(jwt_gate_test, stands_beside_the_tokens_file_and_the_shape_decides) {

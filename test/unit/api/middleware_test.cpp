@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -30,7 +31,13 @@ public:
     if (!header.starts_with("Bearer ")) return fail(errc::unauthenticated, "Send a token.");
     return std::make_shared<const principal>(principal{"tester", "t1", {std::string(header.substr(7))}});
   }
+  [[nodiscard]] std::optional<result<std::shared_ptr<const principal>>> who_asks_at_once(const incoming& from,
+                                                                                         timestamp now) const override {
+    if (takes_long) return std::nullopt;
+    return who_asks(from, now);
+  }
   mutable int asked = 0;
+  bool takes_long = false;
 };
 
 class middleware_test : public testing::Test {
@@ -442,9 +449,79 @@ TEST_F(exchange_test, that_waited_too_long_for_a_thread_does_nothing) {
   application::exchange x(app, what);
   x.admit();
   time.now += milliseconds(5'000);
-  x.handle();
+  x.begin({});
   EXPECT_EQ(x.take_answer().status, 504);
   EXPECT_EQ(handled, 0);
+  auto another = to_later("");
+  application::exchange y(app, another);
+  y.admit();
+  time.now += milliseconds(5'000);
+  y.begin({nullptr, 42});
+  EXPECT_EQ(y.take_answer().status, 504);
+  EXPECT_EQ(notice.token, 0u) << "nobody was asked";
+}
+
+TEST_F(exchange_test, of_which_rows_are_read_first_takes_a_thread_and_still_no_more_than_a_small_body) {
+  bool reads = true;
+  route reading{"POST", "/reading/{id}", "things:write", {}};
+  reading.begin = [](const request&, const runtime::reply_notice&) -> outcome<begun> { return response{}; };
+  reading.begin_reads = [&reads](const request& from) { return reads && from.param("id") == "7"; };
+  expect(app.add(std::move(reading)));
+  const auto waits = [&](const std::string& target) {
+    request_from_text what("POST", target, {{"Authorization", "Bearer things:write"}});
+    application::exchange x(app, what);
+    x.admit();
+    EXPECT_EQ(x.body_bytes_max(), 16'384U) << "it may be for the event loop yet";
+    return x.waits();
+  };
+  EXPECT_TRUE(waits("/reading/7"));
+  EXPECT_FALSE(waits("/reading/8"));
+  reads = false;
+  EXPECT_FALSE(waits("/reading/7"));
+}
+
+TEST_F(exchange_test, that_is_handled_where_all_connections_are_served_has_a_small_body) {
+  route computes{"POST", "/computes", "things:write", [](const request&) { return response{}; }};
+  computes.waits = false;
+  computes.body_bytes_max = 100'000;
+  expect(app.add(std::move(computes)));
+  expect(app.add({"POST", "/reads", "things:write", [](const request&) { return response{}; }}));
+  const auto body_bytes_max = [&](const std::string& target) {
+    request_from_text what("POST", target, {{"Authorization", "Bearer things:write"}});
+    application::exchange x(app, what);
+    x.admit();
+    return x.body_bytes_max();
+  };
+  EXPECT_EQ(body_bytes_max("/computes"), 16'384U);
+  EXPECT_EQ(body_bytes_max("/later"), 16'384U);
+  EXPECT_EQ(body_bytes_max("/reads"), std::size_t{1} << 20);
+  app.set_limits({.body_bytes_max = 2'000, .access_log = false});
+  EXPECT_EQ(body_bytes_max("/later"), 2'000U);
+}
+
+TEST_F(exchange_test, whose_credentials_take_a_thread_stops_before_them_and_goes_on_there) {
+  who.takes_long = true;
+  request_from_text what("POST", "/v1/things/7", {{"Authorization", "Bearer things:write"}, {"X-Request-Id", "r1"}});
+  application::exchange x(app, what);
+  EXPECT_FALSE(x.admit_at_once());
+  EXPECT_FALSE(x.answered());
+  EXPECT_EQ(who.asked, 0) << "nobody waits";
+  x.admit();
+  EXPECT_EQ(who.asked, 1);
+  EXPECT_FALSE(x.answered());
+  x.begin({});
+  EXPECT_EQ(x.take_answer().status, 201);
+  EXPECT_EQ(seen_trace.request_id, "r1");
+}
+
+TEST_F(exchange_test, asks_for_no_thread_for_credentials_that_do_not_count) {
+  who.takes_long = true;
+  for (const auto* target : {"/opened", "/throws", "/nowhere"}) {
+    request_from_text what("GET", target, {{"Authorization", "Bearer a.b.c"}, {"Cookie", "Authorization=a.b.c"}});
+    application::exchange x(app, what);
+    EXPECT_TRUE(x.admit_at_once()) << target;
+  }
+  EXPECT_EQ(who.asked, 0);
 }
 
 } // namespace

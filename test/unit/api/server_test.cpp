@@ -1,4 +1,5 @@
 #include "api/resources/constant.hpp"
+#include "api/resources/operations.hpp"
 #include "api/server.hpp"
 #include "api/tokens.hpp"
 #include "test/unit/api/socket_client.hpp"
@@ -6,13 +7,31 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
+#include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <future>
 #include <mutex>
+#include <sys/syscall.h>
 #include <thread>
+
+namespace {
+/// What the next calls of accept4 in this program fail with, and how many of them.
+std::atomic<int> accept_fails_with{0};
+std::atomic<int> accept_failures{0};
+} // namespace
+
+extern "C" int accept4(int socket, sockaddr* from, socklen_t* length, int flags) {
+  if (accept_failures.load() > 0) {
+    --accept_failures;
+    errno = accept_fails_with.load();
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_accept4, socket, from, length, flags));
+}
 
 namespace matricula::api {
 namespace {
@@ -360,6 +379,46 @@ TEST_F(server_test, a_refused_request_is_answered_before_its_body_comes) {
   }
 }
 
+TEST_F(server_test, a_client_that_never_stops_sending_gets_no_more_turns_than_others) {
+  // All of it happens on the loop's thread: whenever the flooding client is answered it has sent another request.
+  constexpr int wanted = 1'000;
+  const auto request_for = [](char who) { return std::string("GET /") + who + " HTTP/1.1\r\nHost: a\r\n\r\n"; };
+  std::atomic<int> patient_served{0}, flooding_served{0}, flooding_when_done{0};
+  std::unique_ptr<socket_client> flooding;
+  const auto on_loop = [this](std::string path, std::function<outcome<response>(const request&)> handle) {
+    route r{"GET", std::move(path), "", std::move(handle)};
+    r.waits = false;
+    EXPECT_TRUE(app.add(std::move(r)));
+  };
+  on_loop("/p", [&](const request&) {
+    if (++patient_served == wanted) flooding_when_done = flooding_served.load();
+    return response{};
+  });
+  on_loop("/f", [&](const request&) {
+    ++flooding_served;
+    if (patient_served < wanted) flooding->send(request_for('f'));
+    return response{};
+  });
+  on_loop("/pause", [this](const request&) {
+    held.wait();
+    return response{};
+  });
+  flooding = std::make_unique<socket_client>(start());
+  socket_client pausing(port), patient(port);
+  ASSERT_TRUE(until_metric("matricula_http_connections 3"));
+  pausing.send("GET /pause HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(1);
+  std::string many, some;
+  for (int i = 0; i < wanted; ++i) many += request_for('p');
+  for (int i = 0; i < 200; ++i) some += request_for('f');
+  patient.send(many);
+  flooding->send(some);
+  held.open();
+  ASSERT_TRUE(until([&] { return patient_served == wanted; }));
+  EXPECT_LE(flooding_when_done, 2 * wanted + 200) << "while the other one was served " << wanted << " times";
+  EXPECT_TRUE(node->drain(std::chrono::seconds(10)));
+}
+
 TEST_F(server_test, an_answer_that_nobody_waits_for_comes_when_it_is_there) {
   route later{"POST", "/later", "", {}};
   later.begin = [this](const request& from, const runtime::reply_notice& told) -> outcome<begun> {
@@ -400,6 +459,171 @@ TEST_F(server_test, an_answer_that_never_comes_is_given_up_at_the_deadline) {
               "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
   expect_problem(client.answer(), 503);
   EXPECT_EQ(status_of(client.answer()), 200) << "what was pipelined behind it";
+}
+
+TEST_F(server_test, reads_rows_on_a_thread_before_it_hands_a_request_on) {
+  route later{"POST", "/later", "", {}};
+  later.begin_reads = [](const request&) { return true; };
+  later.begin = [this](const request& from, const runtime::reply_notice& told) -> outcome<begun> {
+    if (from.body == "1") return response{.body = "1"};
+    if (from.body == "2") return refuse(409, errc::conflict, "No.");
+    if (from.body == "3") told.tell(); // before this returns
+    held.wait();
+    const std::scoped_lock hold(told_guard);
+    told_later.push_back(told);
+    return answer_later([body = std::string(from.body)]() -> outcome<response> { return response{.body = body}; });
+  };
+  EXPECT_TRUE(app.add(std::move(later)));
+  start();
+  const auto ask = [this](socket_client& client, const std::string& body, const std::string& more = "") {
+    client.send("POST /later HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + more +
+                "Content-Length: 1\r\n\r\n" + body);
+  };
+  socket_client at_once(port), early(port), late(port), never(port);
+  ask(at_once, "1");
+  EXPECT_TRUE(at_once.answer().ends_with("\r\n\r\n1"));
+  ask(at_once, "2");
+  EXPECT_EQ(status_of(at_once.answer()), 409);
+  ask(early, "3");
+  ask(late, "4");
+  held.until_inside(2);
+  at_once.send("POST /bench/constant HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(status_of(at_once.answer()), 201) << "nobody else waits for the rows";
+  held.open();
+  EXPECT_TRUE(early.answer().ends_with("\r\n\r\n3"));
+  ASSERT_TRUE(until([this] {
+    const std::scoped_lock hold(told_guard);
+    return told_later.size() == 2;
+  }));
+  {
+    const std::scoped_lock hold(told_guard);
+    for (const auto& one : told_later) one.tell(); // for the early one the second time
+  }
+  EXPECT_TRUE(late.answer().ends_with("\r\n\r\n4"));
+  ask(never, "5", "X-Request-Timeout-Ms: 20\r\n");
+  EXPECT_TRUE(never.answer().ends_with("\r\n\r\n5")) << "given up at the deadline";
+  early.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(early.answer().ends_with("\"hello\"")) << "the connection goes on";
+}
+
+TEST_F(server_test, tells_how_it_is_while_every_thread_is_busy) {
+  options.threads = 1;
+  options.waiting_max = 0;
+  EXPECT_TRUE(app.add(operations_routes({.ready = {{"store", [] { return result<void>(); }}}, .numbers = &numbers})));
+  start();
+  socket_client served(port);
+  served.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(1);
+  socket_client client(port);
+  client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(client.answer()), 503) << "there is no thread";
+  for (const auto* path : {"/healthz", "/readyz", "/openapi.yaml"}) {
+    client.send(std::string("GET ") + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(status_of(client.answer()), 200) << path;
+  }
+}
+
+/// Has to wait for its issuer before it knows anybody.
+class waiting_authenticator final : public authenticator {
+public:
+  explicit waiting_authenticator(gate& issuer) : issuer_(issuer) {}
+  [[nodiscard]] result<std::shared_ptr<const principal>> who_asks(const incoming&, timestamp) const override {
+    issuer_.wait();
+    return std::make_shared<const principal>(principal{"anna", "default", {"*"}});
+  }
+  [[nodiscard]] std::optional<result<std::shared_ptr<const principal>>> who_asks_at_once(const incoming&,
+                                                                                         timestamp) const override {
+    return std::nullopt;
+  }
+
+private:
+  gate& issuer_;
+};
+
+TEST_F(server_test, waits_for_credentials_on_a_thread_and_for_none_where_nobody_is_asked) {
+  const waiting_authenticator issuer(held);
+  application guarded({.limits = {.access_log = false}, .open_routes = {}}, issuer, numbers, time);
+  ASSERT_TRUE(guarded.add({"GET", "/closed", "things:read", [](const request&) { return response{}; }}));
+  route open{"GET", "/open", "", [](const request&) { return response{}; }};
+  open.waits = false;
+  ASSERT_TRUE(guarded.add(std::move(open)));
+  options.threads = 1;
+  server over(options, guarded, numbers);
+  const auto at = over.start().value();
+  socket_client waits(at), others(at);
+  waits.send("GET /closed HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a.b.c\r\n\r\n");
+  held.until_inside(1);
+  others.send("GET /open HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a.b.c\r\nCookie: Authorization=a.b.c\r\n\r\n");
+  EXPECT_EQ(status_of(others.answer()), 200);
+  held.open();
+  EXPECT_EQ(status_of(waits.answer()), 200);
+}
+
+TEST_F(server_test, shares_the_places_for_connections_among_its_loops) {
+  options.loops = 2;
+  options.connections_max = 2;
+  start();
+  // They are dealt in turns: the first and the third come to the same loop.
+  socket_client first(port);
+  auto second = std::make_unique<socket_client>(port);
+  for (auto* one : {&first, second.get()}) {
+    one->send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(status_of(one->answer()), 200);
+  }
+  second.reset();
+  ASSERT_TRUE(until_metric("matricula_http_connections 1"));
+  first.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(1);
+  socket_client third(port);
+  third.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_EQ(status_of(third.answer()), 200) << "half of the places are no loop's own";
+  third.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  held.until_inside(2);
+  socket_client fourth(port);
+  expect_problem(fourth.answer(), 503);
+  held.open();
+  EXPECT_EQ(status_of(first.answer()), 200);
+  EXPECT_EQ(status_of(third.answer()), 200);
+}
+
+/// Puts accept4 right again.
+class server_without : public server_test {
+protected:
+  ~server_without() override { accept_failures = 0; }
+  static void accept_fails(int times, int with) {
+    accept_fails_with = with;
+    accept_failures = times;
+  }
+  static std::size_t count(const std::string& text, std::string_view what) {
+    std::size_t n = 0;
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+    return n;
+  }
+};
+
+TEST_F(server_without, memory_for_connections_takes_a_rest_and_goes_on) {
+  start();
+  accept_fails(3, ENOBUFS);
+  const auto begun = std::chrono::steady_clock::now();
+  socket_client client(port);
+  client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(client.answer()), 200);
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds(250)) << "it asked again at once";
+}
+
+TEST_F(server_without, descriptors_warns_once_of_all_the_connections_that_it_drops) {
+  start();
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 5; ++i) {
+    accept_fails(1, EMFILE);
+    socket_client dropped(port);
+    EXPECT_TRUE(dropped.is_closed());
+  }
+  socket_client client(port);
+  client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(client.answer()), 200);
+  EXPECT_EQ(count(testing::internal::GetCapturedStderr(), "http.no_descriptors"), 1U);
+  EXPECT_TRUE(numbers.render().contains("matricula_http_connections_refused_total 5"));
 }
 
 TEST_F(server_test, a_client_that_leaves_before_its_answer_harms_nobody) {

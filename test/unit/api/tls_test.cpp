@@ -124,15 +124,18 @@ TEST_F(tls_test, a_renewed_certificate_is_shown_from_then_on) {
   peer_socket before(port, peer_socket::speaks::tls);
   EXPECT_EQ(before.certificate_name(), "first");
   const auto renewed = test::make_certificate(folder.path(), "second");
-  ASSERT_TRUE(node->renew_certificate({renewed.certificate, renewed.key}));
+  auto loaded = node->load_certificate({renewed.certificate, renewed.key});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(peer_socket(port, peer_socket::speaks::tls).certificate_name(), "first") << "it is only read";
+  node->use_certificate(std::move(*loaded));
   EXPECT_EQ(peer_socket(port, peer_socket::speaks::tls).certificate_name(), "second");
   before.write(hello);
   EXPECT_EQ(status_of_answer(before.answer()), 200) << "who was connected stays so";
-  const auto refused = node->renew_certificate({renewed.certificate, files.key});
+  const auto refused = node->load_certificate({renewed.certificate, files.key});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, errc::invalid_argument);
   EXPECT_EQ(peer_socket(port, peer_socket::speaks::tls).certificate_name(), "second") << "as it was";
-  EXPECT_FALSE(node->renew_certificate({}));
+  EXPECT_FALSE(node->load_certificate({}));
 }
 
 TEST_F(tls_test, does_not_start_with_files_that_do_not_fit_and_says_what_to_do) {

@@ -208,6 +208,9 @@ TEST_F(tokens_test, says_how_to_make_the_file_that_is_missing) {
 
 TEST_F(tokens_test, refuses_requests_that_make_no_sense) {
   const auto code = [&](token_request wanted) { return create_token(file, wanted, now).error().code; };
+  for (const char* own : {"expirer", "import", "restore"})
+    EXPECT_EQ(code({.name = own, .scopes = {"*"}}), errc::invalid_argument)
+        << own << " stands for the node in histories";
   EXPECT_EQ(code({.name = "", .scopes = {"*"}}), errc::invalid_argument);
   EXPECT_EQ(code({.name = "a b", .scopes = {"*"}}), errc::invalid_argument);
   EXPECT_EQ(code({.name = std::string(65, 'a'), .scopes = {"*"}}), errc::invalid_argument);

@@ -247,6 +247,53 @@ TEST_F(id_ledger_test, damage_of_the_trail_is_found) {
   EXPECT_THAT(problems(), IsEmpty());
 }
 
+TEST(id_trail_verifier, checks_the_trail_of_every_issuer_of_a_type) {
+  temporary_directory directory;
+  const auto issuers = id_partitions("badge", 5, lifecycle::uin, 3);
+  const auto report = [&] {
+    const id_trail_verifier journals;
+    const verifier* const all[] = {&journals};
+    row_decoders decoders;
+    add_identifier_decoders(decoders);
+    return verify(small_store(directory / "data"), decoders, all);
+  };
+  {
+    const auto s = open_store(small_store(directory / "data"));
+    batch setup(shard_id{0});
+    put(setup, type_setup{"badge", 5, lifecycle::uin, "length=10", "00ff", 3});
+    ASSERT_TRUE(commit(*s, setup));
+    for (const auto& part : issuers) {
+      auto ledger = id_ledger::resume(*s->latest(), part).value();
+      pool_changes changes;
+      id_record r;
+      r.id = fmt::format("{:010}", part.issuer);
+      r.assignment = 1;
+      r.advance(noon, id_state::issued, "clerk");
+      changes.records.emplace_back(part.issuer, r);
+      batch b(part.shard);
+      ASSERT_TRUE(ledger.put(b, changes, {.issued_to = 1, .walked_to = 1, .issued = 1}, {},
+                             [&](column where, std::string_view key) { return s->latest()->get(where, key); }));
+      ASSERT_TRUE(commit(*s, b));
+    }
+  }
+  const auto good = report();
+  EXPECT_TRUE(good.ok()) << good.to_json();
+  EXPECT_EQ(good.counts().at("audit trail rows of type badge"), 3U);
+  {
+    const auto s = open_store(small_store(directory / "data"));
+    const auto key = journal::row_key(id_trail::chain_of(issuers[1]), 1);
+    auto value = rows_of(*s->latest(), column::journals).at(key);
+    value[value.size() - 10] = static_cast<char>(value[value.size() - 10] ^ 4);
+    batch b(issuers[1].shard);
+    b.put(column::journals, key, value);
+    ASSERT_TRUE(commit(*s, b));
+  }
+  const auto bad = report();
+  ASSERT_FALSE(bad.ok());
+  EXPECT_THAT(bad.problems().front().message,
+              testing::AllOf(HasSubstr("type badge/1: "), HasSubstr("row 1 was changed")));
+}
+
 TEST_F(id_ledger_test, a_record_that_was_changed_behind_the_trail_is_found) {
   issue(2);
   auto r = find_record(*open->latest(), part, 1).value().value();
@@ -311,12 +358,57 @@ TEST_F(id_ledger_test, a_search_for_the_oldest_begins_where_it_was_found_last) {
   const auto rows = open->latest();
   auto ledger = id_ledger::resume(*rows, part);
   batch b(part.shard);
-  ledger->raise_floor(b, noon + std::chrono::hours(1));
+  ledger->raise_floor(b, noon + std::chrono::hours(1), 1);
   ASSERT_TRUE(commit(*open, b));
   EXPECT_THAT(unconfirmed_now(), IsEmpty()) << "the floor is believed";
   now = noon - std::chrono::hours(2);
   issue(1);
   EXPECT_THAT(unconfirmed_now(), SizeIs(2)) << "an issue from before it lowers it";
+}
+
+TEST_F(id_ledger_test, a_floor_does_not_pass_what_was_imported_since_somebody_looked) {
+  issue(1); // row 1 of the trail; the look is taken here
+  const auto rows = open->latest();
+  const auto read = [&](column where, std::string_view key) { return rows->get(where, key); };
+  auto ledger = id_ledger::resume(*rows, part);
+  ASSERT_TRUE(ledger);
+  const auto put_issued_at = [&](timestamp at, timestamp begun) {
+    id_record r;
+    r.id = fmt::format("{:010}", counters.issued_to);
+    r.assignment = 1;
+    r.advance(begun, id_state::issued, "import");
+    pool_changes changes;
+    changes.records.emplace_back(counters.issued_to++, std::move(r));
+    if (at != begun) {
+      id_record fresh;
+      fresh.id = fmt::format("{:010}", counters.issued_to);
+      fresh.assignment = 1;
+      fresh.advance(at, id_state::issued, "clerk");
+      changes.records.emplace_back(counters.issued_to++, std::move(fresh));
+    }
+    batch b(part.shard);
+    ASSERT_TRUE(ledger->put(b, changes, counters, {}, read));
+    ASSERT_TRUE(commit(*open, b));
+  };
+  const auto raise = [&](timestamp to, std::uint64_t seen) {
+    batch b(part.shard);
+    ledger->raise_floor(b, to, seen);
+    EXPECT_TRUE(b.empty() || commit(*open, b));
+    return unconfirmed::find_floor(*open->latest(), part).value();
+  };
+  using std::chrono::hours;
+  put_issued_at(noon + hours(1), noon + hours(1));
+  EXPECT_EQ(raise(noon - hours(9), 1), noon - hours(9)) << "what is issued now stands in nobody's way";
+  put_issued_at(noon + hours(2), noon - hours(5)); // above the floor, but below what was seen to be the beginning
+  EXPECT_EQ(raise(noon, 1), noon - hours(9)) << "it would hide the import";
+  EXPECT_EQ(raise(noon, 2), noon - hours(9));
+  EXPECT_THAT(unconfirmed_now(), SizeIs(4));
+  EXPECT_EQ(raise(noon - hours(5), 3), noon - hours(5)) << "whoever has seen it knows";
+  EXPECT_THAT(unconfirmed_now(), SizeIs(4));
+  auto next = id_ledger::resume(*open->latest(), part);
+  batch b(part.shard);
+  next->raise_floor(b, noon, 2);
+  EXPECT_TRUE(b.empty()) << "what a predecessor wrote may have been such";
 }
 
 } // namespace

@@ -71,6 +71,25 @@ struct person {
   std::size_t active(const char* policy) const { return row.active(policy, now); }
 };
 
+TEST(creation, has_the_oldest_make_room_before_it_ends_what_is_overdue) {
+  person p;
+  p.create("perpetual", 1);
+  for (std::uint64_t i = 0; i < vid_plan::ends_max; ++i) {
+    held_vid v;
+    v.counter = ++p.made;
+    v.id = std::to_string(v.counter);
+    v.assignment = 1;
+    v.policy = "short_term";
+    v.expires_at = noon - minutes(1);
+    p.row.add(v);
+  }
+  const auto plan = plan_creation(p.row, *policies().find("perpetual"), noon);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->ends.size(), vid_plan::ends_max);
+  EXPECT_EQ(plan->ends.front(), (vid_plan::ending{0, revoked}));
+  EXPECT_EQ(plan->ends.at(1), (vid_plan::ending{1, expired}));
+}
+
 // -- each policy ------------------------------------------------------------------------------------------------------
 
 struct of_policy {

@@ -193,6 +193,164 @@ TEST(import, knows_an_identifier_that_comes_twice_in_one_batch) {
   p.write(out.changes);
 }
 
+TEST(import, says_so_when_a_line_contradicts_another_one_of_the_same_batch) {
+  importing_pool p{lifecycle::vid};
+  import_row row;
+  row.id = p.nth(3);
+  row.counter = p.all().at(3).counter;
+  row.state = id_state::assigned;
+  row.holder = "a";
+  row.expires_at = noon + hours{10};
+  std::vector rows(5, row);
+  rows[1].holder = "b";
+  rows[2].state = id_state::expired;
+  rows[3].expires_at.reset();
+  const auto out = p.now_.import(rows, noon, p).value();
+  using enum import_verdict;
+  EXPECT_EQ(out.verdicts, (std::vector{accepted, changed, changed, changed, duplicate}));
+  p.write(out.changes);
+  EXPECT_EQ(p.records.at(import_base).holder, "a") << "the first one is loaded";
+}
+
+TEST(import, takes_what_was_issued_here_and_came_back_out_of_the_pool) {
+  importing_pool p{lifecycle::uin};
+  p.walk_to(p.type.rules.end);
+  std::vector<std::string> issued;
+  for (auto one = p.issue_one(); one; one = p.issue_one()) issued.push_back(*one);
+  const auto counter_of = [&](const std::string& id) {
+    return static_cast<std::uint64_t>(*p.type.space->counter_of(id));
+  };
+  // Some come back, and of these every other one is in use elsewhere.
+  std::set<std::string> imported, left;
+  for (std::size_t i = 0; i < 40; ++i) {
+    ASSERT_TRUE(p.step(counter_of(issued[i]), id_event::give_back));
+    (i % 2 == 0 ? imported : left).insert(issued[i]);
+  }
+  const auto total = p.now_.counters().issues_total;
+  std::vector<import_row> rows;
+  for (const auto& id : imported) {
+    import_row row;
+    row.id = id;
+    row.counter = counter_of(id);
+    row.state = id_state::assigned;
+    row.issued_at = noon - hours{1'000};
+    row.holder = "elsewhere";
+    rows.push_back(row);
+  }
+  const auto out = p.now_.import(rows, noon + hours{1}, p).value();
+  EXPECT_EQ(out.verdicts, std::vector(rows.size(), import_verdict::accepted));
+  p.write(out.changes);
+  EXPECT_EQ(p.now_.counters().released, left.size());
+  EXPECT_EQ(p.now_.counters().issues_total, total + imported.size());
+  const auto& record = p.records.at(*rows.front().counter);
+  EXPECT_EQ(record.state, id_state::assigned);
+  EXPECT_EQ(record.assignment, 2U);
+  EXPECT_EQ(record.holder, "elsewhere");
+  EXPECT_EQ(record.history.back().by, import_name);
+  EXPECT_EQ(record.history.back().at, noon) << "not before what happened to it here";
+  EXPECT_EQ(p.now_.import(rows, noon + hours{2}, p).value().verdicts,
+            std::vector(rows.size(), import_verdict::duplicate));
+  rows.front().holder = "another";
+  EXPECT_EQ(p.now_.import(rows, noon + hours{2}, p).value().verdicts.front(), import_verdict::changed);
+
+  std::set<std::string> again;
+  for (auto one = p.issue_one(); one; one = p.issue_one()) EXPECT_TRUE(again.insert(*one).second) << *one;
+  EXPECT_EQ(again, left);
+}
+
+TEST(import, takes_a_released_vid_in_as_expired_and_releases_it_after_its_cool_off) {
+  importing_pool p{lifecycle::vid};
+  p.walk_to(p.type.rules.end);
+  const auto id = p.issue_one().value();
+  const auto counter = static_cast<std::uint64_t>(*p.type.space->counter_of(id));
+  ASSERT_TRUE(p.step(counter, id_event::revoke));
+  p.run_due(noon + hours{24});
+  ASSERT_EQ(p.records.at(counter).state, id_state::available);
+  import_row row{id, counter, false, id_state::expired, {}, noon + hours{30}, "elsewhere"};
+  const auto out = p.now_.import(std::vector{row}, noon + hours{40}, p).value();
+  EXPECT_EQ(out.verdicts.front(), import_verdict::accepted);
+  p.write(out.changes);
+  EXPECT_EQ(p.records.at(counter).state, id_state::expired);
+  EXPECT_EQ(p.now_.import(std::vector{row}, noon + hours{41}, p).value().verdicts.front(), import_verdict::duplicate);
+  p.run_due(noon + hours{54});
+  EXPECT_EQ(p.records.at(counter).state, id_state::available);
+  EXPECT_EQ(p.now_.counters().released, 1U);
+}
+
+/// So many released ones that one import does not look at all of them.
+struct long_released_list : pool_rows {
+  explicit long_released_list(std::uint64_t places) : type(small_type(lifecycle::uin)), now_(type.rules, {}) {
+    auto c = now_.counters();
+    c.issued_to = c.walked_to = type.rules.end;
+    c.released = places;
+    now_ = pool(type.rules, c);
+  }
+  result<std::optional<id_record>> record(std::uint64_t) override {
+    id_record r;
+    r.id = id;
+    r.assignment = 1;
+    r.advance(noon, id_state::issued, "clerk");
+    r.advance(noon, id_state::available, "clerk");
+    r.unrecorded = {};
+    return std::optional(r);
+  }
+  result<std::uint64_t> released_at(std::uint64_t slot) override {
+    ++looks;
+    return slot == place ? counter : import_base + slot;
+  }
+
+  id_type type;
+  pool now_;
+  std::string id = "1";
+  std::uint64_t counter = 5; ///< of the identifier
+  std::uint64_t place = 10;
+  std::uint64_t looks = 0;
+};
+
+TEST(import, looks_for_a_released_one_at_so_many_places_and_goes_on_with_the_next_import) {
+  long_released_list p(2 * import_released_looks_max);
+  const import_row row{p.id, p.counter, false, id_state::assigned, {}, {}, ""};
+  p.place = import_released_looks_max + 10;
+  EXPECT_EQ(p.now_.import(std::vector{row, row}, noon, p).value().verdicts,
+            (std::vector{import_verdict::accepted, import_verdict::duplicate}));
+  p = long_released_list(2 * import_released_looks_max);
+  EXPECT_EQ(p.now_.import(std::vector{row, row}, noon, p).value().verdicts,
+            (std::vector{import_verdict::in_pool, import_verdict::in_pool}));
+  EXPECT_EQ(p.looks, import_released_looks_max);
+  EXPECT_EQ(p.now_.counters().released, 2 * import_released_looks_max);
+  EXPECT_EQ(p.now_.import(std::vector{row}, noon, p).value().verdicts.front(), import_verdict::accepted);
+  EXPECT_EQ(p.now_.counters().released, 2 * import_released_looks_max - 1);
+}
+
+TEST(import, leaves_what_another_issuer_has_to_that_one) {
+  importing_pool p{lifecycle::uin};
+  p.walk_to(400);
+  const auto granted = p.now_.grant(1, 2, p.random, p).value();
+  p.write(granted.changes);
+  const auto& given = granted.ids.front();
+  EXPECT_EQ(p.load(given.record.id, id_state::assigned), import_verdict::elsewhere);
+
+  // The taker: its class holds none of these counters.
+  importing_pool q{lifecycle::uin};
+  q.type.rules.walks = {1, 2};
+  q.now_ = pool(q.type.rules, {});
+  import_row row;
+  row.id = given.record.id;
+  row.state = id_state::assigned;
+  row.counter = given.counter % 2 == 0 ? given.counter : given.counter + 1;
+  auto lent = given;
+  lent.counter = *row.counter;
+  EXPECT_EQ(q.now_.import(std::vector{row}, noon, q).value().verdicts.front(), import_verdict::elsewhere)
+      << "it is on its way";
+  q.write(q.now_.take(std::vector{lent}, q).value());
+  const auto out = q.now_.import(std::vector{row}, noon, q).value();
+  EXPECT_EQ(out.verdicts.front(), import_verdict::accepted);
+  q.write(out.changes);
+  EXPECT_EQ(q.records.at(lent.counter).assignment, 1U);
+  EXPECT_EQ(q.now_.counters().released, 0U);
+  EXPECT_EQ(q.now_.import(std::vector{row}, noon, q).value().verdicts.front(), import_verdict::duplicate);
+}
+
 TEST(import, lets_a_released_identifier_be_handed_out_again_but_never_a_foreign_one) {
   importing_pool p{lifecycle::uin};
   p.walk_to(p.type.rules.end);
@@ -239,16 +397,73 @@ TEST(import, ends_vids_when_their_time_comes_and_releases_them_after_the_cool_of
   EXPECT_EQ(p.now_.counters().released, 3U);
 }
 
-TEST(import, after_a_restore_hands_out_nothing_that_was_imported_before_the_backup) {
+TEST(import, after_a_restore_hands_out_nothing_that_was_imported_before_it_or_since) {
   importing_pool p{lifecycle::vid};
   EXPECT_EQ(p.load(p.nth(0), id_state::expired), import_verdict::accepted);
   auto restored = p.now_.counters();
-  restored.imported_reuse_from = restored.imported;
+  restored.imported_reuse_from = pool_counters::no_import_is_reused;
+  EXPECT_EQ(decode_pool_counters(encode(restored)), restored);
   p.now_ = pool(p.type.rules, restored);
   EXPECT_EQ(p.load(p.nth(1), id_state::expired), import_verdict::accepted);
   p.run_due(noon + hours{24});
   EXPECT_EQ(p.records.at(import_base).state, id_state::retired);
-  EXPECT_EQ(p.records.at(import_base + 1).state, id_state::available);
+  EXPECT_EQ(p.records.at(import_base + 1).state, id_state::retired)
+      << "before the restore it may have been released and given to somebody else";
+}
+
+TEST(import, takes_over_what_the_lost_node_knew_of_what_it_had_imported) {
+  importing_pool p{lifecycle::vid};
+  p.walk_to(400);
+  const auto one = [&](std::size_t n, std::vector<id_state> states) {
+    import_copy c;
+    c.record.id = p.nth(n);
+    c.counter = static_cast<std::uint64_t>(*p.type.space->counter_of(p.nth(n)));
+    c.record.assignment = 3;
+    c.record.holder = "person";
+    c.record.expires_at = noon + hours{1};
+    c.record.idempotency_ref = std::string(16, 'k');
+    c.record.of_policy = true;
+    c.record.journal_seq = 17;
+    for (const auto to : states) c.record.advance(noon - hours{1}, to, "somebody");
+    if (states.back() == id_state::expired) c.record.ended_at = noon - hours{1};
+    c.record.unrecorded = {};
+    return c;
+  };
+  using enum id_state;
+  import_copy foreign = one(4, {assigned, retired});
+  foreign.record.id = "OLD-1";
+  foreign.record.foreign = true;
+  foreign.counter.reset();
+  const auto fresh_before = p.now_.counters().fresh;
+  auto changes = p.now_.take_over(
+      {one(0, {assigned}), one(1, {assigned, expired}), one(2, {assigned, expired, available}), foreign}, "restore",
+      noon);
+  const auto& c = p.now_.counters();
+  EXPECT_TRUE(c.balanced());
+  EXPECT_EQ(c.imported, 4U);
+  EXPECT_EQ(c.imported_foreign, 1U);
+  EXPECT_EQ(c.fresh, fresh_before - 3) << "they lay in the pool";
+  EXPECT_EQ(c.assigned, 1U);
+  EXPECT_EQ(c.cooling, 1U);
+  EXPECT_EQ(c.retired, 2U) << "one of them was waiting for reuse";
+  ASSERT_EQ(changes.records.size(), 4U);
+  for (std::size_t i = 0; i < changes.records.size(); ++i) {
+    const auto& [counter, r] = changes.records[i];
+    EXPECT_EQ(counter, import_base + i);
+    EXPECT_EQ(r.assignment, 3U);
+    EXPECT_EQ(r.holder, "person");
+    EXPECT_EQ(r.idempotency_ref, "") << "its record is not there";
+    EXPECT_FALSE(r.of_policy) << "nor its holder's list";
+    EXPECT_EQ(r.journal_seq, 0U);
+    EXPECT_EQ(r.unrecorded.count, r.history.size()) << "the audit trail gets all of it";
+    EXPECT_EQ(changes.imported[i], std::pair(r.id, counter));
+  }
+  EXPECT_EQ(changes.records[2].second.history.back().at, noon);
+  ASSERT_EQ(changes.due_added.size(), 2U);
+  EXPECT_EQ(changes.due_added[0].kind, due_kind::expire);
+  EXPECT_EQ(changes.due_added[0].at, noon + hours{1});
+  EXPECT_EQ(changes.due_added[1].kind, due_kind::release);
+  EXPECT_EQ(changes.due_added[1].at, noon + hours{23});
 }
 
 TEST(import, counts_what_was_not_there_in_rows_of_before) {
