@@ -107,4 +107,13 @@ constexpr binding bound_in_policy() {
           }};
 }
 
+/// `Field` is a member of worker_type_settings.
+template <auto Field>
+constexpr binding bound_in_worker_type() {
+  return {[](const settings& s, std::string_view type) { return to_value(s.tasks.types.find(type)->second.*Field); },
+          [](settings& s, std::string_view type, const value& v) {
+            assign(s.tasks.types.find(type)->second.*Field, v);
+          }};
+}
+
 } // namespace matricula::config

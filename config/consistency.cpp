@@ -210,6 +210,9 @@ void check_consistency(const loaded& now, problem_list& problems) {
   check_not_below(now, problems, "runtime.backoff_max_ms", s.runtime.backoff_max_ms, "runtime.backoff_min_ms",
                   s.runtime.backoff_min_ms);
   for (const auto& [name, type] : s.identifiers.types) check_type(now, problems, name, type);
+  for (const auto& [name, type] : s.tasks.types)
+    check_not_below(now, problems, fmt::format("tasks.types.{}.backoff_max_ms", name), type.backoff_max_ms,
+                    fmt::format("tasks.types.{}.backoff_first_ms", name), type.backoff_first_ms);
 }
 
 } // namespace matricula::config

@@ -1,5 +1,5 @@
-/// Tables of the settings that people name themselves: one for each identifier type, one for each VID policy. In a key
-/// of the schema the family's placeholder stands for the name.
+/// Tables of the settings that people name themselves: one for each identifier type, VID policy and worker type. In a
+/// key of the schema the family's placeholder stands for the name.
 #pragma once
 #include "config/settings.hpp"
 

@@ -118,23 +118,24 @@ private:
     read_override(at, key_of_variable(rest), text, true);
   }
 
-  /// A key for a variable's name without its prefix. Type names may hold underscores, so the end of a type's key is
+  /// A key for a variable's name without its prefix. Names of types may hold underscores, so the end of a type's key is
   /// looked for first.
   static std::string key_of_variable(std::string_view rest) {
-    constexpr std::string_view types = "IDENTIFIERS__TYPES__";
-    if (rest.starts_with(types)) {
+    for (const auto& of : families()) {
+      const auto table = environment_name(of.table).substr(variable_prefix.size()) + "__";
+      if (!rest.starts_with(table)) continue;
       const setting* best = nullptr;
       std::string best_end;
       for (const auto& row : schema()) {
-        if (!row.key.starts_with("identifiers.types.<")) continue;
+        if (family_of_row(row.key) != &of) continue;
         auto end = environment_name(row.key.substr(row.key.find('>') + 1)).substr(variable_prefix.size());
-        if (rest.ends_with(end) && rest.size() > types.size() + end.size() && end.size() > best_end.size()) {
+        if (rest.ends_with(end) && rest.size() > table.size() + end.size() && end.size() > best_end.size()) {
           best = &row;
           best_end = std::move(end);
         }
       }
       if (best) {
-        const auto name = rest.substr(types.size(), rest.size() - types.size() - best_end.size());
+        const auto name = rest.substr(table.size(), rest.size() - table.size() - best_end.size());
         return with_type(best->key, lower(name));
       }
     }

@@ -20,6 +20,8 @@ inline constexpr std::size_t override_bytes_max = 65'536;
 inline constexpr std::size_t types_max = 64;
 /// VID policies, shipped ones included.
 inline constexpr std::size_t policies_max = 32;
+/// Worker types, shipped and own together.
+inline constexpr std::size_t worker_types_max = 64;
 
 /// A settings file, read.
 struct file_text {

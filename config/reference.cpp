@@ -11,7 +11,9 @@ namespace {
 constexpr std::size_t line_width = 110;
 constexpr std::string_view type_section = "identifiers.types.<type>";
 constexpr std::string_view policy_section = "vid_policies.<policy>";
+constexpr std::string_view worker_section = "tasks.types.<worker_type>";
 constexpr std::string_view example_type = "example";
+constexpr std::string_view example_worker_type = "my_work"; // there is a shipped one called example
 
 /// `text` as comment lines.
 std::string comment(std::string_view text) {
@@ -94,7 +96,9 @@ std::string reference_toml() {
     out += "\n" + comment(s.help);
     if (s.name == type_section) out += comment("As an example, a type of your own with every key:");
     if (s.name == policy_section) out += comment("As an example, a policy of your own with every key:");
-    out += fmt::format("{}[{}]\n", example ? "#" : "", with_type(s.name, example_type));
+    if (s.name == worker_section) out += comment("As an example, a worker type of your own with every key:");
+    out += fmt::format("{}[{}]\n", example ? "#" : "",
+                       with_type(s.name, s.name == worker_section ? example_worker_type : example_type));
     for (const auto& row : schema())
       if (section_of(row.key) == s.name) out += "\n" + setting_lines(row, example);
   }
@@ -102,6 +106,8 @@ std::string reference_toml() {
   for (const auto& type : shipped_types()) out += shipped_lines("identifiers.types", type);
   out += "\n" + comment("The shipped VID policies.");
   for (const auto& policy : shipped_policies()) out += shipped_lines("vid_policies", policy);
+  out += "\n" + comment("The shipped worker types. What is not said here is as in the example above.");
+  for (const auto& type : shipped_worker_types()) out += shipped_lines("tasks.types", type);
   return out;
 }
 

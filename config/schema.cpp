@@ -236,6 +236,11 @@ settings defaults() {
     for (const auto& [name, v] : policy.says)
       find_setting(fmt::format("vid_policies.{}.{}", policy.name, name))->row->write(s, policy.name, v);
   }
+  for (const auto& type : shipped_worker_types()) {
+    member_in(fmt::format("tasks.types.{}", type.name)).of->add(s, type.name);
+    for (const auto& [name, v] : type.says)
+      find_setting(fmt::format("tasks.types.{}.{}", type.name, name))->row->write(s, type.name, v);
+  }
   return s;
 }
 

@@ -29,7 +29,8 @@ enum class kind : std::uint8_t {
   symbol_list, ///< up to max items of 1 to 32 digits and capital letters
 };
 
-/// One row. In `key`, "<type>" stands for the name of an identifier type and "<policy>" for that of a VID policy.
+/// One row. In `key`, "<type>" stands for the name of an identifier type, "<policy>" for that of a VID policy and
+/// "<worker_type>" for that of a worker type.
 struct setting {
   std::string_view key;
   kind what;
@@ -43,8 +44,7 @@ struct setting {
   bool secret = false;     ///< environment only, never shown
   std::string_view help;   ///< one or two sentences
 
-  /// `type` is the name for keys with "<type>" or "<policy>" (there must be such a type or policy) and ignored
-  /// otherwise.
+  /// `type` is the name for keys that hold one (there must be such a type or policy) and ignored otherwise.
   value (*read)(const settings& s, std::string_view type) = nullptr;
   /// @pre `v` has the alternative and the range of this row
   void (*write)(settings& s, std::string_view type, const value& v) = nullptr;
@@ -68,7 +68,7 @@ struct section {
 /// The last part of a key.
 [[nodiscard]] std::string_view name_of(std::string_view key) noexcept;
 
-/// `key` with the name in place of "<type>" or "<policy>".
+/// `key` with the name in place of "<type>", "<policy>" or "<worker_type>".
 [[nodiscard]] std::string with_type(std::string_view key, std::string_view type);
 
 /// A key that somebody wrote, recognised.
@@ -107,6 +107,9 @@ struct shipped_type {
 
 /// The shipped VID policies, each with all its keys.
 [[nodiscard]] std::span<const shipped_type> shipped_policies();
+
+/// The shipped worker types.
+[[nodiscard]] std::span<const shipped_type> shipped_worker_types();
 
 /// Adds a type with every default to `s`, if it is not there.
 void add_type(settings& s, std::string_view name);

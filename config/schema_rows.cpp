@@ -477,10 +477,57 @@ std::vector<setting> vid_policy_rows() {
   };
 }
 
+std::vector<setting> task_rows() {
+  using S = task_settings;
+  constexpr auto in = &settings::tasks;
+  return {
+      integer("tasks.ageing_seconds", bound<in, &S::ageing_seconds>(), 10, 0, day_s, "seconds", when::restart,
+              "How much later a task of the next better priority may become due and still go first. So nothing waits "
+              "for ever behind what is more urgent. 0: priorities mean nothing. Tasks that are queued already keep "
+              "their place."),
+      integer("tasks.completed_retention_hours", bound<in, &S::completed_retention_hours>(), 24, 0, 87'600, "hours",
+              when::restart,
+              "How long a task that was COMPLETED is kept, at least. Its unique_key is remembered for ever."),
+      integer("tasks.cancelled_retention_hours", bound<in, &S::cancelled_retention_hours>(), 24, 0, 87'600, "hours",
+              when::restart, "The same for one that was CANCELLED."),
+      integer("tasks.failed_retention_days", bound<in, &S::failed_retention_days>(), 30, 0, 3650, "days",
+              when::restart, "The same for one that FAILED. So long it can be tried again."),
+  };
+}
+
+std::vector<setting> worker_type_rows() {
+  using S = worker_type_settings;
+  return {
+      flag("tasks.types.<worker_type>.enabled", bound_in_worker_type<&S::enabled>(), true, when::restart,
+           "Whether tasks of the type are taken and given to workers. Those of a disabled type stay where they are."),
+      integer("tasks.types.<worker_type>.max_attempts", bound_in_worker_type<&S::max_attempts>(), 5, 1, 1000,
+              "attempts", when::restart,
+              "A task that was tried so often without success is FAILED. Attempts that ended as not_yet do not count."),
+      integer("tasks.types.<worker_type>.backoff_first_ms", bound_in_worker_type<&S::backoff_first_ms>(), 1000, 0,
+              day_s * 1000, "milliseconds", when::restart,
+              "After the first failure a task waits for a random time up to this; up to twice as long after each "
+              "further one."),
+      integer("tasks.types.<worker_type>.backoff_max_ms", bound_in_worker_type<&S::backoff_max_ms>(), 300'000, 0,
+              day_s * 1000, "milliseconds", when::restart,
+              "The longest such wait. Not below backoff_first_ms."),
+      integer("tasks.types.<worker_type>.not_yet_ms", bound_in_worker_type<&S::not_yet_ms>(), 1000, 1, day_s * 1000,
+              "milliseconds", when::restart,
+              "About how long a task waits when what it needs was not there (not_yet)."),
+      integer("tasks.types.<worker_type>.lease_seconds", bound_in_worker_type<&S::lease_seconds>(), 30, 1,
+              day_s / 2, "seconds", when::restart,
+              "How long a worker may be silent before its task is given to another one. A worker may ask for another "
+              "time."),
+      integer("tasks.types.<worker_type>.running_max", bound_in_worker_type<&S::running_max>(), 0, 0, 1'000'000,
+              "tasks", when::restart, "Tasks that run at once, at all workers together. 0: no limit."),
+      integer("tasks.types.<worker_type>.starts_per_s", bound_in_worker_type<&S::starts_per_s>(), 0, 0, 1'000'000,
+              "attempts per second", when::restart, "Attempts that begin in a second. 0: no limit."),
+  };
+}
+
 std::vector<setting> all_rows() {
   std::vector<setting> all;
   for (auto part : {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
-                    config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows})
+                    config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows, worker_type_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -493,7 +540,7 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 17> all{{
+  static constexpr std::array<section, 19> all{{
       {"server", "The HTTP server and its limits."},
       {"server.tls", "TLS for the HTTP server. Both files, or none."},
       {"auth", "Who may call."},
@@ -517,6 +564,11 @@ std::span<const section> sections() {
       {"vid_policies.<policy>",
        "One VID policy. A file may change a shipped policy, disable it with `enabled = false`, or add policies: a new "
        "one says at least its instances. Names are a small letter and then 1 to 31 small letters, digits or "
+       "underscores."},
+      {"tasks", "The queue of tasks: POST /v1/tasks."},
+      {"tasks.types.<worker_type>",
+       "One kind of work, as the worker_type of a task names it. A file may change a shipped type, disable it with "
+       "`enabled = false`, or add types. Names are a small letter and then 1 to 63 small letters, digits or "
        "underscores."},
   }};
   return all;
@@ -574,6 +626,11 @@ std::span<const shipped_type> shipped_policies() {
       policy("long_term", "For a year, replaced when it is revoked.", 365 * day, 0, 1, true, "REVOKED"),
       policy("short_term", "For a day.", day, 0, 5, false, "REGENERATE"),
   };
+  return all;
+}
+
+std::span<const shipped_type> shipped_worker_types() {
+  static const std::vector<shipped_type> all{{"example", "A type for trying out remote workers.", {{"enabled", true}}}};
   return all;
 }
 

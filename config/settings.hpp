@@ -202,6 +202,28 @@ struct vid_policy_settings {
   bool operator==(const vid_policy_settings&) const = default;
 };
 
+/// A kind of work. 0 = no limit of that kind.
+struct worker_type_settings {
+  bool enabled = true;
+  std::uint32_t max_attempts = 0;
+  std::uint32_t backoff_first_ms = 0;
+  std::uint32_t backoff_max_ms = 0;
+  std::uint32_t not_yet_ms = 0;
+  std::uint32_t lease_seconds = 0;
+  std::uint32_t running_max = 0;
+  std::uint32_t starts_per_s = 0;
+  bool operator==(const worker_type_settings&) const = default;
+};
+
+struct task_settings {
+  std::uint32_t ageing_seconds = 0;
+  std::uint32_t completed_retention_hours = 0;
+  std::uint32_t cancelled_retention_hours = 0;
+  std::uint32_t failed_retention_days = 0;
+  std::map<std::string, worker_type_settings, std::less<>> types;
+  bool operator==(const task_settings&) const = default;
+};
+
 struct settings {
   server_settings server;
   tls_settings tls; ///< keys "server.tls."
@@ -217,6 +239,7 @@ struct settings {
   quota_settings quotas;
   config_server_settings config_server;
   vid_policy_settings vid_policies;
+  task_settings tasks;
   bool operator==(const settings&) const = default;
 };
 
