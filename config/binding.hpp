@@ -110,10 +110,9 @@ constexpr binding bound_in_policy() {
 /// `Field` is a member of worker_type_settings.
 template <auto Field>
 constexpr binding bound_in_worker_type() {
-  return {[](const settings& s, std::string_view type) { return to_value(s.tasks.types.find(type)->second.*Field); },
-          [](settings& s, std::string_view type, const value& v) {
-            assign(s.tasks.types.find(type)->second.*Field, v);
-          }};
+  return {
+      [](const settings& s, std::string_view type) { return to_value(s.tasks.types.find(type)->second.*Field); },
+      [](settings& s, std::string_view type, const value& v) { assign(s.tasks.types.find(type)->second.*Field, v); }};
 }
 
 } // namespace matricula::config

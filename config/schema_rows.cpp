@@ -490,8 +490,8 @@ std::vector<setting> task_rows() {
               "How long a task that was COMPLETED is kept, at least. Its unique_key is remembered for ever."),
       integer("tasks.cancelled_retention_hours", bound<in, &S::cancelled_retention_hours>(), 24, 0, 87'600, "hours",
               when::restart, "The same for one that was CANCELLED."),
-      integer("tasks.failed_retention_days", bound<in, &S::failed_retention_days>(), 30, 0, 3650, "days",
-              when::restart, "The same for one that FAILED. So long it can be tried again."),
+      integer("tasks.failed_retention_days", bound<in, &S::failed_retention_days>(), 30, 0, 3650, "days", when::restart,
+              "The same for one that FAILED. So long it can be tried again."),
   };
 }
 
@@ -508,13 +508,11 @@ std::vector<setting> worker_type_rows() {
               "After the first failure a task waits for a random time up to this; up to twice as long after each "
               "further one."),
       integer("tasks.types.<worker_type>.backoff_max_ms", bound_in_worker_type<&S::backoff_max_ms>(), 300'000, 0,
-              day_s * 1000, "milliseconds", when::restart,
-              "The longest such wait. Not below backoff_first_ms."),
+              day_s * 1000, "milliseconds", when::restart, "The longest such wait. Not below backoff_first_ms."),
       integer("tasks.types.<worker_type>.not_yet_ms", bound_in_worker_type<&S::not_yet_ms>(), 1000, 1, day_s * 1000,
-              "milliseconds", when::restart,
-              "About how long a task waits when what it needs was not there (not_yet)."),
-      integer("tasks.types.<worker_type>.lease_seconds", bound_in_worker_type<&S::lease_seconds>(), 30, 1,
-              day_s / 2, "seconds", when::restart,
+              "milliseconds", when::restart, "About how long a task waits when what it needs was not there (not_yet)."),
+      integer("tasks.types.<worker_type>.lease_seconds", bound_in_worker_type<&S::lease_seconds>(), 30, 1, day_s / 2,
+              "seconds", when::restart,
               "How long a worker may be silent before its task is given to another one. A worker may ask for another "
               "time."),
       integer("tasks.types.<worker_type>.running_max", bound_in_worker_type<&S::running_max>(), 0, 0, 1'000'000,
@@ -526,8 +524,9 @@ std::vector<setting> worker_type_rows() {
 
 std::vector<setting> all_rows() {
   std::vector<setting> all;
-  for (auto part : {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
-                    config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows, worker_type_rows})
+  for (auto part :
+       {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
+        config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows, worker_type_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
