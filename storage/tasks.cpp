@@ -335,6 +335,8 @@ void tasks_verifier::check(const view& rows, verify_report& report) const {
                       kind_words[k->of]));
     if (k->of == waiting && to_unix_ms((*t)->due_at) != k->place.at)
       bad(fmt::format("task {} waits in the index for another time than its own", k->place.id));
+    if (k->of == ready && (*t)->rank != k->place.at)
+      bad(fmt::format("task {} is ready in the index at another rank than its own", k->place.id));
     if (k->of != ended && k->type != (*t)->worker_type)
       bad(fmt::format("task {} stands in the index of another worker type", k->place.id));
     auto& of = queues[{k->part.shard.value, (*t)->worker_type}].found;

@@ -26,6 +26,7 @@ constexpr std::size_t workers_waiting_max = 1'000;
 constexpr std::size_t rows_of_a_task = 512; ///< bytes of index rows, keys and counters that a task's change may take
 constexpr std::chrono::seconds purge_every{10};
 constexpr std::chrono::milliseconds again_soon{20};
+constexpr std::chrono::milliseconds time_for_an_answer{200}; ///< to be durable and on its way before the deadline
 
 std::size_t bytes_of_row(const task& t) {
   return rows_of_a_task + t.payload.size() + t.result.size() + t.worker_type.size() * 4 + t.unique_key.size() +
@@ -228,23 +229,22 @@ void queue_actor::count_new(line& at) {
 
 void queue_actor::take_out(line& at, const task& t, storage::batch& into) {
   const auto ticket = part_->last_ticket() + 1;
-  const auto rank = storage::rank_of(t, cx_->ageing);
-  into.erase(storage::column::task_index, cx_->part.ready_key(at.type.name, rank, t.id));
+  into.erase(storage::column::task_index, cx_->part.ready_key(at.type.name, t.rank, t.id));
   into.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, t.due_at, t.id));
-  at.ready.erase({rank, t.id}, ticket);
+  at.ready.erase({t.rank, t.id}, ticket);
   at.waiting.erase({to_unix_ms(t.due_at), t.id}, ticket);
 }
 
-void queue_actor::put(line& at, const task& t, storage::batch& into, timestamp now) {
+void queue_actor::put(line& at, task& t, storage::batch& into, timestamp now) {
   using storage::column;
   const auto ticket = part_->last_ticket() + 1;
+  if (t.state == task_state::pending) t.rank = storage::rank_of(t, cx_->ageing);
   into.put(column::tasks, cx_->part.task_key(t.id), encode(t));
   if (is_final(t.state)) {
     into.put(column::task_index, cx_->part.ended_key(t.state, *t.finished_at, t.id), {});
   } else if (t.due_at <= now) {
-    const auto rank = storage::rank_of(t, cx_->ageing);
-    into.put(column::task_index, cx_->part.ready_key(at.type.name, rank, t.id), {});
-    at.ready.add({rank, t.id}, ticket);
+    into.put(column::task_index, cx_->part.ready_key(at.type.name, t.rank, t.id), {});
+    at.ready.add({t.rank, t.id}, ticket);
   } else {
     into.put(column::task_index, cx_->part.waiting_key(at.type.name, t.due_at, t.id), {});
     at.waiting.add({to_unix_ms(t.due_at), t.id}, ticket);
@@ -503,16 +503,39 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
 
 caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
+  // Some at a time, so that others are served between; and not what fails again meanwhile.
+  auto rest = request;
+  const auto now = cx_->time->now();
+  if (rest.until_ms == 0) rest.until_ms = to_unix_ms(now);
+  const auto more = retry_some(rest, now);
+  const bool wait = !more && more.error().code == errc::overloaded;
+  const auto time_left = nanoseconds{rest.context.deadline_ns} - cx_->monotonic->monotonic();
+  if ((wait || (more && *more)) && (rest.context.deadline_ns == 0 || time_left > time_for_an_answer)) {
+    if (wait)
+      delayed_send(this, again_soon, std::move(rest));
+    else
+      caf::anon_send(caf::actor_cast<caf::actor>(this), std::move(rest));
+  } else if (!more && rest.done == 0) {
+    rest.reply.deliver(std::unexpected(more.error()));
+  } else {
+    part_->after_settled([reply = rest.reply, done = rest.done](storage::verdict v) noexcept {
+      if (v == storage::verdict::durable)
+        reply.deliver(done);
+      else
+        reply.deliver(std::unexpected(verdict_error(v)));
+    });
+  }
+  after_message();
+  return caf::unit;
+}
+
+result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
   // Only what is durable is looked at; what is being changed at this moment may be missed, and is asked for again.
   const auto durable = part_->durable();
-  if (!durable) return refuse(durable.error());
-  const auto now = cx_->time->now();
-  std::uint64_t changed = 0;
-  storage::place_in_index from{};
+  if (!durable) return std::unexpected(durable.error());
+  const auto found =
+      storage::find_ended_first(**durable, cx_->part, task_state::failed, {rest.from_at, rest.from_id}, moves_a_write);
+  if (!found) return std::unexpected(found.error());
   std::optional<storage::batch> batch;
   std::optional<storage::permit> room;
   const auto flush = [&] {
@@ -520,24 +543,26 @@ caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
     batch.reset();
     room.reset();
   };
-  for (bool more = true; more && changed < request.limit;) {
-    const auto found = storage::find_ended_first(**durable, cx_->part, task_state::failed, from, moves_a_write);
-    if (!found) return refuse(found.error());
-    more = found->size() == moves_a_write;
-    for (const auto& p : *found) {
-      from = {p.at, p.id + 1};
-      if (changed == request.limit) break;
-      auto t = row_of(p.id);
-      if (!t) return refuse(t.error());
-      if (!*t || (*t)->state != task_state::failed) continue;
-      auto* at = find((*t)->worker_type);
-      if (at == nullptr || (!request.worker_type.empty() && (*t)->worker_type != request.worker_type)) continue;
-      if (!(*t)->last_error.starts_with(request.error_prefix)) continue;
+  for (const auto& p : *found) {
+    if (rest.done == rest.limit || p.at > rest.until_ms) {
+      flush();
+      return false;
+    }
+    auto t = row_of(p.id);
+    if (!t) {
+      flush();
+      return std::unexpected(t.error());
+    }
+    auto* at = *t ? find((*t)->worker_type) : nullptr;
+    const bool wanted = at != nullptr && (*t)->state == task_state::failed &&
+                        (rest.worker_type.empty() || (*t)->worker_type == rest.worker_type) &&
+                        (*t)->last_error.starts_with(rest.error_prefix);
+    if (wanted) {
       const auto bytes = bytes_of_row(**t);
       if (batch && room->bytes() < batch->bytes() + bytes) flush();
       if (!batch) {
         auto taken = part_->reserve(storage::batch::bytes_max);
-        if (!taken) return refuse(taken.error());
+        if (!taken) return std::unexpected(taken.error());
         room.emplace(std::move(*taken));
         batch.emplace(cx_->part.shard);
       }
@@ -545,19 +570,13 @@ caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
       (void)retry(**t, at->type.retry.tries_max, now);
       put(*at, **t, *batch, now);
       count(*at, task_state::failed, task_state::pending);
-      ++changed;
-      if (batch->operations() + 8 > storage::batch::operations_max) flush();
+      ++rest.done;
     }
+    rest.from_at = p.at;
+    rest.from_id = p.id + 1;
   }
   flush();
-  part_->after_settled([reply = request.reply, changed](storage::verdict v) noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(changed);
-    else
-      reply.deliver(std::unexpected(verdict_error(v)));
-  });
-  after_message();
-  return caf::unit;
+  return found->size() == moves_a_write;
 }
 
 caf::result<void> queue_actor::on_pause(const pause_queue& request) {
@@ -708,7 +727,7 @@ bool queue_actor::bring_due(line& at, timestamp now) {
   };
   if (!is_due()) return false;
   auto room = part_->reserve(1'024 + moves_a_write * (lease_bytes + at.type.name.size() * 2));
-  if (!room) return true;
+  if (!room) return false; // the timer comes again
   const auto ticket = part_->last_ticket() + 1;
   storage::batch batch(cx_->part.shard);
   for (std::size_t i = 0; i < moves_a_write && is_due(); ++i) {
@@ -720,9 +739,8 @@ bool queue_actor::bring_due(line& at, timestamp now) {
       shared().raise({"unreadable_row", path(), fmt::format("Task {} waits and cannot be read.", place.id)});
       continue;
     }
-    const auto rank = storage::rank_of(**t, cx_->ageing);
-    batch.put(storage::column::task_index, cx_->part.ready_key(at.type.name, rank, place.id), {});
-    at.ready.add({rank, place.id}, ticket);
+    batch.put(storage::column::task_index, cx_->part.ready_key(at.type.name, (*t)->rank, place.id), {});
+    at.ready.add({(*t)->rank, place.id}, ticket);
   }
   write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
   return is_due();
@@ -760,7 +778,7 @@ bool queue_actor::purge(timestamp now) {
       const auto t = row_of(p.id);
       auto* at = t && *t ? find((*t)->worker_type) : nullptr;
       // Erased, or tried again, by a write that the view does not show yet.
-      if (at == nullptr || (*t)->state != state) continue;
+      if (at == nullptr || (*t)->state != state || (*t)->finished_at != from_unix_ms(p.at)) continue;
       batch.erase(storage::column::tasks, cx_->part.task_key(p.id));
       batch.erase(storage::column::task_index, cx_->part.ended_key(state, from_unix_ms(p.at), p.id));
       --at->counts.of(state);
@@ -796,6 +814,7 @@ void queue_actor::after_message() {
     drop_lapsed(at, now);
     while (bring_due(at, wall)) {
     }
+    (void)feed(at, at.ready, true);
     serve(at);
   }
   set_timer();
@@ -807,11 +826,15 @@ void queue_actor::set_timer() {
   const auto wall = cx_->time->now();
   auto next = purge_at_;
   const auto sooner = [&next](nanoseconds t) { next = std::min(next, t); };
+  // What is due and still here found no room in the commit log: not at once again.
+  const auto look_at = [&](nanoseconds t) { sooner(t > now ? t : now + again_soon); };
   for (auto& [name, at] : lines_) {
-    if (!at.lapses.empty()) sooner(at.lapses.begin()->first);
+    if (!at.lapses.empty()) look_at(at.lapses.begin()->first);
     for (const auto& w : at.workers)
       if (w.request.wait_until_ns > 0) sooner(nanoseconds{w.request.wait_until_ns});
-    if (const auto due = at.waiting.first()) sooner(now + (from_unix_ms(due->at) - wall));
+    // Years ahead are more nanoseconds than there are numbers.
+    if (const auto due = at.waiting.first())
+      look_at(now + std::min<milliseconds>(from_unix_ms(due->at) - wall, purge_every));
     // Its own writes are not to be seen yet, or its rate is spent.
     const bool hungry = at.ready.hungry() || at.waiting.hungry();
     const bool limited = !at.workers.empty() && at.ready.first() && at.type.starts_per_s != 0;
@@ -825,9 +848,10 @@ void queue_actor::set_timer() {
 
 void queue_actor::tell_gauge() {
   for (auto& [name, at] : lines_) {
-    if (std::exchange(at.told, true)) continue;
-    queue_report now{at.counts};
-    if (const auto first = at.ready.first()) now.next_ready = first->id;
+    const auto first = at.ready.first();
+    queue_report now{at.counts, first ? first->id : 0};
+    if (std::exchange(at.told, true) && std::exchange(at.told_next, now.next_ready) == now.next_ready) continue;
+    at.told_next = now.next_ready;
     cx_->gauge->set(name, std::move(now));
   }
 }
