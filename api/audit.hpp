@@ -25,5 +25,8 @@ using audit_hook = std::function<result<void>(const audit_entry&)>;
 /// The same for actions without a reason.
 [[nodiscard]] outcome<void> audit_without_reason(const request& from, std::string action, std::string subject,
                                                  const audit_hook& audit);
+/// The same with a reason that was read before; empty: none was given.
+[[nodiscard]] outcome<void> audit_act(const request& from, std::string action, std::string subject, std::string reason,
+                                      const audit_hook& audit);
 
 } // namespace matricula::api

@@ -28,6 +28,8 @@ constexpr std::int64_t wait_seconds_most = 60;
 constexpr std::int64_t retry_seconds_most = 30 * 24 * 3'600;
 constexpr std::int64_t retried_most = 10'000;
 constexpr std::size_t error_prefix_bytes_max = 200;
+constexpr std::size_t error_sent_bytes_max = std::size_t{16} << 10;
+constexpr std::size_t reason_bytes_max = 500;
 constexpr std::size_t following_most = 10;
 constexpr std::size_t bodies_bytes_max = std::size_t{512} << 10;
 
@@ -68,9 +70,17 @@ response one(int status, const task& t, const std::optional<tasks::lease>& held 
   return {.status = status, .body = std::move(w).str()};
 }
 
+/// For a unique key whose task is no longer kept: it is not queued again.
+response purged(std::uint64_t id, const actors::new_task& wanted) {
+  json::writer w;
+  w.begin_object().member("id", id).member("worker_type", wanted.worker_type).member("unique_key", wanted.unique_key);
+  w.member("purged", true).end_object();
+  return {.body = std::move(w).str()};
+}
+
 class task_resource {
 public:
-  explicit task_resource(actors::task_door& door) : door_(door) {}
+  task_resource(actors::task_door& door, audit_hook audit) : door_(door), audit_(std::move(audit)) {}
 
   outcome<response> enqueue(const request& r) const {
     json::fields body(r.body);
@@ -91,12 +101,14 @@ public:
       wanted.push_back(read_task(body));
     }
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    const auto queued = door_.enqueue(std::move(wanted), caller_of(r));
+    const auto queued = door_.enqueue(wanted, caller_of(r));
     if (!queued) return std::unexpected(refusal(queued.error()));
     if (many == nullptr) {
       const auto found = find(queued->front().id);
-      if (!found) return std::unexpected(found.error());
-      return one(queued->front().existed ? 200 : 201, found->task, found->held);
+      if (found) return one(queued->front().existed ? 200 : 201, found->task, found->held);
+      if (!queued->front().existed || found.error().cause.code != errc::not_found)
+        return std::unexpected(found.error());
+      return purged(queued->front().id, wanted.front());
     }
     json::writer w(64 + queued->size() * 32);
     w.begin_object().key("items").begin_array();
@@ -148,7 +160,11 @@ public:
     const auto id = id_of(r);
     if (!id) return std::unexpected(id.error());
     json::fields body(r.body, json::fields::empty_body::allowed);
+    const auto reason = read_reason(body);
     if (auto bad = body.wrong()) return std::unexpected(*bad);
+    if (const auto known = find(*id); !known) return std::unexpected(known.error());
+    if (auto ok = audit_act(r, cancel ? "task.cancel" : "task.retry", std::to_string(*id), reason, audit_); !ok)
+      return std::unexpected(ok.error());
     const auto done = cancel ? door_.cancel(*id, caller_of(r)) : door_.retry(*id, caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
     return one(200, *done);
@@ -159,7 +175,10 @@ public:
     const auto type = body.optional_text("worker_type", {.bytes_max = worker_bytes_max});
     const auto error = body.optional_text("error", {.bytes_max = error_prefix_bytes_max});
     const auto limit = body.whole("limit", {.least = 1, .most = retried_most, .fallback = 1'000});
+    const auto reason = read_reason(body);
     if (auto bad = body.wrong()) return std::unexpected(*bad);
+    if (auto ok = audit_act(r, "task.retry_failed", type.value_or("every worker type"), reason, audit_); !ok)
+      return std::unexpected(ok.error());
     const auto done =
         door_.retry_failed(type.value_or(""), error.value_or(""), static_cast<std::uint32_t>(limit), caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
@@ -201,7 +220,10 @@ public:
     const auto type = type_of(r);
     if (!type) return std::unexpected(type.error());
     json::fields body(r.body, json::fields::empty_body::allowed);
+    const auto reason = read_reason(body);
     if (auto bad = body.wrong()) return std::unexpected(*bad);
+    if (auto ok = audit_act(r, paused ? "queue.pause" : "queue.resume", (*type)->name, reason, audit_); !ok)
+      return std::unexpected(ok.error());
     const auto done = door_.pause((*type)->name, paused, caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
     json::writer w;
@@ -217,8 +239,7 @@ public:
     call.worker_type = (*type)->name;
     call.worker = body.text("worker", {.bytes_max = worker_bytes_max});
     call.count = static_cast<std::uint32_t>(body.whole("count", {.least = 1, .most = leased_most, .fallback = 1}));
-    call.lease =
-        std::chrono::seconds(body.whole("lease_seconds", {.least = 0, .most = lease_seconds_most, .fallback = 0}));
+    call.lease = read_lease(body);
     call.wait =
         std::chrono::seconds(body.whole("wait_seconds", {.least = 0, .most = wait_seconds_most, .fallback = 0}));
     if (auto bad = body.wrong()) return std::unexpected(*bad);
@@ -242,9 +263,9 @@ public:
     if (!id) return std::unexpected(id.error());
     json::fields body(r.body);
     const auto token = read_token(body);
-    const auto lease = body.whole("lease_seconds", {.least = 0, .most = lease_seconds_most, .fallback = 0});
+    const auto lease = read_lease(body);
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    const auto renewed = door_.renew(*id, token, std::chrono::seconds(lease), caller_of(r));
+    const auto renewed = door_.renew(*id, token, lease, caller_of(r));
     if (!renewed) return std::unexpected(refusal(renewed.error()));
     json::writer w;
     w.begin_object().member("id", *id).member("until", to_rfc3339(renewed->until)).end_object();
@@ -283,7 +304,7 @@ public:
     if (!id) return std::unexpected(id.error());
     json::fields body(r.body);
     actors::task_door::ending ending{.id = *id, .token = read_token(body), .how = {}, .then = {}};
-    ending.how.text = body.text("error", {.bytes_max = task::error_bytes_max});
+    ending.how.text = read_error(body);
     const auto kind = body.optional_text("kind", {.bytes_max = 16}).value_or("transient");
     const auto parsed = tasks::parse_outcome_kind(kind);
     if (!parsed || *parsed == outcome_kind::done || *parsed == outcome_kind::lost)
@@ -321,6 +342,23 @@ private:
     return static_cast<std::uint64_t>(body.whole("token", {.least = 1}));
   }
 
+  /// None: as the worker type has it.
+  static std::chrono::seconds read_lease(json::fields& body) {
+    return std::chrono::seconds(
+        body.optional_whole("lease_seconds", {.least = 1, .most = lease_seconds_most}).value_or(0));
+  }
+  static std::string read_reason(json::fields& body) {
+    return body.optional_text("reason", {.bytes_max = reason_bytes_max}).value_or("");
+  }
+  /// What went wrong, in the worker's words: any text, of several lines too. The queue keeps the beginning.
+  static std::string read_error(json::fields& body) {
+    const auto* given = body.any("error");
+    const auto* text = given == nullptr ? nullptr : given->as<std::string>();
+    if (text != nullptr && !text->empty() && text->size() <= error_sent_bytes_max) return *text;
+    body.refuse_field("error", fmt::format("must be a text of 1 to {} bytes", error_sent_bytes_max));
+    return {};
+  }
+
   actors::new_task read_task(json::fields& body) const {
     actors::new_task t;
     t.worker_type = body.text("worker_type", {.bytes_max = worker_bytes_max});
@@ -342,7 +380,7 @@ private:
         body.whole("priority", {.least = 0, .most = task::priority_lowest, .fallback = task::priority_usual}));
     if (const auto due = body.optional_time("due_at")) t.due_at_ms = due->time_since_epoch().count();
     t.tries_max =
-        static_cast<std::uint32_t>(body.whole("max_attempts", {.least = 0, .most = tries_most, .fallback = 0}));
+        static_cast<std::uint32_t>(body.optional_whole("max_attempts", {.least = 1, .most = tries_most}).value_or(0));
     return t;
   }
 
@@ -364,12 +402,13 @@ private:
   }
 
   actors::task_door& door_;
+  audit_hook audit_;
 };
 
 } // namespace
 
-std::vector<route> task_routes(actors::task_door& door) {
-  const auto tasks = std::make_shared<const task_resource>(door);
+std::vector<route> task_routes(actors::task_door& door, audit_hook audit) {
+  const auto tasks = std::make_shared<const task_resource>(door, std::move(audit));
   using handler = outcome<response> (task_resource::*)(const request&) const;
   const auto simple = [tasks](std::string method, std::string path, std::string scope, handler what) {
     return route{std::move(method), std::move(path), std::move(scope),

@@ -42,7 +42,8 @@ INSTANTIATE_TEST_SUITE_P(
                     mapped{errc::io, 500}, mapped{errc::unauthenticated, 401}, mapped{errc::forbidden, 403},
                     mapped{errc::payload_too_large, 413}, mapped{errc::unsupported, 415},
                     mapped{errc::idempotency_mismatch, 422}, mapped{errc::idempotency_running, 409},
-                    mapped{errc::unavailable, 503}, mapped{errc::internal, 500}, mapped{errc::quota_exceeded, 429}),
+                    mapped{errc::unavailable, 503}, mapped{errc::internal, 500}, mapped{errc::quota_exceeded, 429},
+                    mapped{errc::lease_lost, 409}),
     [](const auto& about) { return std::string(to_string(about.param.code)); });
 
 TEST(problem, keeps_the_status_and_headers_of_the_refusal) {
