@@ -23,6 +23,7 @@
 #include "api/resources/identifiers.hpp"
 #include "api/resources/import.hpp"
 #include "api/resources/operations.hpp"
+#include "api/resources/tasks.hpp"
 #include "api/resources/unconfirmed.hpp"
 #include "api/server.hpp"
 #include "commands/capacities.hpp"
@@ -33,6 +34,7 @@
 #include "commands/quota_options.hpp"
 #include "commands/server_options.hpp"
 #include "commands/settings_json.hpp"
+#include "commands/tasks.hpp"
 #include "commands/vid_policies.hpp"
 #include "config/reload.hpp"
 #include "foundation/log.hpp"
@@ -102,11 +104,13 @@ struct node::parts {
   std::unique_ptr<caf::actor_system_config> system_config;
   std::unique_ptr<caf::actor_system> system;
   std::vector<std::shared_ptr<const actors::type_context>> contexts;
+  std::shared_ptr<const actors::queue_context> queue;
   caf::actor root;
   std::unique_ptr<runtime::watchdog_thread> watchdog;
   std::unique_ptr<runtime::telemetry> telemetry;
   std::unique_ptr<actors::id_door> door;
   std::unique_ptr<actors::vid_door> vid_door; ///< unless the type that policies draw from is disabled
+  std::unique_ptr<actors::task_door> task_door;
 
   server_limits from_server{running, time};
   std::unique_ptr<api::quotas> quotas;
@@ -141,6 +145,8 @@ struct node::parts {
   /// The actor that drops old rows of the journals, with its address.
   runtime::child_spec journal_keeper_of(const config::settings& s, const runtime::slot_limits& slots);
   void publish_storage();
+  /// What the queue of tasks needs of this node.
+  std::shared_ptr<const actors::queue_context> make_queue(const runtime::slot_limits& slots);
   /// Writes an operator's act down before it is carried out.
   result<void> note(const api::audit_entry& e);
   api::request_limits limits() const;
@@ -288,6 +294,7 @@ result<void> node::parts::start_actors() {
     if (draws_policies) vid_door = std::make_unique<actors::vid_door>(issuers, gate);
     std::ranges::move(issuers, std::back_inserter(contexts));
   }
+  queue = make_queue(cast.slots);
   runtime::supervisor_options at_root = cast.supervision;
   at_root.how = runtime::strategy::one_for_all;
   at_root.restarts_max = 1;
@@ -315,17 +322,28 @@ result<void> node::parts::start_actors() {
          .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::trim_journals{}); }});
   }
   std::vector<runtime::child_spec> tree;
-  tree.push_back(
-      runtime::subtree("domain", cast.supervision,
-                       {actors::identifiers_subtree(contexts, cast), std::move(keeper),
-                        runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
+  tree.push_back(runtime::subtree(
+      "domain", cast.supervision,
+      {actors::identifiers_subtree(contexts, cast), actors::tasks_subtree(queue, cast), std::move(keeper),
+       runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
   letters->connect(system.get(), actors.get());
   root = runtime::start_root(*system, services, at_root, std::move(tree));
   watchdog = std::make_unique<runtime::watchdog_thread>(
       services, runtime::watchdog_options{.stuck_after = milliseconds{r.stuck_after_ms}});
   telemetry = std::make_unique<runtime::telemetry>(*actors, numbers);
   door = std::make_unique<actors::id_door>(contexts, gate);
+  task_door = std::make_unique<actors::task_door>(queue, gate);
   return {};
+}
+
+std::shared_ptr<const actors::queue_context> node::parts::make_queue(const runtime::slot_limits& slots) {
+  auto cx = std::make_shared<actors::queue_context>(queue_context_of(settings().tasks));
+  cx->log = log.get();
+  cx->time = decisions.get();
+  cx->monotonic = &time;
+  cx->make_random = [] { return std::make_unique<secure_random>(); };
+  cx->queue = runtime::slot_ref::make(*system, slots);
+  return cx;
 }
 
 runtime::child_spec node::parts::journal_keeper_of(const config::settings& s, const runtime::slot_limits& slots) {
@@ -457,7 +475,7 @@ result<void> node::parts::start_server() {
         api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
         api::audit_routes(*audit_log), api::id_trail_routes(*door, *audit_log),
         api::unconfirmed_routes({door.get(), decisions.get()}), api::clock_routes({decisions.get(), audit}),
-        api::backup_routes({store.get(), decisions.get(), audit})})
+        api::backup_routes({store.get(), decisions.get(), audit}), api::task_routes(*task_door, audit)})
     if (auto ok = app->add(routes); !ok) return ok;
   if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)
@@ -498,6 +516,7 @@ void node::parts::publish_storage() {
   from_server.publish(numbers);
   set("matricula_dead_letters_lost", "Dead letters that could not be written.", letters->lost());
   publish_types(numbers, *door, *capacities);
+  publish_tasks(numbers, *task_door, decisions->now());
 }
 
 result<void> node::parts::note(const api::audit_entry& e) {
@@ -557,8 +576,10 @@ void node::stop() {
   parts_->app.reset();
   parts_->door.reset();
   parts_->vid_door.reset();
+  parts_->task_door.reset();
   parts_->capacities.reset();
   parts_->contexts.clear();
+  parts_->queue.reset();
   parts_->services.reset();
   parts_->telemetry.reset();
   parts_->system.reset();

@@ -11,6 +11,7 @@
 #include "storage/identifiers_verifier.hpp"
 #include "storage/restored_store.hpp"
 #include "storage/store.hpp"
+#include "storage/tasks.hpp"
 #include "storage/timeline.hpp"
 #include "storage/type_keys.hpp"
 
@@ -48,6 +49,7 @@ storage::row_decoders all_decoders() {
   storage::row_decoders decoders;
   storage::add_identifier_decoders(decoders);
   storage::add_holder_decoder(decoders);
+  storage::add_task_decoders(decoders);
   return decoders;
 }
 
@@ -427,7 +429,8 @@ int verify(const settings_options& settings, bool as_json) {
   const storage::identifiers_verifier ids(std::move(types), std::move(keys));
   const storage::id_trail_verifier journals;
   const storage::holders_verifier holders;
-  const storage::verifier* const verifiers[] = {&ids, &journals, &holders};
+  const storage::tasks_verifier tasks;
+  const storage::verifier* const verifiers[] = {&ids, &journals, &holders, &tasks};
   const auto report = storage::verify(std::move(open), all_decoders(), verifiers);
   if (as_json) {
     api::json::writer key_check;

@@ -1,0 +1,69 @@
+#include "commands/tasks.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace matricula::commands {
+
+actors::queue_context queue_context_of(const config::task_settings& s) {
+  actors::queue_context cx;
+  cx.part = storage::tasks_of_node();
+  cx.ageing = std::chrono::seconds(s.ageing_seconds);
+  cx.retention.completed = std::chrono::hours(s.completed_retention_hours);
+  cx.retention.cancelled = std::chrono::hours(s.cancelled_retention_hours);
+  cx.retention.failed = std::chrono::days(s.failed_retention_days);
+  for (const auto& [name, type] : s.types) {
+    if (!type.enabled) continue;
+    cx.types.push_back({.name = name,
+                        .retry = {.tries_max = type.max_attempts,
+                                  .backoff_first = milliseconds{type.backoff_first_ms},
+                                  .backoff_max = milliseconds{type.backoff_max_ms},
+                                  .not_yet = milliseconds{type.not_yet_ms}},
+                        .lease = std::chrono::seconds(type.lease_seconds),
+                        .running_max = type.running_max,
+                        .starts_per_s = type.starts_per_s});
+  }
+  return cx;
+}
+
+namespace {
+/// For how long the task that the next worker gets could have been begun; 0 when none can.
+double age_of_next(const storage::view& rows, const storage::task_partition& part, std::uint64_t id, timestamp now) {
+  if (id == 0) return 0;
+  const auto next = storage::find_task_row(storage::reader_of(rows), part, id);
+  if (!next || !*next) return 0;
+  return std::max(0.0, std::chrono::duration<double>(now - (*next)->due_at).count());
+}
+} // namespace
+
+void publish_tasks(metrics& numbers, const actors::task_door& door, timestamp now) {
+  using tasks::task_state;
+  const auto rows = door.rows();
+  for (const auto& [type, report] : door.reports()) {
+    const metrics::labels of{{"worker_type", type}};
+    for (const auto state :
+         {task_state::pending, task_state::running, task_state::completed, task_state::failed, task_state::cancelled})
+      numbers
+          .gauge("matricula_tasks", "Tasks in a state; those that were purged are not among them.",
+                 {{"worker_type", type}, {"state", std::string(tasks::to_string(state))}})
+          .Set(static_cast<double>(report.counts.of(state)));
+    const auto total = [&](const char* name, const char* help, std::uint64_t value) {
+      auto& counter = numbers.counter(name, help, of);
+      counter.Increment(std::max(0.0, static_cast<double>(value) - counter.Value()));
+    };
+    total("matricula_tasks_queued_total", "Tasks ever queued.", report.counts.queued_total);
+    total("matricula_tasks_attempts_total", "Attempts that have ended, however that was.", report.counts.tries_total);
+    numbers.gauge("matricula_tasks_paused", "1 while the queue is paused: no attempt begins.", of)
+        .Set(report.counts.paused ? 1 : 0);
+    if (rows)
+      numbers
+          .gauge("matricula_tasks_next_ready_age_seconds",
+                 "For how long the task that is begun next could have been begun; 0 when none can.", of)
+          .Set(age_of_next(**rows, door.part(), report.next_ready, now));
+  }
+}
+
+} // namespace matricula::commands
