@@ -4,6 +4,7 @@
 #include "actors/identifiers/expirer_actor.hpp"
 #include "actors/identifiers/pool_actor.hpp"
 #include "actors/identifiers/populator_actor.hpp"
+#include "actors/tasks/queue_actor.hpp"
 #include "runtime/message_types.hpp"
 
 #include <fmt/format.h>
@@ -64,6 +65,14 @@ runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const 
       subtrees.push_back(runtime::subtree(cx->type.name, options.supervision, std::exchange(issuers, {})));
   }
   return runtime::subtree("identifiers", options.supervision, std::move(subtrees));
+}
+
+runtime::child_spec tasks_subtree(std::shared_ptr<const queue_context> queue, const cast_options& options) {
+  const auto slot = queue->queue;
+  auto child = runtime::child_of<queue_actor>("queue", "queue", std::move(queue));
+  child.slot = slot;
+  child.mailbox_messages_max = options.mailbox_messages_max;
+  return runtime::subtree("tasks", options.supervision, {std::move(child)});
 }
 
 } // namespace matricula::actors

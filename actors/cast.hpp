@@ -1,6 +1,7 @@
 /// Who plays: the supervision tree of a node, below the HTTP server and above the store.
 #pragma once
 #include "actors/identifiers/type_context.hpp"
+#include "actors/tasks/queue_context.hpp"
 #include "runtime/supervisor.hpp"
 
 #include <caf/fwd.hpp>
@@ -28,6 +29,10 @@ make_issuers(const type_context& one, caf::actor_system& system, const runtime::
 /// one such subtree for each, by its number. The issuers of a type stand side by side.
 [[nodiscard]] runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const type_context>>& types,
                                                       const cast_options& options);
+
+/// "tasks" with the queue. @param queue has its address
+[[nodiscard]] runtime::child_spec tasks_subtree(std::shared_ptr<const queue_context> queue,
+                                                const cast_options& options);
 
 /// Makes every message type known to `config` and to the runtime.
 void declare_messages(caf::actor_system_config& config);

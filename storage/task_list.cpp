@@ -13,6 +13,13 @@ using namespace tasks;
 namespace {
 
 constexpr std::size_t rows_looked_at_max = 5'000;
+constexpr std::size_t page_bytes_max = std::size_t{1} << 20; ///< of payloads, results and histories, about
+
+std::size_t bytes_of(const task& t) {
+  auto bytes = t.payload.size() + t.result.size() + t.last_error.size();
+  for (const auto& a : t.history) bytes += a.error.size() + a.worker.size();
+  return bytes;
+}
 
 /// A range of rows in which tasks stand in the order of the list.
 struct stretch {
@@ -68,7 +75,7 @@ result<task_page> list_tasks(const view& v, const task_partition& part, const ta
   if (!from || (from->stretch >= all.size() && !(all.empty() && cursor.empty())))
     return fail(errc::invalid_argument, "cursor is the next_cursor of an earlier page of the same list.");
   task_page page;
-  std::size_t looked_at = 0;
+  std::size_t looked_at = 0, bytes = 0;
   for (auto s = from->stretch; s < all.size(); ++s) {
     const auto& here = all[s];
     auto lower = here.prefix, upper = after_prefix(here.prefix);
@@ -84,12 +91,16 @@ result<task_page> list_tasks(const view& v, const task_partition& part, const ta
     const auto take = [&](std::string_view key, std::string_view) {
       last = key.substr(here.prefix.size());
       ++looked_at;
+      if (last.size() < 8) return bad = error{errc::corrupt, "tasks: a key of the index is malformed", {}}, false;
       const auto id = byte_reader{key.substr(key.size() - 8)}.big64();
       auto found = find_task(v, part, id);
       if (!found) return bad = found.error(), false;
       const bool wanted = *found && (what.worker_type.empty() || (*found)->task.worker_type == what.worker_type);
-      if (wanted) page.items.push_back(std::move(**found));
-      full = page.items.size() >= limit || looked_at >= rows_looked_at_max;
+      if (wanted) {
+        bytes += bytes_of((*found)->task);
+        page.items.push_back(std::move(**found));
+      }
+      full = page.items.size() >= limit || looked_at >= rows_looked_at_max || bytes >= page_bytes_max;
       return !full;
     };
     const auto walked =

@@ -22,7 +22,8 @@ struct task_page {
 
 /// PENDING: those that are ready, in the order in which they will be begun, then those that wait, by their time, type
 /// after type. RUNNING: by type and number. Ended: the latest first. Of all states: by number, the newest first.
-/// Looks at a bounded number of rows. @param cursor empty, or `next` of a page of the same query
+/// Looks at a bounded number of rows and gives a bounded number of bytes.
+/// @param cursor empty, or `next` of a page of the same query
 /// Errors: invalid_argument (cursor), corrupt, io.
 [[nodiscard]] result<task_page> list_tasks(const view& v, const task_partition& part, const task_query& what,
                                            std::string_view cursor, std::size_t limit);

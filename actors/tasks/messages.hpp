@@ -69,13 +69,17 @@ struct change_task {
   runtime::reply_to<tasks::task> reply;
 };
 
-/// api -> queue: those of the FAILED ones that match are to be tried again; at most `limit`.
+/// api -> queue: those of the FAILED ones that match are to be tried again; at most `limit`. The answer is how many.
+/// queue -> itself: the rest of it.
 struct retry_failed {
   trace_context trace;
   request_context context;
   std::string worker_type;  ///< empty: all
   std::string error_prefix; ///< empty: all
   std::uint32_t limit = 0;
+  std::uint64_t until_ms = 0;             ///< what failed later is left alone; 0: all that failed before this message
+  std::uint64_t from_at = 0, from_id = 0; ///< the first that was not looked at yet
+  std::uint64_t done = 0;
   runtime::reply_to<std::uint64_t> reply;
 };
 
@@ -131,7 +135,8 @@ typename I::result_type inspect(I& f, change_task& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, retry_failed& x) {
-  return f(caf::meta::type_name("retry_failed"), x.trace, x.context, x.worker_type, x.error_prefix, x.limit, x.reply);
+  return f(caf::meta::type_name("retry_failed"), x.trace, x.context, x.worker_type, x.error_prefix, x.limit, x.until_ms,
+           x.from_at, x.from_id, x.done, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, pause_queue& x) {

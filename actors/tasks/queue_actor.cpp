@@ -24,12 +24,15 @@ constexpr std::size_t leased_payloads_bytes = std::size_t{1} << 20;
 constexpr std::size_t moves_a_write = 200;
 constexpr std::size_t workers_waiting_max = 1'000;
 constexpr std::size_t rows_of_a_task = 512; ///< bytes of index rows, keys and counters that a task's change may take
+constexpr std::size_t rows_of_a_new_task = 256;
+constexpr std::size_t counters_bytes = 192; ///< of one worker type
 constexpr std::chrono::seconds purge_every{10};
 constexpr std::chrono::milliseconds again_soon{20};
+constexpr std::chrono::milliseconds time_for_an_answer{200}; ///< to be durable and on its way before the deadline
 
 std::size_t bytes_of_row(const task& t) {
   return rows_of_a_task + t.payload.size() + t.result.size() + t.worker_type.size() * 4 + t.unique_key.size() +
-         (t.history.size() + 1) * (task::error_bytes_max + 128) + task::error_bytes_max;
+         t.queued_by.size() + (t.history.size() + 1) * (task::error_bytes_max + 128) + task::error_bytes_max;
 }
 
 error unknown_type(std::string_view type, const std::vector<worker_type>& known) {
@@ -127,8 +130,11 @@ result<void> queue_actor::load_line(const storage::view& durable, const worker_t
   const auto now = cx_->time->now();
   for (auto& [id, lease] : *held) {
     auto t = storage::find_task_row(storage::reader_of(durable), cx_->part, id);
-    if (!t) return std::unexpected(t.error());
-    if (!*t) return fail(errc::corrupt, fmt::format("task {} runs and has no row", id));
+    if (!t || !*t || (*t)->state != task_state::pending) {
+      // One damaged row must not keep all others from being done.
+      pass_over(id, t ? "it has a lease, and no row that waits for its end" : t.error().message);
+      continue;
+    }
     begin_try(**t, lease.granted_at);
     // What the wall clock says is left of it, but never more than all: it may have been set meanwhile.
     const auto left = std::clamp<nanoseconds>(lease.until - now, nanoseconds{0}, lease.until - lease.granted_at);
@@ -186,6 +192,10 @@ result<std::optional<task>> queue_actor::row_of(std::uint64_t id) {
                                 cx_->part, id);
 }
 
+void queue_actor::pass_over(std::uint64_t id, const std::string& why) {
+  shared().raise({"unreadable_row", path(), fmt::format("Task {} is passed over: {}. Run matricula verify.", id, why)});
+}
+
 // -- rows
 // --------------------------------------------------------------------------------------------------------------
 
@@ -228,23 +238,22 @@ void queue_actor::count_new(line& at) {
 
 void queue_actor::take_out(line& at, const task& t, storage::batch& into) {
   const auto ticket = part_->last_ticket() + 1;
-  const auto rank = storage::rank_of(t, cx_->ageing);
-  into.erase(storage::column::task_index, cx_->part.ready_key(at.type.name, rank, t.id));
+  into.erase(storage::column::task_index, cx_->part.ready_key(at.type.name, t.rank, t.id));
   into.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, t.due_at, t.id));
-  at.ready.erase({rank, t.id}, ticket);
+  at.ready.erase({t.rank, t.id}, ticket);
   at.waiting.erase({to_unix_ms(t.due_at), t.id}, ticket);
 }
 
-void queue_actor::put(line& at, const task& t, storage::batch& into, timestamp now) {
+void queue_actor::put(line& at, task& t, storage::batch& into, timestamp now) {
   using storage::column;
   const auto ticket = part_->last_ticket() + 1;
+  if (t.state == task_state::pending) t.rank = storage::rank_of(t, cx_->ageing);
   into.put(column::tasks, cx_->part.task_key(t.id), encode(t));
   if (is_final(t.state)) {
     into.put(column::task_index, cx_->part.ended_key(t.state, *t.finished_at, t.id), {});
   } else if (t.due_at <= now) {
-    const auto rank = storage::rank_of(t, cx_->ageing);
-    into.put(column::task_index, cx_->part.ready_key(at.type.name, rank, t.id), {});
-    at.ready.add({rank, t.id}, ticket);
+    into.put(column::task_index, cx_->part.ready_key(at.type.name, t.rank, t.id), {});
+    at.ready.add({t.rank, t.id}, ticket);
   } else {
     into.put(column::task_index, cx_->part.waiting_key(at.type.name, t.due_at, t.id), {});
     at.waiting.add({to_unix_ms(t.due_at), t.id}, ticket);
@@ -265,9 +274,10 @@ void queue_actor::write(storage::permit room, storage::batch batch, storage::com
 // -- what is asked
 // -----------------------------------------------------------------------------------------------------
 
-std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted) {
-  std::size_t bytes = 4'096;
-  for (const auto& t : wanted) bytes += rows_of_a_task + approximate_size(t) + t.worker_type.size() * 4 + 64;
+std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const {
+  std::size_t bytes = 512 + lines_.size() * counters_bytes;
+  for (const auto& t : wanted)
+    bytes += rows_of_a_new_task + t.payload.size() + t.unique_key.size() + principal.size() + t.worker_type.size() * 4;
   return bytes;
 }
 
@@ -323,7 +333,7 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
     return refuse({errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}});
   for (const auto& w : request.tasks)
     if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
-  const auto bytes = bytes_of(request.tasks);
+  const auto bytes = bytes_of(request.tasks, request.context.principal);
   if (bytes > storage::batch::bytes_max)
     return refuse({errc::payload_too_large, "These tasks are too large together. Send fewer at once.", {}});
   auto room = part_->reserve(bytes);
@@ -398,6 +408,9 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
     request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
   };
+  const auto kind = static_cast<outcome_kind>(request.kind);
+  if (kind < outcome_kind::done || kind > outcome_kind::not_yet)
+    return refuse({errc::invalid_argument, "A try ends as done, transient, permanent or not_yet.", {}});
   for (const auto& w : request.then)
     if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
   const auto holder = held(request.id, request.token);
@@ -405,9 +418,7 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
     // Said again because the answer was lost?
     const auto row = row_of(request.id);
     if (!row) return refuse(row.error());
-    const auto same = [&](const attempt& a) {
-      return a.token == request.token && static_cast<std::uint8_t>(a.ended) == request.kind;
-    };
+    const auto same = [&](const attempt& a) { return a.token == request.token && a.ended == kind; };
     if (!*row || !std::ranges::any_of((*row)->history, same)) return refuse(lease_gone(request.id));
     part_->after_settled([reply = request.reply, t = std::move(**row)](storage::verdict v) mutable noexcept {
       if (v == storage::verdict::durable)
@@ -417,7 +428,7 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
     });
     return caf::unit;
   }
-  outcome how{static_cast<outcome_kind>(request.kind), request.text, std::nullopt};
+  outcome how{kind, request.text, std::nullopt};
   if (request.try_again_ms >= 0) how.try_again = milliseconds{request.try_again_ms};
   if (const auto ended = end(*holder.at, *holder.running, how, request.then, request.context.principal, request.reply);
       !ended)
@@ -428,7 +439,7 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
 
 result<void> queue_actor::end(line& at, running_task& running, const outcome& how, const std::vector<new_task>& then,
                               const std::string& principal, runtime::reply_to<task> reply) {
-  const auto bytes = bytes_of_row(running.task) + how.text.size() + bytes_of(then);
+  const auto bytes = bytes_of_row(running.task) + how.text.size() + bytes_of(then, principal);
   if (bytes > storage::batch::bytes_max)
     return fail(errc::payload_too_large, "The task and what follows it are too large together.");
   auto room = part_->reserve(bytes);
@@ -477,6 +488,7 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
     if (before == task_state::running) {
       batch.erase(storage::column::task_index, cx_->part.running_key(at->type.name, t.id));
       (void)stop_running(*at, t.id);
+      ++at->counts.tries_total;
     } else {
       take_out(*at, t, batch);
     }
@@ -503,16 +515,39 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
 
 caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
+  // Some at a time, so that others are served between; and not what fails again meanwhile.
+  auto rest = request;
+  const auto now = cx_->time->now();
+  if (rest.until_ms == 0) rest.until_ms = to_unix_ms(now);
+  const auto more = retry_some(rest, now);
+  const bool wait = !more && more.error().code == errc::overloaded;
+  const auto time_left = nanoseconds{rest.context.deadline_ns} - cx_->monotonic->monotonic();
+  if ((wait || (more && *more)) && (rest.context.deadline_ns == 0 || time_left > time_for_an_answer)) {
+    if (wait)
+      delayed_send(this, again_soon, std::move(rest));
+    else
+      caf::anon_send(caf::actor_cast<caf::actor>(this), std::move(rest));
+  } else if (!more && rest.done == 0) {
+    rest.reply.deliver(std::unexpected(more.error()));
+  } else {
+    part_->after_settled([reply = rest.reply, done = rest.done](storage::verdict v) noexcept {
+      if (v == storage::verdict::durable)
+        reply.deliver(done);
+      else
+        reply.deliver(std::unexpected(verdict_error(v)));
+    });
+  }
+  after_message();
+  return caf::unit;
+}
+
+result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
   // Only what is durable is looked at; what is being changed at this moment may be missed, and is asked for again.
   const auto durable = part_->durable();
-  if (!durable) return refuse(durable.error());
-  const auto now = cx_->time->now();
-  std::uint64_t changed = 0;
-  storage::place_in_index from{};
+  if (!durable) return std::unexpected(durable.error());
+  const auto found =
+      storage::find_ended_first(**durable, cx_->part, task_state::failed, {rest.from_at, rest.from_id}, moves_a_write);
+  if (!found) return std::unexpected(found.error());
   std::optional<storage::batch> batch;
   std::optional<storage::permit> room;
   const auto flush = [&] {
@@ -520,24 +555,23 @@ caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
     batch.reset();
     room.reset();
   };
-  for (bool more = true; more && changed < request.limit;) {
-    const auto found = storage::find_ended_first(**durable, cx_->part, task_state::failed, from, moves_a_write);
-    if (!found) return refuse(found.error());
-    more = found->size() == moves_a_write;
-    for (const auto& p : *found) {
-      from = {p.at, p.id + 1};
-      if (changed == request.limit) break;
-      auto t = row_of(p.id);
-      if (!t) return refuse(t.error());
-      if (!*t || (*t)->state != task_state::failed) continue;
-      auto* at = find((*t)->worker_type);
-      if (at == nullptr || (!request.worker_type.empty() && (*t)->worker_type != request.worker_type)) continue;
-      if (!(*t)->last_error.starts_with(request.error_prefix)) continue;
+  for (const auto& p : *found) {
+    if (rest.done == rest.limit || p.at > rest.until_ms) {
+      flush();
+      return false;
+    }
+    auto t = row_of(p.id);
+    if (!t) pass_over(p.id, t.error().message);
+    auto* at = t && *t ? find((*t)->worker_type) : nullptr;
+    const bool wanted = at != nullptr && (*t)->state == task_state::failed &&
+                        (rest.worker_type.empty() || (*t)->worker_type == rest.worker_type) &&
+                        (*t)->last_error.starts_with(rest.error_prefix);
+    if (wanted) {
       const auto bytes = bytes_of_row(**t);
       if (batch && room->bytes() < batch->bytes() + bytes) flush();
       if (!batch) {
         auto taken = part_->reserve(storage::batch::bytes_max);
-        if (!taken) return refuse(taken.error());
+        if (!taken) return std::unexpected(taken.error());
         room.emplace(std::move(*taken));
         batch.emplace(cx_->part.shard);
       }
@@ -545,19 +579,13 @@ caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
       (void)retry(**t, at->type.retry.tries_max, now);
       put(*at, **t, *batch, now);
       count(*at, task_state::failed, task_state::pending);
-      ++changed;
-      if (batch->operations() + 8 > storage::batch::operations_max) flush();
+      ++rest.done;
     }
+    rest.from_at = p.at;
+    rest.from_id = p.id + 1;
   }
   flush();
-  part_->after_settled([reply = request.reply, changed](storage::verdict v) noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(changed);
-    else
-      reply.deliver(std::unexpected(verdict_error(v)));
-  });
-  after_message();
-  return caf::unit;
+  return found->size() == moves_a_write;
 }
 
 caf::result<void> queue_actor::on_pause(const pause_queue& request) {
@@ -667,11 +695,8 @@ result<std::size_t> queue_actor::lease_some(line& at, const lease_tasks& to, std
     const auto place = at.ready.first();
     if (!place) break;
     auto t = row_of(place->id);
-    if (!t || !*t || (*t)->state != task_state::pending) {
-      // One damaged row must not keep all others from being done.
-      shared().raise({"unreadable_row", path(),
-                      fmt::format("Task {} is passed over: {}. Run matricula verify.", place->id,
-                                  t ? "the index says that it is ready, and it is not" : t.error().message)});
+    if (!t || !*t || (*t)->state != task_state::pending || at.running.contains(place->id)) {
+      pass_over(place->id, t ? "the index says that it is ready, and it is not" : t.error().message);
       at.ready.erase(*place, ticket);
       continue;
     }
@@ -708,23 +733,22 @@ bool queue_actor::bring_due(line& at, timestamp now) {
   };
   if (!is_due()) return false;
   auto room = part_->reserve(1'024 + moves_a_write * (lease_bytes + at.type.name.size() * 2));
-  if (!room) return true;
+  if (!room) return false; // the timer comes again
   const auto ticket = part_->last_ticket() + 1;
   storage::batch batch(cx_->part.shard);
   for (std::size_t i = 0; i < moves_a_write && is_due(); ++i) {
     const auto place = *at.waiting.first();
     const auto t = row_of(place.id);
     at.waiting.erase(place, ticket);
-    batch.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, from_unix_ms(place.at), place.id));
-    if (!t || !*t) {
-      shared().raise({"unreadable_row", path(), fmt::format("Task {} waits and cannot be read.", place.id)});
+    if (!t || !*t || (*t)->state != task_state::pending || at.running.contains(place.id)) {
+      pass_over(place.id, t ? "the index says that it waits, and it does not" : t.error().message);
       continue;
     }
-    const auto rank = storage::rank_of(**t, cx_->ageing);
-    batch.put(storage::column::task_index, cx_->part.ready_key(at.type.name, rank, place.id), {});
-    at.ready.add({rank, place.id}, ticket);
+    batch.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, from_unix_ms(place.at), place.id));
+    batch.put(storage::column::task_index, cx_->part.ready_key(at.type.name, (*t)->rank, place.id), {});
+    at.ready.add({(*t)->rank, place.id}, ticket);
   }
-  write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
+  if (!batch.empty()) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
   return is_due();
 }
 
@@ -742,6 +766,7 @@ void queue_actor::drop_lapsed(line& at, nanoseconds now) {
 }
 
 bool queue_actor::purge(timestamp now) {
+  if (cx_->time->suspect()) return false; // it cannot be undone
   const auto durable = part_->durable();
   if (!durable) return false;
   bool more = false;
@@ -760,7 +785,7 @@ bool queue_actor::purge(timestamp now) {
       const auto t = row_of(p.id);
       auto* at = t && *t ? find((*t)->worker_type) : nullptr;
       // Erased, or tried again, by a write that the view does not show yet.
-      if (at == nullptr || (*t)->state != state) continue;
+      if (at == nullptr || (*t)->state != state || (*t)->finished_at != from_unix_ms(p.at)) continue;
       batch.erase(storage::column::tasks, cx_->part.task_key(p.id));
       batch.erase(storage::column::task_index, cx_->part.ended_key(state, from_unix_ms(p.at), p.id));
       --at->counts.of(state);
@@ -796,6 +821,7 @@ void queue_actor::after_message() {
     drop_lapsed(at, now);
     while (bring_due(at, wall)) {
     }
+    (void)feed(at, at.ready, true);
     serve(at);
   }
   set_timer();
@@ -807,11 +833,15 @@ void queue_actor::set_timer() {
   const auto wall = cx_->time->now();
   auto next = purge_at_;
   const auto sooner = [&next](nanoseconds t) { next = std::min(next, t); };
+  // What is due and still here found no room in the commit log: not at once again.
+  const auto look_at = [&](nanoseconds t) { sooner(t > now ? t : now + again_soon); };
   for (auto& [name, at] : lines_) {
-    if (!at.lapses.empty()) sooner(at.lapses.begin()->first);
+    if (!at.lapses.empty()) look_at(at.lapses.begin()->first);
     for (const auto& w : at.workers)
       if (w.request.wait_until_ns > 0) sooner(nanoseconds{w.request.wait_until_ns});
-    if (const auto due = at.waiting.first()) sooner(now + (from_unix_ms(due->at) - wall));
+    // Years ahead are more nanoseconds than there are numbers.
+    if (const auto due = at.waiting.first())
+      look_at(now + std::min<milliseconds>(from_unix_ms(due->at) - wall, purge_every));
     // Its own writes are not to be seen yet, or its rate is spent.
     const bool hungry = at.ready.hungry() || at.waiting.hungry();
     const bool limited = !at.workers.empty() && at.ready.first() && at.type.starts_per_s != 0;
@@ -825,9 +855,10 @@ void queue_actor::set_timer() {
 
 void queue_actor::tell_gauge() {
   for (auto& [name, at] : lines_) {
-    if (std::exchange(at.told, true)) continue;
-    queue_report now{at.counts};
-    if (const auto first = at.ready.first()) now.next_ready = first->id;
+    const auto first = at.ready.first();
+    queue_report now{at.counts, first ? first->id : 0};
+    if (std::exchange(at.told, true) && std::exchange(at.told_next, now.next_ready) == now.next_ready) continue;
+    at.told_next = now.next_ready;
     cx_->gauge->set(name, std::move(now));
   }
 }

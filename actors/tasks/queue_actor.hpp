@@ -52,8 +52,9 @@ private:
     std::deque<waiting_worker> workers;
     double tokens = 0; ///< tries that may begin now, where their rate is limited
     nanoseconds tokens_at{};
-    bool changed = false; ///< the counters are to be written
-    bool told = false;    ///< the gauge has what is now
+    bool changed = false;        ///< the counters are to be written
+    bool told = false;           ///< the gauge has the counters
+    std::uint64_t told_next = 0; ///< the next one that is ready, as the gauge has it
   };
 
   caf::behavior loading();
@@ -69,16 +70,18 @@ private:
   caf::result<void> on_retry_failed(const retry_failed& request);
   caf::result<void> on_pause(const pause_queue& request);
   void on_tick();
+  /// One step of `retry_failed`, which goes on where the step before ended. True when there is more to look at.
+  result<bool> retry_some(retry_failed& rest, timestamp now);
 
   result<std::vector<queued_task>> enqueue(const std::vector<new_task>& wanted, const std::string& principal,
                                            timestamp now, storage::batch& into);
-  [[nodiscard]] static std::size_t bytes_of(const std::vector<new_task>& wanted);
+  [[nodiscard]] std::size_t bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const;
   result<void> end(line& at, running_task& running, const tasks::outcome& how, const std::vector<new_task>& then,
                    const std::string& principal, runtime::reply_to<tasks::task> reply);
   /// Takes a PENDING task out of the index, wherever it stands there.
   void take_out(line& at, const tasks::task& t, storage::batch& into);
-  /// Puts a task, as it now is, into rows and index.
-  void put(line& at, const tasks::task& t, storage::batch& into, timestamp now);
+  /// Puts a task, as it now is, into rows and index; one that is PENDING gets its rank.
+  void put(line& at, tasks::task& t, storage::batch& into, timestamp now);
   void start_running(line& at, tasks::task t, tasks::lease held, nanoseconds lapses);
   running_task stop_running(line& at, std::uint64_t id);
   /// The running try with that token; none otherwise.
@@ -96,7 +99,7 @@ private:
   void serve(line& at);
   [[nodiscard]] std::uint32_t may_begin(line& at, nanoseconds now);
   result<std::size_t> lease_some(line& at, const lease_tasks& to, std::size_t most);
-  /// Moves what has become due from waiting to ready. True when there is more.
+  /// Moves what has become due from waiting to ready. True when there is more that can be moved now.
   bool bring_due(line& at, timestamp now);
   void drop_lapsed(line& at, nanoseconds now);
   bool purge(timestamp now);
@@ -107,6 +110,8 @@ private:
   void after_message();
   void tell_gauge();
 
+  /// Tells operators of a row that cannot be used.
+  void pass_over(std::uint64_t id, const std::string& why);
   [[nodiscard]] bool stand_down();
   [[nodiscard]] bool deadline_passed(const request_context& context) const;
   [[nodiscard]] line* find(std::string_view type) noexcept;

@@ -114,7 +114,7 @@ std::string encode(const task& t) {
   const auto bits = (t.last_try_at ? has_last_try : 0) | (t.finished_at ? has_finished : 0);
   out.u8(task_version).u8(static_cast<std::uint8_t>(t.state)).u8(t.priority).u8(static_cast<std::uint8_t>(bits));
   out.varint(t.id).text(t.worker_type).text(t.payload).text(t.unique_key).text(t.queued_by);
-  out.varint(to_unix_ms(t.queued_at)).varint(to_unix_ms(t.due_at)).varint(t.tries).varint(t.tries_max);
+  out.varint(to_unix_ms(t.queued_at)).varint(to_unix_ms(t.due_at)).varint(t.rank).varint(t.tries).varint(t.tries_max);
   if (t.last_try_at) out.varint(to_unix_ms(*t.last_try_at));
   if (t.finished_at) out.varint(to_unix_ms(*t.finished_at));
   out.text(t.last_error).text(t.result).varint(t.history.size());
@@ -140,6 +140,7 @@ result<task> decode_task(std::string_view bytes) {
   t.queued_by = in.text();
   t.queued_at = from_unix_ms(in.varint());
   t.due_at = from_unix_ms(in.varint());
+  t.rank = in.varint();
   const auto tries = in.varint(), tries_max = in.varint();
   if (bits & has_last_try) t.last_try_at = from_unix_ms(in.varint());
   if (bits & has_finished) t.finished_at = from_unix_ms(in.varint());
@@ -151,6 +152,7 @@ result<task> decode_task(std::string_view bytes) {
       tries > UINT32_MAX || tries_max > UINT32_MAX || count > task::history_max)
     return bad("a value out of range");
   t.state = static_cast<task_state>(state);
+  if (is_final(t.state) != t.finished_at.has_value()) return bad("it has ended without a time, or has not and has one");
   t.tries = static_cast<std::uint32_t>(tries);
   t.tries_max = static_cast<std::uint32_t>(tries_max);
   for (std::uint64_t i = 0; i < count; ++i) {

@@ -73,6 +73,8 @@ struct task {
   task_state state = task_state::pending;
   timestamp queued_at{};
   timestamp due_at{};          ///< PENDING: not started earlier
+  std::uint64_t rank = 0;      ///< PENDING: its place among those that may be begun, the lowest first; fixed when it
+                               ///< became PENDING, whatever becomes of the settings
   std::uint32_t tries = 0;     ///< real ones, all together
   std::uint32_t tries_max = 0; ///< FAILED when the last of so many failed; a manual retry raises it
   std::optional<timestamp> last_try_at;
