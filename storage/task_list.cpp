@@ -91,6 +91,7 @@ result<task_page> list_tasks(const view& v, const task_partition& part, const ta
     const auto take = [&](std::string_view key, std::string_view) {
       last = key.substr(here.prefix.size());
       ++looked_at;
+      if (last.size() < 8) return bad = error{errc::corrupt, "tasks: a key of the index is malformed", {}}, false;
       const auto id = byte_reader{key.substr(key.size() - 8)}.big64();
       auto found = find_task(v, part, id);
       if (!found) return bad = found.error(), false;

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <utility>
 
@@ -198,6 +200,7 @@ result<std::vector<std::pair<std::uint64_t, lease>>> find_running(const view& v,
       v.walk(column::task_index, prefix, after_prefix(prefix), [&](std::string_view key, std::string_view value) {
         auto l = decode_lease(value);
         if (!l) return bad = l.error(), false;
+        if (key.size() != prefix.size() + 8) return bad = malformed("a key of the index").error(), false;
         found.emplace_back(byte_reader{key.substr(key.size() - 8)}.big64(), std::move(*l));
         return true;
       });
@@ -314,8 +317,11 @@ void tasks_verifier::check(const view& rows, verify_report& report) const {
   struct seen {
     queue_counts found;
     std::optional<queue_counts> kept;
+    std::vector<std::uint64_t> live; ///< numbers of those that stand in `ready`, `waiting` or `running`
   };
-  std::map<std::pair<std::uint8_t, std::string>, seen> queues;
+  using name_of_queue = std::pair<std::uint8_t, std::string>;
+  std::map<name_of_queue, seen> queues;
+  std::map<std::uint8_t, task_numbers> numbers, used;
   const auto walked = rows.walk(column::task_index, "", "", [&](std::string_view key, std::string_view value) {
     const auto k = parse(key);
     if (!k) return true; // the check of the rows tells
@@ -323,14 +329,19 @@ void tasks_verifier::check(const view& rows, verify_report& report) const {
       if (const auto c = decode_queue_counts(value)) queues[{k->part.shard.value, k->type}].kept = *c;
       return true;
     }
-    if (k->of == next || k->of == unique) return true;
+    if (k->of == next) {
+      if (const auto n = find_numbers(rows, k->part)) numbers[k->part.shard.value] = *n;
+      return true;
+    }
+    if (k->of == unique) return true;
     const auto t = find_task_row(reader_of(rows), k->part, k->place.id);
     if (!t || !*t) {
       bad(fmt::format("the index ({}) names task {}, which has no row", kind_words[k->of], k->place.id));
       return true;
     }
     const bool final_one = is_final((*t)->state);
-    if (final_one != (k->of == ended) || (k->of == ended && (*t)->state != k->state))
+    if ((*t)->state == task_state::running || final_one != (k->of == ended) ||
+        (k->of == ended && ((*t)->state != k->state || to_unix_ms(*(*t)->finished_at) != k->place.at)))
       bad(fmt::format("task {} is {} and stands in the index as {}", k->place.id, to_string((*t)->state),
                       kind_words[k->of]));
     if (k->of == waiting && to_unix_ms((*t)->due_at) != k->place.at)
@@ -339,32 +350,64 @@ void tasks_verifier::check(const view& rows, verify_report& report) const {
       bad(fmt::format("task {} is ready in the index at another rank than its own", k->place.id));
     if (k->of != ended && k->type != (*t)->worker_type)
       bad(fmt::format("task {} stands in the index of another worker type", k->place.id));
-    auto& of = queues[{k->part.shard.value, (*t)->worker_type}].found;
-    ++of.of(final_one ? (*t)->state : k->of == running ? task_state::running : task_state::pending);
+    auto& q = queues[{k->part.shard.value, (*t)->worker_type}];
+    ++q.found.of(final_one ? (*t)->state : k->of == running ? task_state::running : task_state::pending);
+    if (k->of != ended) q.live.push_back(k->place.id);
+    if (k->of != running) return true;
+    auto& token = used[k->part.shard.value].next_token;
+    if (const auto held = decode_lease(value)) token = std::max(token, held->token + 1);
     return true;
   });
   if (!walked) bad(walked.error().message);
+  for (auto& [where, q] : queues) {
+    std::ranges::sort(q.live);
+    const auto twice = std::ranges::adjacent_find(q.live);
+    if (twice != q.live.end()) bad(fmt::format("task {} stands in the index more than once", *twice));
+  }
   std::uint64_t count = 0;
-  std::map<std::pair<std::uint8_t, std::string>, std::uint64_t> rows_of;
+  std::map<name_of_queue, std::uint64_t> rows_of;
   const auto counted = rows.walk(column::tasks, "", "", [&](std::string_view key, std::string_view value) {
     ++count;
-    if (const auto t = decode_task(value)) ++rows_of[{static_cast<std::uint8_t>(key.front()), t->worker_type}];
+    const auto t = decode_task(value);
+    if (!t) return true; // the check of the rows tells
+    const task_partition part{{static_cast<std::uint8_t>(key.front())}};
+    if (part.task_key(t->id) != key) bad(fmt::format("task {} stands under another number", t->id));
+    const name_of_queue where{part.shard.value, t->worker_type};
+    ++rows_of[where];
+    auto& most = used[part.shard.value];
+    most.next_id = std::max(most.next_id, t->id + 1);
+    for (const auto& a : t->history) most.next_token = std::max(most.next_token, a.token + 1);
+    if (is_final(t->state)) {
+      const auto stands = rows.get(column::task_index, part.ended_key(t->state, *t->finished_at, t->id));
+      if (stands && !*stands) bad(fmt::format("task {} has ended and does not stand in the index", t->id));
+    } else if (!std::ranges::binary_search(queues[where].live, t->id)) {
+      bad(fmt::format("task {} is to be done and does not stand in the index", t->id));
+    }
+    if (t->unique_key.empty()) return true;
+    const auto named = rows.get(column::task_index, part.unique_key(t->worker_type, t->unique_key));
+    if (named && (!*named || **named != byte_writer{}.varint(t->id).str()))
+      bad(fmt::format("task {} is not the one that its unique key names", t->id));
     return true;
   });
   if (!counted) bad(counted.error().message);
   for (const auto& [where, q] : queues) {
     const auto kept = q.kept.value_or(queue_counts{});
+    if (!q.kept && rows_of[where] > 0) bad(fmt::format("worker type {} has tasks and no counters", where.second));
     if (kept.in_state != q.found.in_state)
       bad(fmt::format("the counters of worker type {} say {}, its rows say {}", where.second, describe(kept),
                       describe(q.found)));
-    std::uint64_t in_index = 0;
+    std::uint64_t in_index = 0, in_states = 0;
     for (const auto n : q.found.in_state) in_index += n;
+    for (const auto n : kept.in_state) in_states += n;
     if (in_index != rows_of[where])
       bad(fmt::format("worker type {} has {} tasks, and {} stand in the index", where.second, rows_of[where],
                       in_index));
+    if (in_states + kept.purged_total != kept.queued_total)
+      bad(fmt::format("the counters of worker type {} do not add up: {}", where.second, describe(kept)));
   }
-  for (const auto& [where, n] : rows_of)
-    if (n > 0 && !queues.contains(where)) bad(fmt::format("worker type {} has tasks and no counters", where.second));
+  for (const auto& [shard, n] : used)
+    if (numbers[shard].next_id < n.next_id || numbers[shard].next_token < n.next_token)
+      bad("the next number of a task or the next token of a lease was given out before");
   report.count("tasks", count);
 }
 

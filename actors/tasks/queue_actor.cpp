@@ -24,13 +24,15 @@ constexpr std::size_t leased_payloads_bytes = std::size_t{1} << 20;
 constexpr std::size_t moves_a_write = 200;
 constexpr std::size_t workers_waiting_max = 1'000;
 constexpr std::size_t rows_of_a_task = 512; ///< bytes of index rows, keys and counters that a task's change may take
+constexpr std::size_t rows_of_a_new_task = 256;
+constexpr std::size_t counters_bytes = 192; ///< of one worker type
 constexpr std::chrono::seconds purge_every{10};
 constexpr std::chrono::milliseconds again_soon{20};
 constexpr std::chrono::milliseconds time_for_an_answer{200}; ///< to be durable and on its way before the deadline
 
 std::size_t bytes_of_row(const task& t) {
   return rows_of_a_task + t.payload.size() + t.result.size() + t.worker_type.size() * 4 + t.unique_key.size() +
-         (t.history.size() + 1) * (task::error_bytes_max + 128) + task::error_bytes_max;
+         t.queued_by.size() + (t.history.size() + 1) * (task::error_bytes_max + 128) + task::error_bytes_max;
 }
 
 error unknown_type(std::string_view type, const std::vector<worker_type>& known) {
@@ -128,8 +130,11 @@ result<void> queue_actor::load_line(const storage::view& durable, const worker_t
   const auto now = cx_->time->now();
   for (auto& [id, lease] : *held) {
     auto t = storage::find_task_row(storage::reader_of(durable), cx_->part, id);
-    if (!t) return std::unexpected(t.error());
-    if (!*t) return fail(errc::corrupt, fmt::format("task {} runs and has no row", id));
+    if (!t || !*t || (*t)->state != task_state::pending) {
+      // One damaged row must not keep all others from being done.
+      pass_over(id, t ? "it has a lease, and no row that waits for its end" : t.error().message);
+      continue;
+    }
     begin_try(**t, lease.granted_at);
     // What the wall clock says is left of it, but never more than all: it may have been set meanwhile.
     const auto left = std::clamp<nanoseconds>(lease.until - now, nanoseconds{0}, lease.until - lease.granted_at);
@@ -185,6 +190,10 @@ bool queue_actor::stand_down() {
 result<std::optional<task>> queue_actor::row_of(std::uint64_t id) {
   return storage::find_task_row([this](storage::column c, std::string_view key) { return part_->get(c, key); },
                                 cx_->part, id);
+}
+
+void queue_actor::pass_over(std::uint64_t id, const std::string& why) {
+  shared().raise({"unreadable_row", path(), fmt::format("Task {} is passed over: {}. Run matricula verify.", id, why)});
 }
 
 // -- rows
@@ -265,9 +274,10 @@ void queue_actor::write(storage::permit room, storage::batch batch, storage::com
 // -- what is asked
 // -----------------------------------------------------------------------------------------------------
 
-std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted) {
-  std::size_t bytes = 4'096;
-  for (const auto& t : wanted) bytes += rows_of_a_task + approximate_size(t) + t.worker_type.size() * 4 + 64;
+std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const {
+  std::size_t bytes = 512 + lines_.size() * counters_bytes;
+  for (const auto& t : wanted)
+    bytes += rows_of_a_new_task + t.payload.size() + t.unique_key.size() + principal.size() + t.worker_type.size() * 4;
   return bytes;
 }
 
@@ -323,7 +333,7 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
     return refuse({errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}});
   for (const auto& w : request.tasks)
     if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
-  const auto bytes = bytes_of(request.tasks);
+  const auto bytes = bytes_of(request.tasks, request.context.principal);
   if (bytes > storage::batch::bytes_max)
     return refuse({errc::payload_too_large, "These tasks are too large together. Send fewer at once.", {}});
   auto room = part_->reserve(bytes);
@@ -398,6 +408,9 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
     request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
   };
+  const auto kind = static_cast<outcome_kind>(request.kind);
+  if (kind < outcome_kind::done || kind > outcome_kind::not_yet)
+    return refuse({errc::invalid_argument, "A try ends as done, transient, permanent or not_yet.", {}});
   for (const auto& w : request.then)
     if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
   const auto holder = held(request.id, request.token);
@@ -405,9 +418,7 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
     // Said again because the answer was lost?
     const auto row = row_of(request.id);
     if (!row) return refuse(row.error());
-    const auto same = [&](const attempt& a) {
-      return a.token == request.token && static_cast<std::uint8_t>(a.ended) == request.kind;
-    };
+    const auto same = [&](const attempt& a) { return a.token == request.token && a.ended == kind; };
     if (!*row || !std::ranges::any_of((*row)->history, same)) return refuse(lease_gone(request.id));
     part_->after_settled([reply = request.reply, t = std::move(**row)](storage::verdict v) mutable noexcept {
       if (v == storage::verdict::durable)
@@ -417,7 +428,7 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
     });
     return caf::unit;
   }
-  outcome how{static_cast<outcome_kind>(request.kind), request.text, std::nullopt};
+  outcome how{kind, request.text, std::nullopt};
   if (request.try_again_ms >= 0) how.try_again = milliseconds{request.try_again_ms};
   if (const auto ended = end(*holder.at, *holder.running, how, request.then, request.context.principal, request.reply);
       !ended)
@@ -428,7 +439,7 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
 
 result<void> queue_actor::end(line& at, running_task& running, const outcome& how, const std::vector<new_task>& then,
                               const std::string& principal, runtime::reply_to<task> reply) {
-  const auto bytes = bytes_of_row(running.task) + how.text.size() + bytes_of(then);
+  const auto bytes = bytes_of_row(running.task) + how.text.size() + bytes_of(then, principal);
   if (bytes > storage::batch::bytes_max)
     return fail(errc::payload_too_large, "The task and what follows it are too large together.");
   auto room = part_->reserve(bytes);
@@ -477,6 +488,7 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
     if (before == task_state::running) {
       batch.erase(storage::column::task_index, cx_->part.running_key(at->type.name, t.id));
       (void)stop_running(*at, t.id);
+      ++at->counts.tries_total;
     } else {
       take_out(*at, t, batch);
     }
@@ -549,11 +561,8 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
       return false;
     }
     auto t = row_of(p.id);
-    if (!t) {
-      flush();
-      return std::unexpected(t.error());
-    }
-    auto* at = *t ? find((*t)->worker_type) : nullptr;
+    if (!t) pass_over(p.id, t.error().message);
+    auto* at = t && *t ? find((*t)->worker_type) : nullptr;
     const bool wanted = at != nullptr && (*t)->state == task_state::failed &&
                         (rest.worker_type.empty() || (*t)->worker_type == rest.worker_type) &&
                         (*t)->last_error.starts_with(rest.error_prefix);
@@ -686,11 +695,8 @@ result<std::size_t> queue_actor::lease_some(line& at, const lease_tasks& to, std
     const auto place = at.ready.first();
     if (!place) break;
     auto t = row_of(place->id);
-    if (!t || !*t || (*t)->state != task_state::pending) {
-      // One damaged row must not keep all others from being done.
-      shared().raise({"unreadable_row", path(),
-                      fmt::format("Task {} is passed over: {}. Run matricula verify.", place->id,
-                                  t ? "the index says that it is ready, and it is not" : t.error().message)});
+    if (!t || !*t || (*t)->state != task_state::pending || at.running.contains(place->id)) {
+      pass_over(place->id, t ? "the index says that it is ready, and it is not" : t.error().message);
       at.ready.erase(*place, ticket);
       continue;
     }
@@ -734,15 +740,15 @@ bool queue_actor::bring_due(line& at, timestamp now) {
     const auto place = *at.waiting.first();
     const auto t = row_of(place.id);
     at.waiting.erase(place, ticket);
-    batch.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, from_unix_ms(place.at), place.id));
-    if (!t || !*t) {
-      shared().raise({"unreadable_row", path(), fmt::format("Task {} waits and cannot be read.", place.id)});
+    if (!t || !*t || (*t)->state != task_state::pending || at.running.contains(place.id)) {
+      pass_over(place.id, t ? "the index says that it waits, and it does not" : t.error().message);
       continue;
     }
+    batch.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, from_unix_ms(place.at), place.id));
     batch.put(storage::column::task_index, cx_->part.ready_key(at.type.name, (*t)->rank, place.id), {});
     at.ready.add({(*t)->rank, place.id}, ticket);
   }
-  write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
+  if (!batch.empty()) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
   return is_due();
 }
 
@@ -760,6 +766,7 @@ void queue_actor::drop_lapsed(line& at, nanoseconds now) {
 }
 
 bool queue_actor::purge(timestamp now) {
+  if (cx_->time->suspect()) return false; // it cannot be undone
   const auto durable = part_->durable();
   if (!durable) return false;
   bool more = false;

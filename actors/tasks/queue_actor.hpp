@@ -75,7 +75,7 @@ private:
 
   result<std::vector<queued_task>> enqueue(const std::vector<new_task>& wanted, const std::string& principal,
                                            timestamp now, storage::batch& into);
-  [[nodiscard]] static std::size_t bytes_of(const std::vector<new_task>& wanted);
+  [[nodiscard]] std::size_t bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const;
   result<void> end(line& at, running_task& running, const tasks::outcome& how, const std::vector<new_task>& then,
                    const std::string& principal, runtime::reply_to<tasks::task> reply);
   /// Takes a PENDING task out of the index, wherever it stands there.
@@ -110,6 +110,8 @@ private:
   void after_message();
   void tell_gauge();
 
+  /// Tells operators of a row that cannot be used.
+  void pass_over(std::uint64_t id, const std::string& why);
   [[nodiscard]] bool stand_down();
   [[nodiscard]] bool deadline_passed(const request_context& context) const;
   [[nodiscard]] line* find(std::string_view type) noexcept;

@@ -152,6 +152,7 @@ result<task> decode_task(std::string_view bytes) {
       tries > UINT32_MAX || tries_max > UINT32_MAX || count > task::history_max)
     return bad("a value out of range");
   t.state = static_cast<task_state>(state);
+  if (is_final(t.state) != t.finished_at.has_value()) return bad("it has ended without a time, or has not and has one");
   t.tries = static_cast<std::uint32_t>(tries);
   t.tries_max = static_cast<std::uint32_t>(tries_max);
   for (std::uint64_t i = 0; i < count; ++i) {

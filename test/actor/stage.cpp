@@ -191,6 +191,18 @@ void stage::start_actors() {
          .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::run_expirer{}); }});
     helpers.push_back(runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule)));
   }
+  if (options_.tasks) {
+    auto tasks = std::make_shared<actors::queue_context>(*options_.tasks);
+    tasks->part = storage::tasks_of_node();
+    tasks->log = seen_log_.get();
+    tasks->time = decisions_.get();
+    tasks->monotonic = &time_;
+    tasks->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
+    tasks->gauge = std::make_shared<actors::queue_gauge>();
+    tasks->queue = runtime::slot_ref::make(*system_, cast.slots);
+    queue_ = tasks;
+    helpers.push_back(actors::tasks_subtree(queue_, cast));
+  }
   std::vector<runtime::child_spec> tree;
   tree.push_back(runtime::subtree("domain", cast.supervision, std::move(helpers)));
   office_->connect(system_.get(), actors_.get());
@@ -214,6 +226,7 @@ void stage::close() {
   options_.helpers.clear();
   context_.reset();
   contexts_.clear();
+  queue_.reset();
   services_.reset();
   system_.reset();
   office_.reset();
@@ -334,14 +347,14 @@ void stage::mend() { traps_.clear(); }
 
 void stage::overwrite(storage::column where, const std::string& key, const std::string& value) {
   run();
+  const storage::shard_id shard{static_cast<std::uint8_t>(key.front())};
   std::optional<storage::tenure> held;
-  log_->acquire(context_->part.shard, fmt::format("overwrite {}", ++overwrites_),
-                [&held](result<storage::tenure> t) noexcept {
-                  if (t) held = *t;
-                });
+  log_->acquire(shard, fmt::format("overwrite {}", ++overwrites_), [&held](result<storage::tenure> t) noexcept {
+    if (t) held = *t;
+  });
   run();
   require(held.has_value(), "an idle log grants a tenure at once");
-  storage::batch batch(context_->part.shard);
+  storage::batch batch(shard);
   batch.put(where, key, value);
   auto room = log_->reserve(*held, batch.bytes());
   require(room.has_value(), "an idle log has room");

@@ -6,6 +6,7 @@
 #include "actors/dead_letter_office.hpp"
 #include "actors/messages.hpp"
 #include "actors/schedule_book.hpp"
+#include "actors/tasks/queue_context.hpp"
 #include "foundation/random.hpp"
 #include "runtime/registry.hpp"
 #include "storage/grants.hpp"
@@ -45,6 +46,8 @@ struct stage_options {
   std::vector<identifiers::vid_policy> policies;
   std::string expirer_schedule;             ///< a cron expression; without one nobody runs the expirer
   std::vector<runtime::child_spec> helpers; ///< further children of "domain"
+  /// With worker types there is a task queue, "root/domain/tasks/queue". What the stage knows better is added.
+  std::optional<actors::queue_context> tasks;
 };
 
 /// What a client asks for. Times are of the stage's clock.
@@ -70,6 +73,11 @@ public:
 
   /// The power fails: actors, log and store are gone with all that was not synced, and the node starts on what is left.
   void power_cut();
+  /// The same with other settings of the task queue.
+  void retune(actors::queue_context tasks) {
+    options_.tasks = std::move(tasks);
+    power_cut();
+  }
 
   // -- what happens next ----------------------------------------------------------------------------------------------
   /// Actors and commit log, until nobody has anything to do. No time passes.
@@ -142,6 +150,8 @@ public:
   [[nodiscard]] std::shared_ptr<const actors::type_context> shared_type() const { return context_; }
   /// As a door takes them.
   [[nodiscard]] const std::vector<std::shared_ptr<const actors::type_context>>& issuers() const { return contexts_; }
+  /// @pre there is one
+  [[nodiscard]] const std::shared_ptr<const actors::queue_context>& queue() const { return queue_; }
   [[nodiscard]] identifiers::pool_level level() const { return context_->level->get(); }
   [[nodiscard]] std::string path(std::string_view who) const;
   [[nodiscard]] runtime::actor_snapshot look(std::string_view who) const;
@@ -197,6 +207,7 @@ private:
   caf::scheduler::test_coordinator* scheduler_ = nullptr;
   std::vector<std::shared_ptr<const actors::type_context>> contexts_; ///< by issuer
   std::shared_ptr<const actors::type_context> context_;               ///< the first of them
+  std::shared_ptr<const actors::queue_context> queue_;
   caf::actor root_;
   std::vector<std::string> alarms_;
   std::uint64_t overwrites_ = 0;

@@ -11,6 +11,7 @@
 #include "storage/id_trail.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/inspect.hpp"
+#include "storage/tasks.hpp"
 #include "storage/unconfirmed.hpp"
 
 #include <cstddef>
@@ -55,6 +56,7 @@ void show(std::string_view bytes) {
     storage::row_decoders all;
     storage::add_identifier_decoders(all);
     storage::add_holder_decoder(all);
+    storage::add_task_decoders(all);
     return all;
   }();
   if (bytes.empty()) return;
@@ -105,6 +107,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     break;
   case 'b':
     round_trip(rest, identifiers::decode_given_grant, [](const identifiers::given_grant& g) { return encode(g); });
+    break;
+  case 'k':
+    round_trip(rest, tasks::decode_task, [](const tasks::task& t) { return encode(t); });
+    break;
+  case 'l':
+    round_trip(rest, tasks::decode_lease, [](const tasks::lease& l) { return encode(l); });
+    break;
+  case 'q':
+    round_trip(rest, tasks::decode_queue_counts, [](const tasks::queue_counts& c) { return encode(c); });
     break;
   case 'm':
     read_manifest(rest);

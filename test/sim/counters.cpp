@@ -44,6 +44,12 @@ std::string_view to_string(counter c) noexcept {
                                                                 "imports_repeated",
                                                                 "imports_in_conflict",
                                                                 "imports_of_returned",
+                                                                "queue_kills",
+                                                                "tasks_queued",
+                                                                "task_keys_repeated",
+                                                                "tries_begun",
+                                                                "tasks_completed",
+                                                                "late_workers",
                                                                 "violations"};
   return names[static_cast<std::size_t>(c)];
 }

@@ -5,6 +5,7 @@
 #include "runtime/supervisor.hpp"
 #include "runtime/system.hpp"
 #include "test/sim/holders.hpp"
+#include "test/sim/queue_clients.hpp"
 #include "test/sim/sim_store.hpp"
 
 #include <caf/exit_reason.hpp>
@@ -112,8 +113,8 @@ void node::start_actors(std::vector<identifiers::id_type> types) {
   at_root.how = runtime::strategy::one_for_all;
   at_root.restarts_max = 1;
   std::vector<runtime::child_spec> tree;
-  tree.push_back(
-      runtime::subtree("domain", cast.supervision, {actors::identifiers_subtree(issuers, cast), make_scheduler()}));
+  tree.push_back(runtime::subtree("domain", cast.supervision,
+                                  {actors::identifiers_subtree(issuers, cast), make_scheduler(), make_queue(cast)}));
   office_->connect(system_.get(), actors_.get());
   root_ = runtime::start_root(*system_, services_, at_root, std::move(tree));
 }
@@ -138,6 +139,35 @@ runtime::child_spec node::make_scheduler() {
                             .hold_while_clock_is_suspect = job.hold_while_clock_is_suspect});
   return runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(options));
 }
+
+runtime::child_spec node::make_queue(const actors::cast_options& options) {
+  auto cx = std::make_shared<actors::queue_context>();
+  cx->part = storage::tasks_of_node();
+  cx->log = seen_log_.get();
+  cx->time = decisions_.get();
+  cx->monotonic = &time_;
+  cx->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
+  const tasks::retry_policy retry{.tries_max = 3,
+                                  .backoff_first = milliseconds{200},
+                                  .backoff_max = milliseconds{1'000},
+                                  .not_yet = milliseconds{300}};
+  cx->types = {{.name = "errand", .retry = retry, .lease = milliseconds{2'000}},
+               {.name = "chore", .retry = retry, .lease = milliseconds{1'000}, .running_max = 3}};
+  cx->retention = {task_retention, task_retention, task_retention};
+  cx->ageing = milliseconds{200};
+  cx->window_rows = 4;
+  cx->queue = runtime::slot_ref::make(*system_, options.slots);
+  queue_ = cx;
+  return actors::tasks_subtree(queue_, options);
+}
+
+void node::plant(actors::end_task& message) const {
+  if (bug_ != planted_bug::unfenced_end) return;
+  const auto found = storage::find_task(*durable(), queue_->part, message.id);
+  if (found && *found && (*found)->held) message.token = (*found)->held->token;
+}
+
+void node::kill_queue_by_order() { actors_->command("root/domain/tasks/queue", runtime::actor_command::kill, {}); }
 
 bool node::write_group(std::size_t batches_max) {
   writing_ = true;
@@ -167,6 +197,7 @@ node::~node() {
   seen_log_.reset();
   office_.reset();
   if (actors_) actors_->clear();
+  queue_.reset();
   contexts_.clear();
   services_.reset();
   system_.reset();

@@ -3,6 +3,8 @@
 #pragma once
 #include "actors/cast.hpp"
 #include "actors/dead_letter_office.hpp"
+#include "actors/messages.hpp"
+#include "actors/tasks/queue_context.hpp"
 #include "foundation/random.hpp"
 #include "runtime/registry.hpp"
 #include "runtime/services.hpp"
@@ -19,6 +21,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
+#include <caf/send.hpp>
 
 #include <memory>
 #include <optional>
@@ -78,6 +81,18 @@ public:
   using import_cell = std::shared_ptr<runtime::reply_cell<actors::import_answer>>;
   [[nodiscard]] import_cell send_import(std::size_t type, std::vector<identifiers::import_row> rows);
 
+  /// To the task queue; the reply is added.
+  template <class T, class Message>
+  [[nodiscard]] std::shared_ptr<runtime::reply_cell<T>> send_to_queue(Message message) {
+    auto cell = std::make_shared<runtime::reply_cell<T>>(nullptr);
+    message.context.principal = "client";
+    message.reply = runtime::reply_to<T>(cell);
+    caf::anon_send(queue_->queue.address(), std::move(message));
+    return cell;
+  }
+  /// What a bug makes of the words of a worker.
+  void plant(actors::end_task& message) const;
+
   // -- an operator ----------------------------------------------------------------------------------------------------
   [[nodiscard]] actors::dead_letter_office& office() noexcept { return *office_; }
   /// While it is on, whoever waits for a note to be written gets it written; otherwise he gets nothing but its promise.
@@ -86,6 +101,7 @@ public:
   // -- faults ---------------------------------------------------------------------------------------------------------
   /// By its supervisor's order; `who` is a child of the type, or empty for the type's supervisor.
   void kill_by_order(std::size_t type, const std::string& who);
+  void kill_queue_by_order();
   /// By an exit message to a random actor that has something to do. False when there is none.
   bool kill_runnable();
   /// After so many more calls the disk fails for good.
@@ -120,6 +136,7 @@ private:
   [[nodiscard]] result<void> settle_types(std::vector<identifiers::id_type>& types);
   void start_actors(std::vector<identifiers::id_type> types);
   [[nodiscard]] runtime::child_spec make_scheduler();
+  [[nodiscard]] runtime::child_spec make_queue(const actors::cast_options& options);
   void stop_actors();
 
   std::shared_ptr<test::sim_disk> disk_;
@@ -148,6 +165,7 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   caf::scheduler::test_coordinator* scheduler_ = nullptr;
   std::vector<std::vector<std::shared_ptr<const actors::type_context>>> contexts_; ///< by type and issuer
+  std::shared_ptr<const actors::queue_context> queue_;
   caf::actor root_;
 };
 

@@ -27,6 +27,10 @@ enum class planted_bug : std::uint8_t {
   count_apart,        ///< a holder's row is written in a batch of its own: decisions meet counts of before
   forgotten_grant,    ///< the taker of a grant does not write down which one it took
   unskipped_import,   ///< who looks whether a candidate was imported finds nothing
+  unfenced_end,       ///< however late a worker comes, it passes for whoever has the task now
+  tries_twice,        ///< the try that runs is counted again when the queue is loaded
+  task_key_apart,     ///< a task's unique key is written in a batch of its own, behind the task
+  unwritten_lease,    ///< that a task was leased is not written down
   count_
 };
 
@@ -49,6 +53,10 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted_b
     "count_apart",
     "forgotten_grant",
     "unskipped_import",
+    "unfenced_end",
+    "tries_twice",
+    "task_key_apart",
+    "unwritten_lease",
 };
 
 [[nodiscard]] constexpr std::string_view to_string(planted_bug bug) noexcept {

@@ -2,6 +2,7 @@
 
 #include "domain/identifiers/record.hpp"
 #include "storage/idempotency.hpp"
+#include "storage/tasks.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -11,6 +12,13 @@ namespace matricula::sim {
 using namespace storage;
 
 namespace {
+constexpr std::size_t kind_of_task_row = 1; ///< where the key of a row of the tasks' index says its kind
+constexpr char ready_task = 1, running_task = 3, unique_key_of_task = 5;
+
+bool is_task_row(column c, std::string_view key, char kind) {
+  return c == column::task_index && key.size() > kind_of_task_row && key[kind_of_task_row] == kind;
+}
+
 class poisonous_view final : public view {
 public:
   poisonous_view(std::shared_ptr<const view> real, planted_bug bug) : real_(std::move(real)), bug_(bug) {}
@@ -18,7 +26,9 @@ public:
     if (key.ends_with(planted_log::poison_reference)) throw std::runtime_error("injected: the message is poison");
     // In this column the type's own row has a key of three bytes; longer ones say who was imported.
     if (bug_ == planted_bug::unskipped_import && where == column::pools && key.size() > 3) return std::nullopt;
-    return real_->get(where, key);
+    auto row = real_->get(where, key);
+    if (bug_ == planted_bug::tries_twice && where == column::tasks && row && *row) count_again(key, **row);
+    return row;
   }
   result<void> walk(column where, std::string_view lower, std::string_view upper,
                     const std::function<bool(std::string_view, std::string_view)>& visit) const override {
@@ -30,6 +40,16 @@ public:
   }
 
 private:
+  void count_again(std::string_view key, std::string& row) const {
+    auto t = tasks::decode_task(row);
+    if (!t) return;
+    const task_partition part{{static_cast<std::uint8_t>(key.front())}};
+    const auto held = real_->get(column::task_index, part.running_key(t->worker_type, t->id));
+    if (!held || !*held) return;
+    ++t->tries;
+    row = tasks::encode(*t);
+  }
+
   std::shared_ptr<const view> real_;
   planted_bug bug_;
 };
@@ -48,10 +68,19 @@ void planted_log::acquire(shard_id shard, std::string_view partition, completion
 void planted_log::append(permit room, batch what, completion<verdict, position> settled) noexcept {
   switch (bug_) {
   case planted_bug::idempotency_apart:
-    append_apart(column::idempotency, std::move(room), what, std::move(settled));
+    append_apart([](column c, std::string_view) { return c == column::idempotency; }, std::move(room), what,
+                 std::move(settled));
     break;
   case planted_bug::count_apart:
-    append_apart(column::holders, std::move(room), what, std::move(settled));
+    append_apart([](column c, std::string_view) { return c == column::holders; }, std::move(room), what,
+                 std::move(settled));
+    break;
+  case planted_bug::task_key_apart:
+    append_apart([](column c, std::string_view key) { return is_task_row(c, key, unique_key_of_task); },
+                 std::move(room), what, std::move(settled));
+    break;
+  case planted_bug::unwritten_lease:
+    real_.append(std::move(room), without_leases(what), std::move(settled));
     break;
   case planted_bug::reply_before_write:
     early_.emplace_back([done = std::move(settled)]() mutable noexcept { done(verdict::durable, position{}); });
@@ -118,14 +147,14 @@ result<std::shared_ptr<const view>> planted_log::read(shard_id shard, position a
   return std::make_shared<const poisonous_view>(std::move(*rows), bug_);
 }
 
-void planted_log::append_apart(column part, permit room, const batch& what,
-                               completion<verdict, position> settled) noexcept {
+void planted_log::append_apart(const std::function<bool(column, std::string_view key)>& apart_goes, permit room,
+                               const batch& what, completion<verdict, position> settled) noexcept {
   batch rest(what.shard());
   batch apart(what.shard());
   const bool well_formed = batch::decode(
       what.encoded(),
-      [&](column c, std::string_view k, std::string_view v) { (c == part ? apart : rest).put(c, k, v); },
-      [&](column c, std::string_view k) { (c == part ? apart : rest).erase(c, k); });
+      [&](column c, std::string_view k, std::string_view v) { (apart_goes(c, k) ? apart : rest).put(c, k, v); },
+      [&](column c, std::string_view k) { (apart_goes(c, k) ? apart : rest).erase(c, k); });
   require(well_formed, "a batch decodes");
   const auto held = room.held();
   real_.append(std::move(room), std::move(rest), std::move(settled));
@@ -157,6 +186,27 @@ batch planted_log::without_taken_grants(const batch& what) {
         if (c != column::pools || k.size() <= kind_at || k[kind_at] != taken) out.put(c, k, v);
       },
       [&](column c, std::string_view k) { out.erase(c, k); });
+  require(well_formed, "a batch decodes");
+  return out;
+}
+
+/// Of a batch that leases tasks it leaves them where they are.
+batch planted_log::without_leases(const batch& what) {
+  bool leases = false;
+  batch out(what.shard());
+  const bool well_formed =
+      batch::decode(
+          what.encoded(),
+          [&](column c, std::string_view k, std::string_view) { leases = leases || is_task_row(c, k, running_task); },
+          [](column, std::string_view) {}) &&
+      batch::decode(
+          what.encoded(),
+          [&](column c, std::string_view k, std::string_view v) {
+            if (!is_task_row(c, k, running_task)) out.put(c, k, v);
+          },
+          [&](column c, std::string_view k) {
+            if (!leases || !is_task_row(c, k, ready_task)) out.erase(c, k);
+          });
   require(well_formed, "a batch decodes");
   return out;
 }

@@ -51,10 +51,12 @@ protected:
   void give_back(const storage::tenure&, std::size_t) noexcept override {}
 
 private:
-  void append_apart(storage::column part, storage::permit room, const storage::batch& what,
+  void append_apart(const std::function<bool(storage::column, std::string_view key)>& apart_goes, storage::permit room,
+                    const storage::batch& what,
                     storage::completion<storage::verdict, storage::position> settled) noexcept;
   [[nodiscard]] storage::batch without_some_due_rows(const storage::batch& what);
   [[nodiscard]] static storage::batch without_taken_grants(const storage::batch& what);
+  [[nodiscard]] static storage::batch without_leases(const storage::batch& what);
   [[nodiscard]] static storage::batch purging_early(const storage::batch& what);
   /// Whether the bug is to answer `durable` and to write nothing of this batch.
   [[nodiscard]] bool swallows(const storage::batch& what) const;

@@ -5,6 +5,7 @@
 #include "test/sim/imports.hpp"
 #include "test/sim/letters.hpp"
 #include "test/sim/model.hpp"
+#include "test/sim/queue_clients.hpp"
 #include "test/sim/runs.hpp"
 #include "test/sim/sim_clock.hpp"
 #include "test/support/sim_disk.hpp"
@@ -24,6 +25,7 @@ struct backup {
   runs known_runs;
   holders known_holders;
   imports known_imports;
+  queue_clients known_tasks;
   acknowledged_steps acknowledged;
 };
 

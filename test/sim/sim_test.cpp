@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint64_t seeds_default = 2'000;
 constexpr std::uint64_t seeds_for_a_bug = 100;
+constexpr std::uint64_t seeds_for_a_bug_of_tasks = 300;
 
 std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -42,9 +43,9 @@ std::string hash_in_another_process(std::uint64_t seed) {
   return found;
 }
 
-/// The bug shows within a hundred seeds, and as what people would suffer from: no other finding counts.
-void expect_found(planted_bug bug, symptom as) {
-  const auto report = run_seeds(1, seeds_for_a_bug, bug, as);
+/// The bug shows within so many seeds, and as what people would suffer from: no other finding counts.
+void expect_found(planted_bug bug, symptom as, std::uint64_t seeds = seeds_for_a_bug) {
+  const auto report = run_seeds(1, seeds, bug, as);
   EXPECT_GT(report.first_seed_with_symptom, 0U)
       << to_string(bug) << " did not show as " << to_string(as) << "; what was found:\n"
       << report.to_text();
@@ -153,6 +154,19 @@ TEST(sim, finds_a_planted_bug_policy_count_that_is_not_atomic_as_more_than_the_p
 }
 TEST(sim, finds_a_planted_bug_taker_that_forgets_its_grants_as_one_taken_twice) {
   expect_found(planted_bug::forgotten_grant, symptom::granted_twice);
+}
+
+TEST(sim, finds_a_planted_bug_end_of_a_task_without_a_token_as_one_that_its_worker_did_not_reach) {
+  expect_found(planted_bug::unfenced_end, symptom::ended_without_lease, seeds_for_a_bug_of_tasks);
+}
+TEST(sim, finds_a_planted_bug_try_that_a_restart_counts_again_as_tries_that_never_were) {
+  expect_found(planted_bug::tries_twice, symptom::tries_miscounted, seeds_for_a_bug_of_tasks);
+}
+TEST(sim, finds_a_planted_bug_unique_key_behind_its_task_as_two_tasks_with_one_key) {
+  expect_found(planted_bug::task_key_apart, symptom::key_doubled, seeds_for_a_bug_of_tasks);
+}
+TEST(sim, finds_a_planted_bug_lease_that_is_not_written_as_a_task_that_two_workers_have) {
+  expect_found(planted_bug::unwritten_lease, symptom::leased_twice, seeds_for_a_bug_of_tasks);
 }
 
 TEST(sim, finds_a_planted_bug_import_that_is_not_skipped_as_an_imported_identifier_that_is_issued) {

@@ -5,6 +5,7 @@
 #include "test/sim/holders.hpp"
 #include "test/sim/imports.hpp"
 #include "test/sim/node.hpp"
+#include "test/sim/queue_clients.hpp"
 #include "test/sim/restore.hpp"
 #include "test/sim/store_check.hpp"
 
@@ -42,15 +43,15 @@ class simulation {
 public:
   simulation(std::uint64_t seed, planted_bug bug, bool trace)
       : random_(seed), bug_(bug), trace_(trace), model_(found_), client_(random_, model_), holders_(random_, found_),
-        letters_(found_), runs_(found_), imports_(random_, found_) {}
+        letters_(found_), runs_(found_), imports_(random_, found_), queue_(random_, found_) {}
 
   run_report run() {
     report_[counter::seeds] = 1;
     while (report_[counter::steps] < steps_min || report_[counter::power_cuts] < power_cuts_min)
       if (!live(false)) break;
     if (!broken_) (void)live(true);
-    report_[counter::requests] = client_.sent() + holders_.sent();
-    report_[counter::acknowledged] = model_.acknowledged() + holders_.acknowledged();
+    report_[counter::requests] = client_.sent() + holders_.sent() + queue_.sent();
+    report_[counter::acknowledged] = model_.acknowledged() + holders_.acknowledged() + queue_.acknowledged();
     report_[counter::holders_vids_made] = holders_.made();
     report_[counter::holders_vids_used] = holders_.used();
     report_[counter::expired_deadlines] = client_.deadlines_expired();
@@ -97,6 +98,7 @@ private:
   [[nodiscard]] surroundings around() {
     const auto alarm = [this](const runtime::operator_alarm& a) {
       if (a.kind == "grant_refused") found_.add(symptom::granted_twice, a.message);
+      if (a.kind == "unreadable_row" && a.path.ends_with("/tasks/queue")) found_.add(a.message);
     };
     return {time_, random_, letters_, runs_, [this] { return held(); }, bug_, alarm};
   }
@@ -162,11 +164,16 @@ private:
     add(counter::imports_repeated, imports_.repeated());
     add(counter::imports_in_conflict, imports_.in_conflict());
     add(counter::imports_of_returned, imports_.of_returned());
+    add(counter::tasks_queued, queue_.queued());
+    add(counter::task_keys_repeated, queue_.keys_repeated());
+    add(counter::tries_begun, queue_.begun());
+    add(counter::tasks_completed, queue_.completed());
+    add(counter::late_workers, queue_.late_workers());
   }
 
   void make_backup() {
     ++report_[counter::backups];
-    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_, holders_, imports_,
+    backup_ = std::make_unique<backup>(disk_->power_cut(random_), model_, letters_, runs_, holders_, imports_, queue_,
                                        client_.steps());
   }
 
@@ -190,6 +197,8 @@ private:
     assume(runs_, backup_->known_runs);
     assume(holders_, backup_->known_holders);
     holders_.forget();
+    assume(queue_, backup_->known_tasks);
+    queue_.forget();
     // What was imported since is taken over from the lost disk, or is not there.
     if (how == settled_by::skip || bug_ == planted_bug::unsettled_restore) assume(imports_, backup_->known_imports);
     imports_.forget();
@@ -210,6 +219,7 @@ private:
     client_.forget();
     holders_.forget();
     imports_.forget();
+    queue_.forget();
     letters_.life_ends();
     runs_.life_ends();
     node_.reset();
@@ -223,9 +233,10 @@ private:
     found_.at(report_[counter::lives], report_[counter::steps]);
     auto x = random_.below(mix.sum());
     const auto is = [&](std::uint64_t weight) { return x < weight ? true : (x -= weight, false); };
-    if (is(mix.client))
+    if (is(mix.client)) {
       ask();
-    else if (is(mix.actor))
+      if (random_.below(2) == 0) queue_.ask(*node_, moment());
+    } else if (is(mix.actor))
       (void)(node_->run_actor() || write());
     else if (is(mix.write))
       (void)(write() || node_->run_actor());
@@ -243,6 +254,7 @@ private:
     note(letters_.kept());
     note(runs_.sent_on_time() + runs_.caught_up());
     if (random_.below(500) == 0 && node_->fatal().empty()) check_stored_rows();
+    if (random_.below(200) == 0 && node_->fatal().empty()) queue_.check(*node_->durable(), now());
   }
 
   bool write() {
@@ -358,8 +370,13 @@ private:
     if (what < 30) {
       static constexpr std::array<const char*, 6> children{"pool",    "checker", "populator",
                                                            "walker1", "walker2", "expirer"};
-      node_->kill_by_order(type, children[random_.below(children.size())]);
-      ++report_[counter::actor_kills_by_order];
+      if (random_.below(8) == 0) {
+        node_->kill_queue_by_order();
+        ++report_[counter::queue_kills];
+      } else {
+        node_->kill_by_order(type, children[random_.below(children.size())]);
+        ++report_[counter::actor_kills_by_order];
+      }
     } else if (what < 32) {
       node_->kill_by_order(type, "");
       ++report_[counter::subtree_kills];
@@ -460,6 +477,7 @@ private:
     if (!wait_until([&] { return holders_.waiting_for_answers() == 0; }))
       return found_.add("a holder is never answered");
     if (!wait_until([&] { return imports_.waiting() == 0; })) return found_.add("an import is never answered");
+    if (!wait_until([&] { return queue_.waiting() == 0; })) return found_.add("the task queue never answers");
     if (!wait_until(pools_ready)) {
       for (std::size_t t = 0; t < sim_types().size(); ++t)
         if (const auto level = node_->low_level(t))
@@ -473,10 +491,23 @@ private:
       if (sim_types()[t].issuers() > 1 && node_->fatal().empty() && random_.below(2) == 0) use_up(t);
     }
     if (node_->fatal().empty()) probe_holders();
+    if (node_->fatal().empty()) settle_tasks();
     if (node_->fatal().empty()) settle_runs();
     if (node_->fatal().empty()) check_everything();
     if (node_->fatal().empty()) letters_.check_at_rest(*node_->durable(), node_->office().lost());
     if (node_->fatal().empty() && random_.below(2) == 0) settle_letters(random_.below(sim_types().size()));
+  }
+
+  /// With workers that work, every task comes to its end.
+  void settle_tasks() {
+    for (auto until = time_.wall() + settle_max; node_->fatal().empty();) {
+      if (queue_clients::open_tasks(*node_->durable()) == 0) return;
+      if (time_.wall() > until)
+        return found_.add(fmt::format("{} tasks are never done", queue_clients::open_tasks(*node_->durable())));
+      queue_.work_off(*node_, moment());
+      if (!wait_until([&] { return queue_.waiting() == 0; })) return found_.add("the task queue never answers");
+      node_->advance(milliseconds{300});
+    }
   }
 
   /// The scheduler is not behind for longer than it needs to look.
@@ -615,6 +646,7 @@ private:
     client_.collect(*node_, now(), now_ns(), storage_failed_, found_, [this](std::uint64_t x) { note(x); });
     holders_.collect(now(), now_ns(), storage_failed_, [this](std::uint64_t x) { note(x); });
     note(imports_.collect(storage_failed_));
+    note(queue_.collect(moment(), storage_failed_));
   }
 
   std::vector<stored_rows> check_stored_rows() {
@@ -634,6 +666,7 @@ private:
     check_as_operators_do(*durable, found_);
     check_audit_trail(*durable, client_.steps(), found_);
     holders_.check(*durable, node_->parts(holders_type()).front(), now());
+    queue_.check(*durable, now());
     for (std::size_t t = 0; t < plain_types(); ++t) {
       model_.recovered(t, rows[t], now());
       for (const auto& key : model_.keys(t))
@@ -647,6 +680,7 @@ private:
   [[nodiscard]] timestamp now() const {
     return std::max(ahead_ > allowance_ ? time_.wall() - ahead_ : time_.wall(), floor_);
   }
+  [[nodiscard]] queue_clients::moment moment() const { return {now(), time_.wall(), time_.monotonic()}; }
   [[nodiscard]] std::int64_t now_ns() const { return time_.monotonic().count(); }
   void note(std::uint64_t x) noexcept {
     // FNV-1a (Fowler, Noll, Vo), by words.
@@ -667,6 +701,7 @@ private:
   letters letters_;
   runs runs_;
   imports imports_;
+  queue_clients queue_;
   sim_clock time_;
   timestamp floor_{}; ///< of the times of decisions in this life
   std::shared_ptr<test::sim_disk> disk_ = std::make_shared<test::sim_disk>();

@@ -54,6 +54,12 @@ enum class counter : std::uint8_t {
   imports_repeated,
   imports_in_conflict,
   imports_of_returned, ///< issued here before, and available again
+  queue_kills,
+  tasks_queued,
+  task_keys_repeated,
+  tries_begun,
+  tasks_completed,
+  late_workers, ///< who came when the lease was over
   violations,
   count_
 };
