@@ -19,9 +19,7 @@ namespace {
 class worker_threads final : public caf::thread_hook {
 public:
   void init(caf::actor_system&) override {}
-  void thread_started() override {
-    name_this_thread("actor-worker");
-  }
+  void thread_started() override { name_this_thread("actor-worker"); }
   void thread_terminates() override {}
 };
 
