@@ -19,7 +19,10 @@ namespace {
 class worker_threads final : public caf::thread_hook {
 public:
   void init(caf::actor_system&) override {}
-  void thread_started() override { name_this_thread("actor-worker"); }
+  void thread_started() override {
+    name_this_thread("actor-worker");
+    wake_without_preempting();
+  }
   void thread_terminates() override {}
 };
 
