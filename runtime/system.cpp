@@ -21,6 +21,7 @@ public:
   void init(caf::actor_system&) override {}
   void thread_started() override {
     name_this_thread("actor-worker");
+    wake_without_preempting();
   }
   void thread_terminates() override {}
 };

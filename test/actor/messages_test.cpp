@@ -27,6 +27,13 @@ struct messages_test : ::testing::Test {
   }
 };
 
+TEST_F(messages_test, of_types_whose_values_have_no_end_when_written_are_not_read) {
+  using std::literals::operator""sv;
+  // A float that CAF reads as infinite and then writes for ever.
+  for (const auto bytes : {"\1\1\5float\4\377\272\377\377"sv, "\1\1\6double\10\177\360\0\0\0\0\0\0"sv})
+    EXPECT_EQ(runtime::decode_message(system, bytes).error().code, errc::unsupported);
+}
+
 TEST_F(messages_test, every_type_survives_serialisation) {
   const trace_context trace{"01HX", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
   const std::vector<identifiers::candidate> found{{7, identifiers::id_text("5164721753")},

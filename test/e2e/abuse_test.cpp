@@ -27,9 +27,9 @@ constexpr std::size_t idle_clients = 5'000;
 constexpr std::size_t slow_heads = 500;
 constexpr std::size_t slow_bodies = 400; // 24 MB of the 32 that the node keeps for bodies: others have some, too
 constexpr std::size_t attackers = 2;
-constexpr milliseconds between_rounds{100};
-/// Of each attacker in `abused_for`; as many as there is time for are some 80.
-constexpr std::size_t rounds_least = 20;
+constexpr milliseconds between_rounds{200};
+/// Of each attacker in `abused_for`; as many as there is time for are 40.
+constexpr std::size_t rounds_least = 10;
 constexpr milliseconds undisturbed_for{2'000};
 constexpr milliseconds abused_for{8'000};
 constexpr std::uint64_t resident_bytes_max = std::uint64_t{300} << 20;
@@ -127,7 +127,7 @@ public:
   }
   [[nodiscard]] std::size_t opened() const noexcept { return opened_; }
 
-  /// Attacks until then, a round every tenth of a second: at a rate of its own, and not with whatever processor time
+  /// Attacks until then, a round every fifth of a second: at a rate of its own, and not with whatever processor time
   /// the node leaves over, which elsewhere would be the abusers' own.
   void attack_until(steady_clock::time_point until) {
     for (auto next = steady_clock::now(); next < until; next += between_rounds) {

@@ -115,6 +115,13 @@ void imports::learn(const request& asked, const std::vector<import_verdict>& ver
   }
 }
 
+void imports::restored(const imports& at_backup, const std::vector<std::set<std::string>>& taken_over) {
+  for (std::size_t t = 0; t < types_.size(); ++t)
+    std::erase_if(types_[t].acknowledged, [&](const std::string& id) {
+      return !taken_over.at(t).contains(id) && !at_backup.types_[t].acknowledged.contains(id);
+    });
+}
+
 void imports::check(std::size_t type, const stored_rows& rows) const {
   const auto& state = types_[type];
   // What was issued here before, and had come back into the pool, keeps its record. Whoever knows it may end it again.

@@ -25,6 +25,9 @@ public:
   void forget() { waiting_.clear(); }
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
 
+  /// The node is restored from a backup, with what the lost disk had. @param taken_over by type
+  void restored(const imports& at_backup, const std::vector<std::set<std::string>>& taken_over);
+
   /// Whether everything that was acknowledged is there, nothing of it was issued, and nothing else is there.
   void check(std::size_t type, const stored_rows& rows) const;
 

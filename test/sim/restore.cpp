@@ -90,23 +90,40 @@ result<std::uint64_t> settle_type(storage::store& restored, const storage::view&
   return retired;
 }
 
+/// Of all issuers of a type.
+result<std::set<std::string>> imported_into(const storage::view& rows, const id_type& type) {
+  const auto found = look_at(rows, type);
+  if (!found) return std::unexpected(found.error());
+  std::set<std::string> ids;
+  for (const auto& part : found->issuers) {
+    const auto walked = storage::walk_imports(rows, part, [&](std::string_view id, std::uint64_t) {
+      ids.emplace(id);
+      return true;
+    });
+    if (!walked) return std::unexpected(walked.error());
+  }
+  return ids;
+}
+
 } // namespace
 
-result<std::uint64_t> settle_after_restore(std::shared_ptr<test::sim_disk> restored,
-                                           std::shared_ptr<test::sim_disk> old, settled_by how, const sim_clock& time,
-                                           random_source& random) {
+result<settlement> settle_after_restore(std::shared_ptr<test::sim_disk> restored, std::shared_ptr<test::sim_disk> old,
+                                        settled_by how, const sim_clock& time, random_source& random) {
   test::sim_env env_of_lost(std::move(old)), env(std::move(restored));
   const auto lost = storage::store::open(sim_store_options(env_of_lost, time, random));
   if (!lost) return std::unexpected(lost.error());
   const auto store = storage::store::open(sim_store_options(env, time, random));
   if (!store) return std::unexpected(store.error());
-  std::uint64_t retired = 0;
+  settlement done;
   for (const auto& t : sim_types()) {
+    auto imported = imported_into(*(*lost)->latest(), t.type);
+    if (!imported) return std::unexpected(imported.error());
+    done.imported.push_back(std::move(*imported));
     const auto settled = settle_type(**store, *(*lost)->latest(), t.type, how, random);
-    if (!settled) return settled;
-    retired += *settled;
+    if (!settled) return std::unexpected(settled.error());
+    done.retired += *settled;
   }
-  return retired;
+  return done;
 }
 
 } // namespace matricula::sim

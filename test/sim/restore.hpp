@@ -12,7 +12,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace matricula::sim {
 
@@ -32,10 +34,17 @@ struct backup {
 /// How an operator finds out what may have been issued since the backup.
 enum class settled_by : std::uint8_t { old_data, skip };
 
+struct settlement {
+  std::uint64_t retired = 0; ///< released identifiers
+  /// By type, of the lost disk: imported identifiers that had never been issued there. Those that had been are like
+  /// what was issued since the backup: not taken over, and never issued again.
+  std::vector<std::set<std::string>> imported;
+};
+
 /// Does what `matricula settle-restore` does, on `restored`. @param old what is left of the disk that is replaced
-/// Returns how many released identifiers were retired. Errors: what the store says.
-[[nodiscard]] result<std::uint64_t> settle_after_restore(std::shared_ptr<test::sim_disk> restored,
-                                                         std::shared_ptr<test::sim_disk> old, settled_by how,
-                                                         const sim_clock& time, random_source& random);
+/// Errors: what the store says.
+[[nodiscard]] result<settlement> settle_after_restore(std::shared_ptr<test::sim_disk> restored,
+                                                      std::shared_ptr<test::sim_disk> old, settled_by how,
+                                                      const sim_clock& time, random_source& random);
 
 } // namespace matricula::sim

@@ -183,10 +183,12 @@ private:
     trace("is restored", report_[counter::lives]);
     auto restored = backup_->disk->killed();
     const auto how = random_.below(2) == 0 ? settled_by::old_data : settled_by::skip;
-    if (bug_ != planted_bug::unsettled_restore) {
-      const auto retired = settle_after_restore(restored, std::move(old), how, time_, random_);
-      if (!retired) found_.add("the restore cannot be settled: " + retired.error().message);
-      report_[counter::retired_by_restore] += retired.value_or(0);
+    const bool settles = bug_ != planted_bug::unsettled_restore;
+    if (settles) {
+      const auto settled = settle_after_restore(restored, std::move(old), how, time_, random_);
+      if (!settled) found_.add("the restore cannot be settled: " + settled.error().message);
+      report_[counter::retired_by_restore] += settled ? settled->retired : 0;
+      if (settled && how == settled_by::old_data) imports_.restored(backup_->known_imports, settled->imported);
     }
     // What was counted since the backup was seen all the same.
     count_what_was_seen(1);
@@ -200,7 +202,7 @@ private:
     assume(queue_, backup_->known_tasks);
     queue_.forget();
     // What was imported since is taken over from the lost disk, or is not there.
-    if (how == settled_by::skip || bug_ == planted_bug::unsettled_restore) assume(imports_, backup_->known_imports);
+    if (how == settled_by::skip || !settles) assume(imports_, backup_->known_imports);
     imports_.forget();
     client_.assume(backup_->acknowledged);
     count_what_was_seen(-1);
