@@ -67,12 +67,16 @@ runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const 
   return runtime::subtree("identifiers", options.supervision, std::move(subtrees));
 }
 
-runtime::child_spec tasks_subtree(std::shared_ptr<const queue_context> queue, const cast_options& options) {
+runtime::child_spec tasks_subtree(std::shared_ptr<const queue_context> queue, const cast_options& options,
+                                  const std::vector<std::shared_ptr<const worker_pool>>& pools) {
   const auto slot = queue->queue;
   auto child = runtime::child_of<queue_actor>("queue", "queue", std::move(queue));
   child.slot = slot;
   child.mailbox_messages_max = options.mailbox_messages_max;
-  return runtime::subtree("tasks", options.supervision, {std::move(child)});
+  std::vector<runtime::child_spec> children{std::move(child)};
+  for (const auto& pool : pools)
+    children.push_back(worker_subtree(pool, options.supervision, options.mailbox_messages_max));
+  return runtime::subtree("tasks", options.supervision, std::move(children));
 }
 
 } // namespace matricula::actors

@@ -2,6 +2,7 @@
 #pragma once
 #include "actors/identifiers/type_context.hpp"
 #include "actors/tasks/queue_context.hpp"
+#include "actors/tasks/worker_pool.hpp"
 #include "runtime/supervisor.hpp"
 
 #include <caf/fwd.hpp>
@@ -30,9 +31,9 @@ make_issuers(const type_context& one, caf::actor_system& system, const runtime::
 [[nodiscard]] runtime::child_spec identifiers_subtree(const std::vector<std::shared_ptr<const type_context>>& types,
                                                       const cast_options& options);
 
-/// "tasks" with the queue. @param queue has its address
-[[nodiscard]] runtime::child_spec tasks_subtree(std::shared_ptr<const queue_context> queue,
-                                                const cast_options& options);
+/// "tasks" with the queue and, for each pool, its workers: "tasks/<worker type>/1". @param queue has its address
+[[nodiscard]] runtime::child_spec tasks_subtree(std::shared_ptr<const queue_context> queue, const cast_options& options,
+                                                const std::vector<std::shared_ptr<const worker_pool>>& pools = {});
 
 /// Makes every message type known to `config` and to the runtime.
 void declare_messages(caf::actor_system_config& config);

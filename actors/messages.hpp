@@ -234,6 +234,12 @@ struct grant_taken {
 /// Populator to checker: it was started anew, and what it was doing is lost.
 struct refill_lost {};
 
+/// Whoever has something for a worker's desk -> the worker: look at it. Carries nothing, so that one too many does
+/// nothing.
+struct look_at_desk {
+  static constexpr bool replayable = true;
+};
+
 /// An actor to itself: a timer of the given generation rang.
 struct tick {
   std::uint64_t generation = 0;
@@ -352,6 +358,10 @@ typename I::result_type inspect(I& f, refill_lost&) {
   return f(caf::meta::type_name("refill_lost"));
 }
 template <class I>
+typename I::result_type inspect(I& f, look_at_desk&) {
+  return f(caf::meta::type_name("look_at_desk"));
+}
+template <class I>
 typename I::result_type inspect(I& f, trim_journals&) {
   return f(caf::meta::type_name("trim_journals"));
 }
@@ -418,4 +428,11 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::end_task))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::change_task))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::retry_failed))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::pause_queue))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::run_beat))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::create_registrants))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::request_registrant_id))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::begin_generator_call))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::note_generator_answer))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::resolve_generator_call))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::look_at_desk))
 CAF_END_TYPE_ID_BLOCK(matricula)

@@ -23,6 +23,7 @@
 #include "api/resources/identifiers.hpp"
 #include "api/resources/import.hpp"
 #include "api/resources/operations.hpp"
+#include "api/resources/registrants.hpp"
 #include "api/resources/tasks.hpp"
 #include "api/resources/unconfirmed.hpp"
 #include "api/server.hpp"
@@ -34,6 +35,7 @@
 #include "commands/quota_options.hpp"
 #include "commands/server_options.hpp"
 #include "commands/settings_json.hpp"
+#include "commands/task_handlers.hpp"
 #include "commands/tasks.hpp"
 #include "commands/vid_policies.hpp"
 #include "config/reload.hpp"
@@ -105,12 +107,14 @@ struct node::parts {
   std::unique_ptr<caf::actor_system> system;
   std::vector<std::shared_ptr<const actors::type_context>> contexts;
   std::shared_ptr<const actors::queue_context> queue;
+  std::vector<std::shared_ptr<const actors::worker_pool>> workers;
   caf::actor root;
   std::unique_ptr<runtime::watchdog_thread> watchdog;
   std::unique_ptr<runtime::telemetry> telemetry;
-  std::unique_ptr<actors::id_door> door;
+  std::shared_ptr<actors::id_door> door;
   std::unique_ptr<actors::vid_door> vid_door; ///< unless the type that policies draw from is disabled
   std::unique_ptr<actors::task_door> task_door;
+  std::unique_ptr<actors::registrant_door> registrant_door;
 
   server_limits from_server{running, time};
   std::unique_ptr<api::quotas> quotas;
@@ -147,6 +151,8 @@ struct node::parts {
   void publish_storage();
   /// What the queue of tasks needs of this node.
   std::shared_ptr<const actors::queue_context> make_queue(const runtime::slot_limits& slots);
+  /// What the routes of registrants need.
+  api::registrant_sources registrants_of(const config::settings& s, const api::audit_hook& audit);
   /// Writes an operator's act down before it is carried out.
   result<void> note(const api::audit_entry& e);
   api::request_limits limits() const;
@@ -295,6 +301,10 @@ result<void> node::parts::start_actors() {
     std::ranges::move(issuers, std::back_inserter(contexts));
   }
   queue = make_queue(cast.slots);
+  door = std::make_shared<actors::id_door>(contexts, gate);
+  auto pools = make_worker_pools(s.tasks, queue, door, *system, cast.slots);
+  if (!pools) return std::unexpected(pools.error());
+  workers = std::move(*pools);
   runtime::supervisor_options at_root = cast.supervision;
   at_root.how = runtime::strategy::one_for_all;
   at_root.restarts_max = 1;
@@ -310,6 +320,14 @@ result<void> node::parts::start_actors() {
          .to = cx->expirer.address(),
          .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::run_expirer{}); }});
   }
+  auto beat = runtime::cron_expression::parse(s.tasks.beat, s.identifiers.time_zone);
+  if (!beat) return std::unexpected(beat.error());
+  schedule.jobs.push_back({.name = "tasks/beat",
+                           .when = std::move(*beat),
+                           .on_missed = runtime::missed_run::skip,
+                           .to = queue->queue.address(),
+                           .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::run_beat{}); },
+                           .hold_while_clock_is_suspect = false});
   auto keeper = journal_keeper_of(s, cast.slots);
   if (s.audit.retention_days > 0) {
     auto when = runtime::cron_expression::parse(s.identifiers.expirer_schedule, s.identifiers.time_zone);
@@ -324,15 +342,15 @@ result<void> node::parts::start_actors() {
   std::vector<runtime::child_spec> tree;
   tree.push_back(runtime::subtree(
       "domain", cast.supervision,
-      {actors::identifiers_subtree(contexts, cast), actors::tasks_subtree(queue, cast), std::move(keeper),
+      {actors::identifiers_subtree(contexts, cast), actors::tasks_subtree(queue, cast, workers), std::move(keeper),
        runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
   letters->connect(system.get(), actors.get());
   root = runtime::start_root(*system, services, at_root, std::move(tree));
   watchdog = std::make_unique<runtime::watchdog_thread>(
       services, runtime::watchdog_options{.stuck_after = milliseconds{r.stuck_after_ms}});
   telemetry = std::make_unique<runtime::telemetry>(*actors, numbers);
-  door = std::make_unique<actors::id_door>(contexts, gate);
   task_door = std::make_unique<actors::task_door>(queue, gate);
+  registrant_door = std::make_unique<actors::registrant_door>(queue, gate);
   return {};
 }
 
@@ -343,7 +361,21 @@ std::shared_ptr<const actors::queue_context> node::parts::make_queue(const runti
   cx->monotonic = &time;
   cx->make_random = [] { return std::make_unique<secure_random>(); };
   cx->queue = runtime::slot_ref::make(*system, slots);
+  secure_random random;
+  cx->life = fmt::format("{:08x}", static_cast<std::uint32_t>(random.next()));
   return cx;
+}
+
+api::registrant_sources node::parts::registrants_of(const config::settings& s, const api::audit_hook& audit) {
+  api::registrant_sources from{.door = registrant_door.get(), .kinds = {}, .audit = audit};
+  for (const auto& [name, kind] : s.registrants.kinds) {
+    if (door->find(kind.id_type) != nullptr)
+      from.kinds.emplace(name, kind.id_type);
+    else
+      log::warning("registrants.kind_without_type", "The identifier type of a kind of registrants is disabled.",
+                   {{"kind", name}, {"id_type", kind.id_type}});
+  }
+  return from;
 }
 
 runtime::child_spec node::parts::journal_keeper_of(const config::settings& s, const runtime::slot_limits& slots) {
@@ -475,7 +507,8 @@ result<void> node::parts::start_server() {
         api::configuration_routes(std::move(configuration)), api::dead_letter_routes(*letter_desk, audit),
         api::audit_routes(*audit_log), api::id_trail_routes(*door, *audit_log),
         api::unconfirmed_routes({door.get(), decisions.get()}), api::clock_routes({decisions.get(), audit}),
-        api::backup_routes({store.get(), decisions.get(), audit}), api::task_routes(*task_door, audit)})
+        api::backup_routes({store.get(), decisions.get(), audit}), api::task_routes(*task_door, audit),
+        api::registrant_routes(registrants_of(settings(), audit))})
     if (auto ok = app->add(routes); !ok) return ok;
   if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)
@@ -517,6 +550,7 @@ void node::parts::publish_storage() {
   set("matricula_dead_letters_lost", "Dead letters that could not be written.", letters->lost());
   publish_types(numbers, *door, *capacities);
   publish_tasks(numbers, *task_door, decisions->now());
+  publish_registrants(numbers, *registrant_door);
 }
 
 result<void> node::parts::note(const api::audit_entry& e) {
@@ -552,6 +586,8 @@ void node::parts::stop() {
   if (jwt_keys) jwt_keys->stop(); // after the last request that may wait for a key
   watchdog.reset();
   if (capacities) capacities->stop();
+  if (queue && root && !actors::close_workers(*queue, workers, drain))
+    log::warning("node.tasks_cut", "Some tasks were still running at the end of the drain; they are tried again.");
   if (system && root) {
     if (const auto stopped = runtime::stop_gracefully(*system, std::exchange(root, nullptr), drain); !stopped) {
       // Everything acknowledged is durable; an actor that does not end must not keep the process.
@@ -577,6 +613,8 @@ void node::stop() {
   parts_->door.reset();
   parts_->vid_door.reset();
   parts_->task_door.reset();
+  parts_->registrant_door.reset();
+  parts_->workers.clear();
   parts_->capacities.reset();
   parts_->contexts.clear();
   parts_->queue.reset();

@@ -9,6 +9,7 @@
 #include "storage/id_trail_verifier.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/identifiers_verifier.hpp"
+#include "storage/registrants.hpp"
 #include "storage/restored_store.hpp"
 #include "storage/store.hpp"
 #include "storage/tasks.hpp"
@@ -50,6 +51,7 @@ storage::row_decoders all_decoders() {
   storage::add_identifier_decoders(decoders);
   storage::add_holder_decoder(decoders);
   storage::add_task_decoders(decoders);
+  storage::add_registrant_decoder(decoders);
   return decoders;
 }
 
@@ -430,7 +432,8 @@ int verify(const settings_options& settings, bool as_json) {
   const storage::id_trail_verifier journals;
   const storage::holders_verifier holders;
   const storage::tasks_verifier tasks;
-  const storage::verifier* const verifiers[] = {&ids, &journals, &holders, &tasks};
+  const storage::registrants_verifier registrants;
+  const storage::verifier* const verifiers[] = {&ids, &journals, &holders, &tasks, &registrants};
   const auto report = storage::verify(std::move(open), all_decoders(), verifiers);
   if (as_json) {
     api::json::writer key_check;

@@ -1,5 +1,7 @@
 #include "commands/tasks.hpp"
 
+#include "storage/registrants.hpp"
+
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
@@ -64,6 +66,18 @@ void publish_tasks(metrics& numbers, const actors::task_door& door, timestamp no
                  "For how long the task that is begun next could have been begun; 0 when none can.", of)
           .Set(age_of_next(**rows, door.part(), report.next_ready, now));
   }
+}
+
+void publish_registrants(metrics& numbers, const actors::registrant_door& door) {
+  const auto rows = door.rows();
+  if (!rows) return;
+  const auto now = storage::find_registrant_numbers(storage::reader_of(**rows), door.part());
+  if (!now) return;
+  numbers.gauge("matricula_registrants", "Registrants ever created.").Set(static_cast<double>(now->next_id - 1));
+  numbers
+      .gauge("matricula_generator_calls_in_doubt",
+             "Calls of a generator of which nobody knows whether they consumed an identifier.")
+      .Set(static_cast<double>(now->in_doubt));
 }
 
 } // namespace matricula::commands

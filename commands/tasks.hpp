@@ -1,5 +1,6 @@
 /// The task queue of a node: what the settings say of it, and what /metrics shows.
 #pragma once
+#include "actors/registrants/door.hpp"
 #include "actors/tasks/door.hpp"
 #include "actors/tasks/queue_context.hpp"
 #include "config/settings.hpp"
@@ -12,5 +13,8 @@ namespace matricula::commands {
 
 /// Sets the metrics of every worker type that has, or had, tasks to what they are now.
 void publish_tasks(metrics& numbers, const actors::task_door& door, timestamp now);
+
+/// The same of registrants and of calls of generators.
+void publish_registrants(metrics& numbers, const actors::registrant_door& door);
 
 } // namespace matricula::commands

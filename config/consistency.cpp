@@ -196,6 +196,16 @@ void check_policy_file(const loaded& now, problem_list& problems) {
   }
 }
 
+/// A shipped kind whose type somebody has disabled is a kind less; a type that somebody named must be there.
+void check_kind(const loaded& now, problem_list& problems, const std::string& name,
+                const registrant_kind_settings& of) {
+  const auto key = fmt::format("registrants.kinds.{}.id_type", name);
+  const auto type = now.values.identifiers.types.find(of.id_type);
+  if (!now.origins.contains(key) || type != now.values.identifiers.types.end()) return;
+  problems.add(now.origin_of(key), key,
+               fmt::format("found the text {}; allowed: the name of an identifier type", shown(of.id_type)));
+}
+
 } // namespace
 
 void check_consistency(const loaded& now, problem_list& problems) {
@@ -210,6 +220,7 @@ void check_consistency(const loaded& now, problem_list& problems) {
   check_not_below(now, problems, "runtime.backoff_max_ms", s.runtime.backoff_max_ms, "runtime.backoff_min_ms",
                   s.runtime.backoff_min_ms);
   for (const auto& [name, type] : s.identifiers.types) check_type(now, problems, name, type);
+  for (const auto& [name, of] : s.registrants.kinds) check_kind(now, problems, name, of);
   for (const auto& [name, type] : s.tasks.types)
     check_not_below(now, problems, fmt::format("tasks.types.{}.backoff_max_ms", name), type.backoff_max_ms,
                     fmt::format("tasks.types.{}.backoff_first_ms", name), type.backoff_first_ms);

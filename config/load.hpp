@@ -22,6 +22,7 @@ inline constexpr std::size_t types_max = 64;
 inline constexpr std::size_t policies_max = 32;
 /// Worker types, shipped and own together.
 inline constexpr std::size_t worker_types_max = 64;
+inline constexpr std::size_t registrant_kinds_max = 64;
 
 /// A settings file, read.
 struct file_text {

@@ -241,6 +241,11 @@ settings defaults() {
     for (const auto& [name, v] : type.says)
       find_setting(fmt::format("tasks.types.{}.{}", type.name, name))->row->write(s, type.name, v);
   }
+  for (const auto& one : shipped_registrant_kinds()) {
+    member_in(fmt::format("registrants.kinds.{}", one.name)).of->add(s, one.name);
+    for (const auto& [name, v] : one.says)
+      find_setting(fmt::format("registrants.kinds.{}.{}", one.name, name))->row->write(s, one.name, v);
+  }
   return s;
 }
 

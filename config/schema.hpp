@@ -68,7 +68,7 @@ struct section {
 /// The last part of a key.
 [[nodiscard]] std::string_view name_of(std::string_view key) noexcept;
 
-/// `key` with the name in place of "<type>", "<policy>" or "<worker_type>".
+/// `key` with the name in place of "<type>", "<policy>", "<worker_type>" or "<kind>".
 [[nodiscard]] std::string with_type(std::string_view key, std::string_view type);
 
 /// A key that somebody wrote, recognised.
@@ -110,6 +110,9 @@ struct shipped_type {
 
 /// The shipped worker types.
 [[nodiscard]] std::span<const shipped_type> shipped_worker_types();
+
+/// The shipped kinds of registrants.
+[[nodiscard]] std::span<const shipped_type> shipped_registrant_kinds();
 
 /// Adds a type with every default to `s`, if it is not there.
 void add_type(settings& s, std::string_view name);

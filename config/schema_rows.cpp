@@ -481,6 +481,9 @@ std::vector<setting> task_rows() {
   using S = task_settings;
   constexpr auto in = &settings::tasks;
   return {
+      shaped("tasks.beat", kind::cron, bound<in, &S::beat>(), "* * * * *", when::restart,
+             "When the queue looks at everything again, besides being woken by what is queued and by what becomes due: "
+             "minute, hour, day of month, month, day of week, in identifiers.time_zone. Nothing waits for it."),
       integer("tasks.ageing_seconds", bound<in, &S::ageing_seconds>(), 10, 0, day_s, "seconds", when::restart,
               "How much later a task of the next better priority may become due and still go first. So nothing waits "
               "for ever behind what is more urgent. 0: priorities mean nothing. Tasks that are queued already keep "
@@ -519,14 +522,27 @@ std::vector<setting> worker_type_rows() {
               "tasks", when::restart, "Tasks that run at once, at all workers together. 0: no limit."),
       integer("tasks.types.<worker_type>.starts_per_s", bound_in_worker_type<&S::starts_per_s>(), 0, 0, 1'000'000,
               "attempts per second", when::restart, "Attempts that begin in a second. 0: no limit."),
+      integer("tasks.types.<worker_type>.workers", bound_in_worker_type<&S::workers>(), 0, 0, 64, "workers",
+              when::restart,
+              "Workers of the type inside of the node, where it has one: id_generation_request_worker and "
+              "id_generation_update_worker. 0: only workers that ask over HTTP."),
+  };
+}
+
+std::vector<setting> registrant_kind_rows() {
+  using S = registrant_kind_settings;
+  return {
+      text("registrants.kinds.<kind>.id_type", bound_in_kind<&S::id_type>(), "uin", 1, when::restart,
+           "The identifier type of the unique IDs of such registrants. What is there already keeps its own. No two "
+           "registrants have the same unique ID, so let kinds share a type or have IDs of different lengths."),
   };
 }
 
 std::vector<setting> all_rows() {
   std::vector<setting> all;
-  for (auto part :
-       {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
-        config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows, worker_type_rows})
+  for (auto part : {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
+                    config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows,
+                    worker_type_rows, registrant_kind_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -539,7 +555,7 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 19> all{{
+  static constexpr std::array<section, 20> all{{
       {"server", "The HTTP server and its limits."},
       {"server.tls", "TLS for the HTTP server. Both files, or none."},
       {"auth", "Who may call."},
@@ -569,6 +585,9 @@ std::span<const section> sections() {
        "One kind of work, as the worker_type of a task names it. A file may change a shipped type, disable it with "
        "`enabled = false`, or add types. Names are a small letter and then 1 to 63 small letters, digits or "
        "underscores."},
+      {"registrants.kinds.<kind>", "One kind of registrants: POST /v1/registrants. A file may change a shipped kind or "
+                                   "add kinds. Names are a small "
+                                   "letter and then 1 to 63 small letters, digits or underscores."},
   }};
   return all;
 }
@@ -629,7 +648,20 @@ std::span<const shipped_type> shipped_policies() {
 }
 
 std::span<const shipped_type> shipped_worker_types() {
-  static const std::vector<shipped_type> all{{"example", "A type for trying out remote workers.", {{"enabled", true}}}};
+  constexpr std::int64_t workers = 2;
+  static const std::vector<shipped_type> all{
+      {"example", "A type for trying out remote workers.", {{"enabled", true}}},
+      {"id_generation_request_worker", "Gets a unique ID for a registrant.", {{"workers", workers}}},
+      {"id_generation_update_worker", "Says that a registrant's unique ID is in use.", {{"workers", workers}}},
+  };
+  return all;
+}
+
+std::span<const shipped_type> shipped_registrant_kinds() {
+  static const std::vector<shipped_type> all{
+      {"individual", "A person.", {{"id_type", std::string("uin")}}},
+      {"household", "A family or household.", {{"id_type", std::string("family_id")}}},
+  };
   return all;
 }
 

@@ -212,16 +212,28 @@ struct worker_type_settings {
   std::uint32_t lease_seconds = 0;
   std::uint32_t running_max = 0;
   std::uint32_t starts_per_s = 0;
+  std::uint32_t workers = 0;
   bool operator==(const worker_type_settings&) const = default;
 };
 
 struct task_settings {
+  std::string beat;
   std::uint32_t ageing_seconds = 0;
   std::uint32_t completed_retention_hours = 0;
   std::uint32_t cancelled_retention_hours = 0;
   std::uint32_t failed_retention_days = 0;
   std::map<std::string, worker_type_settings, std::less<>> types;
   bool operator==(const task_settings&) const = default;
+};
+
+struct registrant_kind_settings {
+  std::string id_type;
+  bool operator==(const registrant_kind_settings&) const = default;
+};
+
+struct registrant_settings {
+  std::map<std::string, registrant_kind_settings, std::less<>> kinds;
+  bool operator==(const registrant_settings&) const = default;
 };
 
 struct settings {
@@ -240,6 +252,7 @@ struct settings {
   config_server_settings config_server;
   vid_policy_settings vid_policies;
   task_settings tasks;
+  registrant_settings registrants;
   bool operator==(const settings&) const = default;
 };
 

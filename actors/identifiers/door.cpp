@@ -340,7 +340,10 @@ promised<id_record> id_door::begin_change(const id_type& type, std::uint64_t cou
                                           std::uint32_t assignment, const caller& who, runtime::reply_notice told) {
   const auto cell = std::make_shared<runtime::reply_cell<id_record>>(std::move(told));
   const auto owner = owner_of(desk_of(type), counter);
-  if (!owner) return [why = owner.error()]() -> result<id_record> { return std::unexpected(why); };
+  if (!owner) {
+    cell->deliver(std::unexpected(owner.error()));
+    return [cell] { return cell->take(); };
+  }
   send_change(**owner, counter, event, assignment, who, cell);
   return [cell]() -> result<id_record> {
     if (!cell->ready()) return no_answer_in_time();

@@ -65,6 +65,7 @@ result<tasks::task> task_door::end(ending e, const caller& who) {
   message.text = std::move(e.how.text);
   if (e.how.try_again) message.try_again_ms = e.how.try_again->count();
   message.then = std::move(e.then);
+  message.effect = std::move(e.effect);
   return ask<tasks::task>(std::move(message), who);
 }
 

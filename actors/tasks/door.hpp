@@ -2,6 +2,7 @@
 /// rows; changes go to the queue and wait for its answer.
 #pragma once
 #include "actors/caller.hpp"
+#include "actors/registrants/new_registrant.hpp"
 #include "actors/tasks/new_task.hpp"
 #include "actors/tasks/queue_context.hpp"
 #include "domain/tasks/task.hpp"
@@ -35,6 +36,7 @@ public:
     std::uint64_t token = 0;
     tasks::outcome how;
     std::vector<new_task> then; ///< come into the queue in the same write
+    registrant_effect effect;   ///< of a task that concerns a registrant
   };
   [[nodiscard]] result<tasks::task> end(ending e, const caller& who);
   [[nodiscard]] result<tasks::task> cancel(std::uint64_t id, const caller& who);

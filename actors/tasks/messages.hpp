@@ -1,5 +1,6 @@
 /// What is said to the task queue. Times are milliseconds since 1970, an absent one is 0.
 #pragma once
+#include "actors/registrants/messages.hpp"
 #include "actors/request_context.hpp"
 #include "actors/tasks/new_task.hpp"
 #include "domain/tasks/task.hpp"
@@ -55,6 +56,7 @@ struct end_task {
   std::string text;
   std::int64_t try_again_ms = -1; ///< -1: as the worker type has it
   std::vector<new_task> then;
+  registrant_effect effect; ///< of tasks that concern registrants
   runtime::reply_to<tasks::task> reply;
 };
 
@@ -92,6 +94,11 @@ struct pause_queue {
   runtime::reply_to<bool> reply;
 };
 
+/// scheduler -> queue: look at everything again. Nothing waits for it: it is there for what was overlooked.
+struct run_beat {
+  static constexpr bool replayable = true;
+};
+
 inline std::size_t approximate_size(const new_task& t) {
   return sizeof(t) + t.worker_type.size() + t.payload.size() + t.unique_key.size();
 }
@@ -112,6 +119,10 @@ typename I::result_type inspect(I& f, new_task& x) {
            x.tries_max);
 }
 template <class I>
+typename I::result_type inspect(I& f, run_beat&) {
+  return f(caf::meta::type_name("run_beat"));
+}
+template <class I>
 typename I::result_type inspect(I& f, enqueue_tasks& x) {
   return f(caf::meta::type_name("enqueue_tasks"), x.trace, x.context, x.tasks, x.reply);
 }
@@ -127,7 +138,7 @@ typename I::result_type inspect(I& f, renew_lease& x) {
 template <class I>
 typename I::result_type inspect(I& f, end_task& x) {
   return f(caf::meta::type_name("end_task"), x.trace, x.context, x.id, x.token, x.kind, x.text, x.try_again_ms, x.then,
-           x.reply);
+           x.effect, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, change_task& x) {

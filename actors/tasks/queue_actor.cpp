@@ -26,6 +26,7 @@ constexpr std::size_t workers_waiting_max = 1'000;
 constexpr std::size_t rows_of_a_task = 512; ///< bytes of index rows, keys and counters that a task's change may take
 constexpr std::size_t rows_of_a_new_task = 256;
 constexpr std::size_t counters_bytes = 192; ///< of one worker type
+constexpr std::size_t rows_of_a_registrant = 512;
 constexpr std::chrono::seconds purge_every{10};
 constexpr std::chrono::milliseconds again_soon{20};
 constexpr std::chrono::milliseconds time_for_an_answer{200}; ///< to be durable and on its way before the deadline
@@ -90,6 +91,12 @@ caf::behavior queue_actor::loading() {
       [later](const change_task&) { return later(); },
       [later](const retry_failed&) { return later(); },
       [later](const pause_queue&) { return later(); },
+      [later](const create_registrants&) { return later(); },
+      [later](const request_registrant_id&) { return later(); },
+      [later](const begin_generator_call&) { return later(); },
+      [later](const note_generator_answer&) { return later(); },
+      [later](const resolve_generator_call&) { return later(); },
+      [](const run_beat&) {}, // everything is being looked at
       [](const tick&) {},
   };
 }
@@ -103,6 +110,11 @@ void queue_actor::load(const tenure_granted& granted) {
   const auto numbers = storage::find_numbers(**durable, cx_->part);
   if (!numbers) return give_up("the tasks' numbers: " + numbers.error().message);
   numbers_ = *numbers;
+  auto ledger =
+      registrant_ledger::resume(**durable, storage::registrants_of(cx_->part),
+                                [this](storage::column c, std::string_view key) { return part_->get(c, key); });
+  if (!ledger) return give_up("the registrants: " + ledger.error().message);
+  registrants_.emplace(std::move(*ledger));
   auto types = cx_->types;
   const auto known = storage::find_queues(**durable, cx_->part);
   if (!known) return give_up("the tasks' queues: " + known.error().message);
@@ -137,7 +149,9 @@ result<void> queue_actor::load_line(const storage::view& durable, const worker_t
     }
     begin_try(**t, lease.granted_at);
     // What the wall clock says is left of it, but never more than all: it may have been set meanwhile.
-    const auto left = std::clamp<nanoseconds>(lease.until - now, nanoseconds{0}, lease.until - lease.granted_at);
+    auto left = std::clamp<nanoseconds>(lease.until - now, nanoseconds{0}, lease.until - lease.granted_at);
+    // Who worked in an earlier life of this process is no more.
+    if (cx_->gone(lease.worker)) left = nanoseconds{0};
     start_running(at, std::move(**t), std::move(lease), cx_->monotonic->monotonic() + left);
   }
   lines_.insert_or_assign(type.name, std::move(at));
@@ -153,6 +167,12 @@ caf::behavior queue_actor::serving() {
       [this](const change_task& m) { return on_change(m); },
       [this](const retry_failed& m) { return on_retry_failed(m); },
       [this](const pause_queue& m) { return on_pause(m); },
+      [this](const create_registrants& m) { return on_create(m); },
+      [this](const request_registrant_id& m) { return on_request_id(m); },
+      [this](const begin_generator_call& m) { return on_begin_call(m); },
+      [this](const note_generator_answer& m) { return on_answer(m); },
+      [this](const resolve_generator_call& m) { return on_resolve(m); },
+      [this](const run_beat&) { on_beat(); },
       [this](const tick& t) {
         if (t.generation != timer_) return;
         timer_at_.reset();
@@ -277,7 +297,8 @@ void queue_actor::write(storage::permit room, storage::batch batch, storage::com
 std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const {
   std::size_t bytes = 512 + lines_.size() * counters_bytes;
   for (const auto& t : wanted)
-    bytes += rows_of_a_new_task + t.payload.size() + t.unique_key.size() + principal.size() + t.worker_type.size() * 4;
+    bytes += rows_of_a_new_task + (t.worker_type == registrants::request_worker ? rows_of_a_registrant : 0) +
+             t.payload.size() + t.unique_key.size() + principal.size() + t.worker_type.size() * 4;
   return bytes;
 }
 
@@ -305,22 +326,28 @@ result<std::vector<queued_task>> queue_actor::enqueue(const std::vector<new_task
       into.put(storage::column::task_index, key, byte_writer{}.varint(numbers_.next_id).str());
       of_this_batch.emplace(std::pair(w.worker_type, w.unique_key), numbers_.next_id);
     }
-    task t;
-    t.id = numbers_.next_id++;
-    numbers_changed_ = true;
-    t.worker_type = w.worker_type;
-    t.payload = w.payload;
-    t.unique_key = w.unique_key;
-    t.priority = w.priority;
-    t.queued_at = now;
-    t.due_at = w.due_at_ms > 0 ? std::max(now, from_unix_ms(static_cast<std::uint64_t>(w.due_at_ms))) : now;
-    t.tries_max = w.tries_max != 0 ? w.tries_max : at.type.retry.tries_max;
-    t.queued_by = principal;
-    put(at, t, into, now);
-    count_new(at);
-    answer.push_back({t.id, false});
+    answer.push_back({queue_new(at, w, principal, now, into), false});
   }
   return answer;
+}
+
+std::uint64_t queue_actor::queue_new(line& at, const new_task& w, const std::string& principal, timestamp now,
+                                     storage::batch& into) {
+  task t;
+  t.id = numbers_.next_id++;
+  numbers_changed_ = true;
+  t.worker_type = w.worker_type;
+  t.payload = w.payload;
+  t.unique_key = w.unique_key;
+  t.priority = w.priority;
+  t.queued_at = now;
+  t.due_at = w.due_at_ms > 0 ? std::max(now, from_unix_ms(static_cast<std::uint64_t>(w.due_at_ms))) : now;
+  t.tries_max = w.tries_max != 0 ? w.tries_max : at.type.retry.tries_max;
+  t.queued_by = principal;
+  put(at, t, into, now);
+  count_new(at);
+  registrants_->changed(t, false, now, into);
+  return t.id;
 }
 
 caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
@@ -428,40 +455,58 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
     });
     return caf::unit;
   }
-  outcome how{kind, request.text, std::nullopt};
-  if (request.try_again_ms >= 0) how.try_again = milliseconds{request.try_again_ms};
-  if (const auto ended = end(*holder.at, *holder.running, how, request.then, request.context.principal, request.reply);
-      !ended)
-    return refuse(ended.error());
+  ending e{{kind, request.text, std::nullopt}, request.then, request.effect, request.context.principal, request.reply};
+  if (request.try_again_ms >= 0) e.how.try_again = milliseconds{request.try_again_ms};
+  if (const auto ended = end(*holder.at, *holder.running, e); !ended) return refuse(ended.error());
   after_message();
   return caf::unit;
 }
 
-result<void> queue_actor::end(line& at, running_task& running, const outcome& how, const std::vector<new_task>& then,
-                              const std::string& principal, runtime::reply_to<task> reply) {
-  const auto bytes = bytes_of_row(running.task) + how.text.size() + bytes_of(then, principal);
+result<void> queue_actor::end(line& at, running_task& running, const ending& e) {
+  const bool concerns_registrants = registrants::concerns_registrants(at.type.name);
+  auto bytes = bytes_of_row(running.task) + e.how.text.size() + bytes_of(e.then, e.principal);
+  if (concerns_registrants) bytes += registrant_ledger::bytes_of_a_change;
   if (bytes > storage::batch::bytes_max)
     return fail(errc::payload_too_large, "The task and what follows it are too large together.");
+  registrant_ledger::verdict_of_end judged{e.how, {}, {}, false};
+  if (concerns_registrants) {
+    auto found = registrants_->judge(running.task, e.how, e.effect);
+    if (!found) return std::unexpected(found.error());
+    judged = std::move(*found);
+  }
   auto room = part_->reserve(bytes);
   if (!room) return std::unexpected(room.error());
   const auto now = cx_->time->now();
   auto [ended, held, lapsed] = stop_running(at, running.task.id);
-  end_try(ended, held, how, now, at.type.retry, *random_);
+  end_try(ended, held, judged.how, now, at.type.retry, *random_);
   storage::batch batch(cx_->part.shard);
   batch.erase(storage::column::task_index, cx_->part.running_key(at.type.name, ended.id));
   put(at, ended, batch, now);
   count(at, task_state::running, ended.state);
   ++at.counts.tries_total;
-  if (!then.empty())
-    if (const auto queued = enqueue(then, principal, now, batch); !queued)
+  if (!e.then.empty())
+    if (const auto queued = enqueue(e.then, e.principal, now, batch); !queued)
       throw std::runtime_error("tasks: " + queued.error().message);
-  write(std::move(*room), std::move(batch), [reply = std::move(reply), ended](storage::verdict v) mutable noexcept {
+  if (concerns_registrants)
+    registrants_->ended(judged, e.effect, ended, now, batch,
+                        [&](const new_task& next) { return queue_for_registrant(next, e.principal, now, batch); });
+  if (!judged.alarm.empty()) shared().raise({"registrant_id", path(), judged.alarm});
+  write(std::move(*room), std::move(batch), [reply = e.reply, ended](storage::verdict v) mutable noexcept {
     if (v == storage::verdict::durable)
       reply.deliver(std::move(ended));
     else
       reply.deliver(std::unexpected(verdict_error(v)));
   });
   return {};
+}
+
+void queue_actor::try_again(line& at, task& t, timestamp now, storage::batch& into) {
+  const auto before = t.state;
+  into.erase(storage::column::task_index, cx_->part.ended_key(before, *t.finished_at, t.id));
+  require(retry(t, at.type.retry.tries_max, now), "only what FAILED or was CANCELLED is tried again");
+  put(at, t, into, now);
+  count(at, before, task_state::pending);
+  registrants_->changed(t, false, now, into);
 }
 
 caf::result<void> queue_actor::on_change(const change_task& request) {
@@ -475,7 +520,7 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
   if (!*row) return refuse({errc::not_found, fmt::format("There is no task {}, or no longer.", request.id), {}});
   auto* at = find((*row)->worker_type);
   if (at == nullptr) return refuse(unknown_type((*row)->worker_type, cx_->types));
-  auto room = part_->reserve(bytes_of_row(**row));
+  auto room = part_->reserve(bytes_of_row(**row) + registrant_ledger::bytes_of_a_change);
   if (!room) return refuse(room.error());
   const auto now = cx_->time->now();
   storage::batch batch(cx_->part.shard);
@@ -492,17 +537,17 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
     } else {
       take_out(*at, t, batch);
     }
+    put(*at, t, batch, now);
+    count(*at, before, t.state);
+    registrants_->changed(t, before == task_state::running, now, batch);
   } else {
-    const auto ended_at = t.finished_at;
-    if (!retry(t, at->type.retry.tries_max, now))
+    if (before != task_state::failed && before != task_state::cancelled)
       return refuse(
           {errc::conflict,
            fmt::format("Only what FAILED or was CANCELLED is tried again; the task is {}.", to_string(t.state)),
            {}});
-    batch.erase(storage::column::task_index, cx_->part.ended_key(before, *ended_at, t.id));
+    try_again(*at, t, now, batch);
   }
-  put(*at, t, batch, now);
-  count(*at, before, t.state);
   write(std::move(*room), std::move(batch), [reply = request.reply, t](storage::verdict v) mutable noexcept {
     if (v == storage::verdict::durable)
       reply.deliver(std::move(t));
@@ -567,7 +612,7 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
                         (rest.worker_type.empty() || (*t)->worker_type == rest.worker_type) &&
                         (*t)->last_error.starts_with(rest.error_prefix);
     if (wanted) {
-      const auto bytes = bytes_of_row(**t);
+      const auto bytes = bytes_of_row(**t) + rows_of_a_registrant;
       if (batch && room->bytes() < batch->bytes() + bytes) flush();
       if (!batch) {
         auto taken = part_->reserve(storage::batch::bytes_max);
@@ -575,10 +620,7 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
         room.emplace(std::move(*taken));
         batch.emplace(cx_->part.shard);
       }
-      batch->erase(storage::column::task_index, cx_->part.ended_key(task_state::failed, *(*t)->finished_at, p.id));
-      (void)retry(**t, at->type.retry.tries_max, now);
-      put(*at, **t, *batch, now);
-      count(*at, task_state::failed, task_state::pending);
+      try_again(*at, **t, now, *batch);
       ++rest.done;
     }
     rest.from_at = p.at;
@@ -634,7 +676,7 @@ bool queue_actor::feed(line& at, index_window& window, bool of_ready) {
 }
 
 std::uint32_t queue_actor::may_begin(line& at, nanoseconds now) {
-  if (at.counts.paused) return 0;
+  if (at.counts.paused || cx_->closing->load(std::memory_order_relaxed)) return 0;
   std::uint64_t most = UINT32_MAX;
   if (at.type.running_max != 0)
     most = at.type.running_max > at.running.size() ? at.type.running_max - at.running.size() : 0;
@@ -759,7 +801,8 @@ void queue_actor::drop_lapsed(line& at, nanoseconds now) {
     const auto worker = r.held.worker;
     const outcome lost{outcome_kind::lost, fmt::format("The worker {} said nothing until its lease ran out.", worker),
                        std::nullopt};
-    if (!end(at, r, lost, {}, {}, {})) return; // there is no room to write now; the timer comes again
+    if (!end(at, r, {.how = lost, .then = {}, .effect = {}, .principal = {}, .reply = {}}))
+      return; // there is no room to write now; the timer comes again
     log::warning("tasks.lease_lapsed", "A worker said nothing until its lease ran out.",
                  {{"worker_type", at.type.name}, {"task", id}, {"worker", worker}});
   }
@@ -809,6 +852,21 @@ void queue_actor::on_tick() {
   if (now >= purge_at_)
     purge_at_ = now + (purge(cx_->time->now()) ? nanoseconds(again_soon) : nanoseconds(purge_every));
   after_message();
+}
+
+void queue_actor::on_beat() {
+  if (stand_down()) return;
+  beat_at_ = cx_->time->now();
+  // What is in memory is read afresh, unless some of it is known to this actor alone.
+  if (part_->unsettled() == 0)
+    for (auto& [name, at] : lines_) {
+      at.ready = index_window(cx_->window_rows);
+      at.waiting = index_window(cx_->window_rows);
+      at.told = false;
+    }
+  purge_at_ = cx_->monotonic->monotonic();
+  timer_at_.reset();
+  on_tick();
 }
 
 void queue_actor::after_message() {
@@ -873,7 +931,9 @@ std::string queue_actor::describe() const {
                          name, at.counts.of(task_state::pending), at.running.size(), at.counts.of(task_state::failed),
                          at.workers.size(), at.counts.paused, at.ready.size(), at.waiting.size());
   }
-  return fmt::format(R"({{"phase":"serving","unsettled_writes":{},"types":{{{}}}}})", part_->unsettled(), types);
+  const auto beat = beat_at_ ? '"' + to_rfc3339(*beat_at_) + '"' : std::string("null");
+  return fmt::format(R"({{"phase":"serving","unsettled_writes":{},"last_beat":{},"calls_in_doubt":{},"types":{{{}}}}})",
+                     part_->unsettled(), beat, registrants_->numbers().in_doubt, types);
 }
 
 } // namespace matricula::actors

@@ -3,6 +3,7 @@
 /// that it walks when the time has come, and whoever waits for work is served as soon as there is some.
 #pragma once
 #include "actors/messages.hpp"
+#include "actors/registrants/registrant_ledger.hpp"
 #include "actors/tasks/queue_context.hpp"
 #include "domain/tasks/index_window.hpp"
 #include "runtime/supervised_actor.hpp"
@@ -70,14 +71,36 @@ private:
   caf::result<void> on_retry_failed(const retry_failed& request);
   caf::result<void> on_pause(const pause_queue& request);
   void on_tick();
+  void on_beat();
+
+  // What concerns registrants (queue_registrants.cpp).
+  caf::result<void> on_create(const create_registrants& request);
+  caf::result<void> on_request_id(const request_registrant_id& request);
+  caf::result<void> on_begin_call(const begin_generator_call& request);
+  caf::result<void> on_answer(const note_generator_answer& request);
+  caf::result<void> on_resolve(const resolve_generator_call& request);
+  /// The registrants' own task: one that is to be done already, or a new one to which its unique key leads from now on.
+  queued_task queue_for_registrant(const new_task& wanted, const std::string& principal, timestamp now,
+                                   storage::batch& into);
   /// One step of `retry_failed`, which goes on where the step before ended. True when there is more to look at.
   result<bool> retry_some(retry_failed& rest, timestamp now);
 
   result<std::vector<queued_task>> enqueue(const std::vector<new_task>& wanted, const std::string& principal,
                                            timestamp now, storage::batch& into);
+  /// A new task; its unique key is the caller's to write.
+  std::uint64_t queue_new(line& at, const new_task& wanted, const std::string& principal, timestamp now,
+                          storage::batch& into);
   [[nodiscard]] std::size_t bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const;
-  result<void> end(line& at, running_task& running, const tasks::outcome& how, const std::vector<new_task>& then,
-                   const std::string& principal, runtime::reply_to<tasks::task> reply);
+  struct ending {
+    tasks::outcome how;
+    std::vector<new_task> then;
+    registrant_effect effect;
+    std::string principal;
+    runtime::reply_to<tasks::task> reply;
+  };
+  result<void> end(line& at, running_task& running, const ending& e);
+  /// FAILED or CANCELLED becomes PENDING again. @pre it is one of them
+  void try_again(line& at, tasks::task& t, timestamp now, storage::batch& into);
   /// Takes a PENDING task out of the index, wherever it stands there.
   void take_out(line& at, const tasks::task& t, storage::batch& into);
   /// Puts a task, as it now is, into rows and index; one that is PENDING gets its rank.
@@ -121,6 +144,7 @@ private:
   std::shared_ptr<const queue_context> cx_;
   std::unique_ptr<random_source> random_;
   std::optional<storage::partition> part_;
+  std::optional<registrant_ledger> registrants_;
   std::map<std::string, line, std::less<>> lines_;
   storage::task_numbers numbers_;
   bool numbers_changed_ = false;
@@ -130,6 +154,7 @@ private:
   nanoseconds purge_at_{};
   std::array<storage::place_in_index, 3> purged_to_{}; ///< by state, from COMPLETED on: nothing is left before it
   std::uint64_t settled_to_ = 0;                       ///< the last write whose rows any new view shows
+  std::optional<timestamp> beat_at_;                   ///< the last one
   bool standing_down_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include "storage/commit_log.hpp"
 #include "storage/tasks.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -67,7 +68,19 @@ struct queue_context {
   milliseconds ageing{10'000};      ///< a task goes before those of the next better priority that came so much later
   std::size_t window_rows = 10'000; ///< of an index, kept in memory
   std::shared_ptr<queue_gauge> gauge = std::make_shared<queue_gauge>();
+  /// The node is stopping: no try begins any more.
+  std::shared_ptr<std::atomic<bool>> closing = std::make_shared<std::atomic<bool>>(false);
   runtime::slot_ref queue;
+
+  /// Of this life of the process: the first part of the names of its own workers. Empty: it has none.
+  std::string life;
+
+  /// Names of workers inside of a node begin so.
+  static constexpr std::string_view inside = "inside-";
+  /// Whether a worker of that name was inside of this node in an earlier life.
+  [[nodiscard]] bool gone(std::string_view worker) const noexcept {
+    return worker.starts_with(inside) && !life.empty() && !worker.substr(inside.size()).starts_with(life);
+  }
 
   [[nodiscard]] const worker_type* find(std::string_view name) const noexcept {
     for (const auto& t : types)

@@ -276,13 +276,15 @@ public:
     const auto id = id_of(r);
     if (!id) return std::unexpected(id.error());
     json::fields body(r.body);
-    actors::task_door::ending ending{.id = *id, .token = read_token(body), .how = {}, .then = {}};
+    actors::task_door::ending ending{.id = *id, .token = read_token(body), .how = {}, .then = {}, .effect = {}};
     ending.how.kind = outcome_kind::done;
     if (const auto* result = body.any("result")) {
       ending.how.text = json::text_of(*result);
       if (ending.how.text.size() > task::result_bytes_max)
         body.refuse_field("result", fmt::format("must be at most {} bytes long", task::result_bytes_max));
     }
+    ending.effect.unique_id =
+        body.optional_text("unique_id", {.bytes_max = registrants::registrant::unique_id_bytes_max}).value_or("");
     if (const auto* then = body.any("then")) {
       const auto* list = then->as<json::value::array>();
       if (list == nullptr || list->size() > following_most) {
@@ -303,7 +305,7 @@ public:
     const auto id = id_of(r);
     if (!id) return std::unexpected(id.error());
     json::fields body(r.body);
-    actors::task_door::ending ending{.id = *id, .token = read_token(body), .how = {}, .then = {}};
+    actors::task_door::ending ending{.id = *id, .token = read_token(body), .how = {}, .then = {}, .effect = {}};
     ending.how.text = read_error(body);
     const auto kind = body.optional_text("kind", {.bytes_max = 16}).value_or("transient");
     const auto parsed = tasks::parse_outcome_kind(kind);
@@ -376,12 +378,26 @@ private:
         body.refuse_field("worker_payload", fmt::format("must be at most {} bytes long", task::payload_bytes_max));
     }
     t.unique_key = body.optional_text("unique_key", {.bytes_max = unique_key_bytes_max}).value_or("");
+    if (registrants::concerns_registrants(t.worker_type)) name_registrant(body, payload, t);
     t.priority = static_cast<std::uint8_t>(
         body.whole("priority", {.least = 0, .most = task::priority_lowest, .fallback = task::priority_usual}));
     if (const auto due = body.optional_time("due_at")) t.due_at_ms = due->time_since_epoch().count();
     t.tries_max =
         static_cast<std::uint32_t>(body.optional_whole("max_attempts", {.least = 1, .most = tries_most}).value_or(0));
     return t;
+  }
+
+  /// A registrant's tasks have it as their key, so that there is one of each type.
+  static void name_registrant(json::fields& body, const json::value* payload, actors::new_task& t) {
+    const auto* members = payload == nullptr ? nullptr : payload->as<json::value::object>();
+    if (members == nullptr) return;
+    const auto found = std::ranges::find(*members, "registrant_id", &json::member::name);
+    const auto* id = found == members->end() ? nullptr : found->held.as<std::int64_t>();
+    // One that names nobody fails where it is worked on, as tasks of other systems do.
+    const auto key = id != nullptr && *id > 0 ? registrants::task_key_of(static_cast<std::uint64_t>(*id)) : "";
+    if (!t.unique_key.empty() && t.unique_key != key)
+      body.refuse_field("unique_key", fmt::format("must be absent for a {}: its registrant is the key", t.worker_type));
+    t.unique_key = key;
   }
 
   outcome<storage::found_task> find(std::uint64_t id) const {

@@ -11,6 +11,7 @@
 #include "storage/id_trail.hpp"
 #include "storage/identifiers_verifier.hpp"
 #include "storage/inspect.hpp"
+#include "storage/registrants.hpp"
 #include "storage/tasks.hpp"
 #include "storage/unconfirmed.hpp"
 
@@ -57,6 +58,7 @@ void show(std::string_view bytes) {
     storage::add_identifier_decoders(all);
     storage::add_holder_decoder(all);
     storage::add_task_decoders(all);
+    storage::add_registrant_decoder(all);
     return all;
   }();
   if (bytes.empty()) return;
@@ -116,6 +118,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     break;
   case 'q':
     round_trip(rest, tasks::decode_queue_counts, [](const tasks::queue_counts& c) { return encode(c); });
+    break;
+  case 'n':
+    round_trip(rest, registrants::decode_registrant, [](const registrants::registrant& r) { return encode(r); });
+    break;
+  case 'd':
+    round_trip(rest, registrants::decode_generator_call,
+               [](const registrants::generator_call& c) { return encode(c); });
     break;
   case 'm':
     read_manifest(rest);

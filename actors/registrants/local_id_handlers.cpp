@@ -1,0 +1,112 @@
+#include "actors/registrants/local_id_handlers.hpp"
+
+#include "actors/registrants/registrant_task.hpp"
+#include "foundation/digest.hpp"
+#include "runtime/answer.hpp"
+#include "storage/idempotency.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace matricula::actors {
+
+using identifiers::id_event;
+using identifiers::id_state;
+using registrants::registrant;
+
+namespace {
+
+constexpr std::uint32_t rounds_max = 100;
+constexpr milliseconds exhausted_again{60'000};
+
+/// What a refusal of a pool means for the try.
+task_end end_for(const error& why) {
+  switch (why.code) {
+  case errc::refilling:
+  case errc::overloaded:
+  case errc::unavailable:
+  case errc::idempotency_running:
+  case errc::deadline_exceeded:
+  case errc::storage_full:
+    return task_end::not_yet(why.message, why.retry_after);
+  case errc::exhausted:
+    return task_end::not_yet(why.message, exhausted_again);
+  case errc::conflict:
+  case errc::stale_assignment:
+  case errc::invalid_argument:
+  case errc::idempotency_mismatch:
+  case errc::not_found:
+    return task_end::permanent(why.message);
+  default:
+    return task_end::transient(why.message);
+  }
+}
+
+caller caller_for(const registrant& r, std::string_view worker) {
+  caller who;
+  who.principal = worker;
+  who.tenant = r.tenant;
+  who.trace.request_id = fmt::format("task-{}", worker == registrants::request_worker ? r.request_task : r.update_task);
+  return who;
+}
+
+task_end no_type(const registrant& r) {
+  return task_end::permanent(fmt::format(
+      "No identifier type is called '{}', as the registrant's kind had it when it was created.", r.id_type));
+}
+
+} // namespace
+
+void local_request_handler::run(const leased_task& what, done_callback done) {
+  const auto found = registrant_of_task(*queue_, what.task);
+  if (!found) return done(found.error());
+  // It has one: an earlier try of a task that was asked for again.
+  if (!found->unique_id.empty()) return done(task_end::done());
+  const auto* type = pools_->find(found->id_type);
+  if (type == nullptr) return done(no_type(*found));
+  issue(pools_, *type, *found, 1, std::move(done));
+}
+
+void local_request_handler::issue(const std::shared_ptr<id_door>& pools, const identifiers::id_type& type,
+                                  const registrant& r, std::uint32_t round, done_callback done) {
+  const auto name = registrants::task_key_of(r.id);
+  issue_call call;
+  call.holder = name;
+  call.idempotency_ref = storage::idempotency::hash_of(
+      {r.tenant, registrants::request_worker, "registrants.id", fmt::format("{}/{}", name, round)});
+  call.fingerprint = sha256(fmt::format("registrants.id\n{}\n{}", name, type.name));
+  const auto met = std::make_shared<runtime::answer_meeting<issue_result>>(
+      [pools, &type, r, round, done](result<issue_result> issued) {
+        if (issued) {
+          auto end = task_end::done();
+          end.effect.unique_id = issued->issued.ids.front();
+          end.effect.assignment = issued->issued.assignments.front();
+          return done(std::move(end));
+        }
+        // Nobody had it, so nobody misses it; the registrant gets another one.
+        if (issued.error().code == errc::assignment_ended && round < rounds_max)
+          return issue(pools, type, r, round + 1, done);
+        done(end_for(issued.error()));
+      });
+  met->give_by(pools->begin_issue(type, call, caller_for(r, registrants::request_worker), {met, 0}));
+}
+
+void local_update_handler::run(const leased_task& what, done_callback done) {
+  const auto found = registrant_of_task(*queue_, what.task);
+  if (!found) return done(found.error());
+  if (found->unique_id.empty()) return done(task_end::permanent("The registrant has no unique ID to confirm."));
+  const auto* type = pools_->find(found->id_type);
+  if (type == nullptr) return done(no_type(*found));
+  // Identifiers of other lifecycles are in use once they are issued.
+  if (!identifiers::next_state(type->rules.of, id_state::issued, id_event::confirm)) return done(task_end::done());
+  const auto counter = pools_->counter_of(*type, found->unique_id);
+  if (!counter) return done(task_end::transient(counter.error().message));
+  if (!*counter) return done(task_end::permanent("The unique ID is none of this node's pool."));
+  const auto met = std::make_shared<runtime::answer_meeting<identifiers::id_record>>(
+      [done](result<identifiers::id_record> record) { done(record ? task_end::done() : end_for(record.error())); });
+  met->give_by(pools_->begin_change(*type, **counter, id_event::confirm, found->assignment,
+                                    caller_for(*found, registrants::update_worker), {met, 0}));
+}
+
+} // namespace matricula::actors

@@ -1,0 +1,47 @@
+/// The two workers of registrants where unique IDs come from the generator of another system. One that knows requests
+/// again is simply asked again. With any other, a call is written down before it is made, and its answer before it is
+/// used; a call of which nobody knows how it ended is listed as in doubt, and the task goes on without it.
+#pragma once
+#include "actors/tasks/queue_context.hpp"
+#include "actors/tasks/task_handler.hpp"
+#include "domain/registrants/id_generator.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace matricula::actors {
+
+/// Does work that blocks, later and elsewhere: threads in production, a step of the simulation.
+using blocking_work = std::function<void(std::function<void()>)>;
+
+struct remote_generator {
+  std::string name; ///< as the settings have it
+  std::shared_ptr<registrants::id_generator> generator;
+};
+
+class remote_request_handler final : public task_handler {
+public:
+  remote_request_handler(std::shared_ptr<const queue_context> queue, remote_generator from, blocking_work work)
+      : queue_(std::move(queue)), from_(std::move(from)), work_(std::move(work)) {}
+  void run(const leased_task& what, done_callback done) override;
+
+private:
+  std::shared_ptr<const queue_context> queue_;
+  remote_generator from_;
+  blocking_work work_;
+};
+
+class remote_update_handler final : public task_handler {
+public:
+  remote_update_handler(std::shared_ptr<const queue_context> queue, remote_generator from, blocking_work work)
+      : queue_(std::move(queue)), from_(std::move(from)), work_(std::move(work)) {}
+  void run(const leased_task& what, done_callback done) override;
+
+private:
+  std::shared_ptr<const queue_context> queue_;
+  remote_generator from_;
+  blocking_work work_;
+};
+
+} // namespace matricula::actors

@@ -1,0 +1,186 @@
+// What the task queue does for registrants: it is their writer, too.
+#include "actors/tasks/queue_actor.hpp"
+#include "actors/verdict_error.hpp"
+#include "foundation/bytes.hpp"
+
+#include <caf/skip.hpp>
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <utility>
+
+namespace matricula::actors {
+
+using namespace tasks;
+
+namespace {
+
+/// Delivers `answer` once the write is durable.
+template <class T>
+auto when_durable(const runtime::reply_to<T>& reply, T answer) {
+  return [reply, answer = std::move(answer)](storage::verdict v) mutable noexcept {
+    if (v == storage::verdict::durable)
+      reply.deliver(std::move(answer));
+    else
+      reply.deliver(std::unexpected(verdict_error(v)));
+  };
+}
+
+} // namespace
+
+queued_task queue_actor::queue_for_registrant(const new_task& wanted, const std::string& principal, timestamp now,
+                                              storage::batch& into) {
+  auto* at = find(wanted.worker_type);
+  if (at == nullptr || cx_->find(wanted.worker_type) == nullptr) return {}; // not configured: nobody would do it
+  const auto key = cx_->part.unique_key(wanted.worker_type, wanted.unique_key);
+  const auto known = part_->get(storage::column::task_index, key);
+  if (!known) throw std::runtime_error("tasks: " + known.error().message);
+  if (*known) {
+    byte_reader in{**known};
+    const auto id = in.varint();
+    const auto there = row_of(id);
+    if (!there) throw std::runtime_error("tasks: " + there.error().message);
+    if (*there && !is_final((*there)->state)) return {id, true};
+  }
+  const auto id = queue_new(*at, wanted, principal, now, into);
+  into.put(storage::column::task_index, key, byte_writer{}.varint(id).str());
+  return {id, false};
+}
+
+caf::result<void> queue_actor::on_create(const create_registrants& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  if (deadline_passed(request.context))
+    return refuse({errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}});
+  if (const auto at = line_of(registrants::request_worker); !at) return refuse(at.error());
+  const auto& principal = request.context.principal;
+  new_task usual;
+  usual.worker_type = registrants::request_worker;
+  usual.payload = registrants::task_payload_of(UINT64_MAX);
+  usual.unique_key = registrants::task_key_of(UINT64_MAX);
+  const auto bytes = registrant_ledger::bytes_of(request) +
+                     bytes_of(std::vector<new_task>(request.registrants.size(), usual), principal);
+  if (bytes > storage::batch::bytes_max)
+    return refuse({errc::payload_too_large, "These registrants are too large together. Send fewer at once.", {}});
+  auto room = part_->reserve(bytes);
+  if (!room) return refuse(room.error());
+  const auto now = cx_->time->now();
+  storage::batch batch(cx_->part.shard);
+  auto made = registrants_->create(request, now, batch,
+                                   [&](const new_task& t) { return queue_for_registrant(t, principal, now, batch); });
+  if (!made) return refuse(made.error());
+  auto answer = when_durable(request.reply, std::move(*made));
+  // All known: the answer rests on writes that may still be on their way.
+  if (batch.empty())
+    part_->after_settled(std::move(answer));
+  else
+    write(std::move(*room), std::move(batch), std::move(answer));
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_request_id(const request_registrant_id& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  auto at = line_of(registrants::request_worker);
+  if (!at) return refuse(at.error());
+  auto found = registrants_->find(request.id);
+  if (!found) return refuse(found.error());
+  if (!*found) return refuse({errc::not_found, fmt::format("There is no registrant {}.", request.id), {}});
+  auto row = row_of((*found)->request_task);
+  if (!row) return refuse(row.error());
+  auto room =
+      part_->reserve(storage::batch::bytes_max / 8 + (*row ? (*row)->payload.size() : 0) + task::payload_bytes_max);
+  if (!room) return refuse(room.error());
+  const auto now = cx_->time->now();
+  storage::batch batch(cx_->part.shard);
+  if ((*found)->unique_id.empty()) {
+    if (*row && ((*row)->state == task_state::failed || (*row)->state == task_state::cancelled)) {
+      try_again(**at, **row, now, batch);
+    } else if (!*row || is_final((*row)->state)) {
+      new_task t;
+      t.worker_type = registrants::request_worker;
+      t.payload = registrants::task_payload_of(request.id);
+      t.unique_key = registrants::task_key_of(request.id);
+      (void)queue_for_registrant(t, request.context.principal, now, batch);
+    }
+  }
+  if (batch.empty()) {
+    part_->after_settled(when_durable(request.reply, std::move(**found)));
+  } else {
+    // As `changed` has written it: the last word on it is in the batch.
+    auto as_it_is = std::move(**found);
+    write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
+    if (auto now_there = registrants_->find(request.id); now_there && *now_there) as_it_is = std::move(**now_there);
+    part_->after_settled(when_durable(request.reply, std::move(as_it_is)));
+  }
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_begin_call(const begin_generator_call& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  const auto holder = held(request.task, request.token);
+  if (holder.at == nullptr)
+    return refuse({errc::lease_lost, fmt::format("The lease of task {} is over: call nobody.", request.task), {}});
+  auto room = part_->reserve(registrant_ledger::bytes_of_a_change);
+  if (!room) return refuse(room.error());
+  storage::batch batch(cx_->part.shard);
+  auto permit = registrants_->begin_call(holder.running->task, request.generator, cx_->time->now(), batch);
+  if (!permit) return refuse(permit.error());
+  auto answer = when_durable(request.reply, std::move(*permit));
+  if (batch.empty())
+    part_->after_settled(std::move(answer));
+  else
+    write(std::move(*room), std::move(batch), std::move(answer));
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_answer(const note_generator_answer& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  auto room = part_->reserve(registrant_ledger::bytes_of_a_change);
+  if (!room) return refuse(room.error());
+  storage::batch batch(cx_->part.shard);
+  const auto noted = registrants_->answered(request, cx_->time->now(), batch);
+  if (!noted) return refuse(noted.error());
+  auto answer = when_durable(request.reply, *noted);
+  if (batch.empty())
+    part_->after_settled(std::move(answer));
+  else
+    write(std::move(*room), std::move(batch), std::move(answer));
+  after_message();
+  return caf::unit;
+}
+
+caf::result<void> queue_actor::on_resolve(const resolve_generator_call& request) {
+  if (stand_down()) return caf::skip();
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
+    return caf::unit;
+  };
+  auto room = part_->reserve(registrant_ledger::bytes_of_a_change);
+  if (!room) return refuse(room.error());
+  storage::batch batch(cx_->part.shard);
+  auto resolved = registrants_->resolve(request, cx_->time->now(), batch);
+  if (!resolved) return refuse(resolved.error());
+  write(std::move(*room), std::move(batch), when_durable(request.reply, std::move(*resolved)));
+  after_message();
+  return caf::unit;
+}
+
+} // namespace matricula::actors
