@@ -863,7 +863,9 @@ TEST(a_queue_in_trouble, agrees_with_its_rows_and_ends_each_task_once) {
         if (cell->ready() && cell->value())
           for (const auto& one : *cell->value()) {
             known.insert(one.id);
-            if (!key.empty()) EXPECT_EQ(of_key.try_emplace(key, one.id).first->second, one.id) << key;
+            if (!key.empty()) {
+              EXPECT_EQ(of_key.try_emplace(key, one.id).first->second, one.id) << key;
+            }
           }
       std::erase_if(queued, [](const auto& e) { return e.second->ready(); });
     };
