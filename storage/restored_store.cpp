@@ -317,4 +317,16 @@ result<std::uint64_t> copy_imports(store& in, const id_type& type, const view& l
   return now.counters().imported - here->imported;
 }
 
+result<task_numbers> settle_tasks(store& in, const task_numbers& at_least) {
+  const auto part = tasks_of_node();
+  auto numbers = find_numbers(*in.latest(), part);
+  if (!numbers) return numbers;
+  numbers->next_id = std::max(numbers->next_id, at_least.next_id);
+  numbers->next_token = std::max(numbers->next_token, at_least.next_token);
+  batch group(part.shard);
+  put_numbers(group, part, *numbers);
+  if (auto written = commit(in, group); !written) return std::unexpected(written.error());
+  return numbers;
+}
+
 } // namespace matricula::storage
