@@ -315,7 +315,7 @@ std::optional<std::size_t> application::exchange::body_bytes_max() const {
   const auto& declared = to->declared;
   const auto own = declared.body_bytes_max;
   const auto most = own > 0 ? own : app.body_bytes_max_.load(std::memory_order_relaxed);
-  return declared.begin || !declared.waits ? std::min(most, small_body_bytes_max) : most;
+  return waits() ? most : std::min(most, small_body_bytes_max);
 }
 
 bool application::exchange::waits() const {

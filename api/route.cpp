@@ -1,6 +1,7 @@
 #include "api/route.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace matricula::api {
 
@@ -21,6 +22,13 @@ std::optional<std::string_view> request::query_value(std::string_view name) cons
   const auto found = std::ranges::find(query, name, &name_values::value_type::first);
   if (found == query.end()) return std::nullopt;
   return found->second;
+}
+
+bool has_large_body(const request& r) noexcept {
+  const auto sent = r.header("Content-Length");
+  std::size_t bytes = 0;
+  const auto [end, bad] = std::from_chars(sent.data(), sent.data() + sent.size(), bytes);
+  return sent.empty() || bad != std::errc{} || end != sent.data() + sent.size() || bytes > small_body_bytes_max;
 }
 
 } // namespace matricula::api

@@ -137,7 +137,7 @@ struct route {
   std::string scope; ///< empty: open to everyone
   std::function<outcome<response>(const request&)> handle;
 
-  std::size_t body_bytes_max = 0; ///< 0: the server's limit. Small where `begin` or not `waits`
+  std::size_t body_bytes_max = 0; ///< 0: the server's limit. No more than small_body_bytes_max where no thread is used
   std::vector<std::string> content_types = {"application/json"};
   std::vector<std::string> query; ///< the query parameters that it knows; others are refused
   api::idempotency idempotency = api::idempotency::ignored;
@@ -153,8 +153,8 @@ struct route {
   /// notice is told when the reply is there, perhaps before `begin` returns. It never waits for that, and unless
   /// `begin_reads` it never blocks: it runs where all connections are served.
   std::function<outcome<begun>(const request&, const runtime::reply_notice&)> begin;
-  /// Whether `begin` reads rows for this request, of which the path is known and the body is not: then it runs on a
-  /// thread. Empty: it never does.
+  /// Whether `begin` reads rows for this request, or takes long to read its body, of which only the head is known: then
+  /// it runs on a thread, and gives it back before the answer is there. Empty: it never does.
   std::function<bool(const request&)> begin_reads;
   /// Whether `handle` may block: it reads rows, takes long or waits. False only where it just computes; then it runs
   /// where all connections are served, without a thread of its own.
@@ -168,5 +168,8 @@ struct route {
   /// routes that speak like another system; empty: problem+json. What no route took (404, 405) is always a problem.
   std::function<void(const refusal&, response&)> refusal_body;
 };
+
+/// Whether the body may be larger than small_body_bytes_max, as its head says: for `route::begin_reads`.
+[[nodiscard]] bool has_large_body(const request& r) noexcept;
 
 } // namespace matricula::api

@@ -353,6 +353,11 @@ result<void> settle_all(const settle_options& options, const config::settings& s
                       setup.name));
 
   // Everything is known before anything changes.
+  if (system_clock{}.wall() < as_of)
+    return fail(errc::invalid_argument,
+                fmt::format("This machine's clock is before the moment of the backup, {}. Set it: the numbers of tasks "
+                            "go on by the time of day.",
+                            to_rfc3339(as_of)));
   lost_node lost;
   if (!options.old_data.empty()) {
     auto found = open_lost_node(options.old_data, store, as_of);
@@ -380,6 +385,17 @@ result<void> settle_all(const settle_options& options, const config::settings& s
       return done;
     }
   }
+  // Whatever the lost node was, and however often this backup has been restored before.
+  auto numbers = storage::numbers_beyond(system_clock{}.wall());
+  if (lost.store) {
+    const auto there = storage::find_numbers(*lost.store->latest(), storage::tasks_of_node());
+    if (!there) return std::unexpected(there.error());
+    numbers.next_id = std::max(numbers.next_id, there->next_id);
+    numbers.next_token = std::max(numbers.next_token, there->next_token);
+  }
+  const auto go_on = storage::settle_tasks(store, numbers);
+  if (!go_on) return std::unexpected(go_on.error());
+  fmt::print("{:<24} go on at number {}\n", "tasks", go_on->next_id);
   secure_random random;
   if (auto begun = storage::begin_timeline(store, random); !begun) return begun;
   return storage::unmark_restored(settings.storage.data_dir);
@@ -403,6 +419,7 @@ int settle_restore(const settle_options& options) {
   fmt::print(
       "If the backup is more than 7 days old, the node will ask to have its clock confirmed: POST /v1/clock/trust.\n");
   fmt::print("Settled. Nothing that was issued before {} or since is issued again.\n", to_rfc3339(**as_of));
+  fmt::print("Tasks that ended since then stand as they were in the backup, and will be done again.\n");
   if (options.old_data.empty())
     fmt::print(
         "Identifiers that were imported after that moment are not in it, and would be issued: before clients come "

@@ -73,7 +73,7 @@ void publish_registrants(metrics& numbers, const actors::registrant_door& door) 
   if (!rows) return;
   const auto now = storage::find_registrant_numbers(storage::reader_of(**rows), door.part());
   if (!now) return;
-  numbers.gauge("matricula_registrants", "Registrants ever created.").Set(static_cast<double>(now->next_id - 1));
+  numbers.gauge("matricula_registrants", "Registrants ever created.").Set(static_cast<double>(now->created));
   numbers
       .gauge("matricula_generator_calls_in_doubt",
              "Calls of a generator of which nobody knows whether they consumed an identifier.")

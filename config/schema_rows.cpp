@@ -518,8 +518,10 @@ std::vector<setting> worker_type_rows() {
               "seconds", when::restart,
               "How long a worker may be silent before its task is given to another one. A worker may ask for another "
               "time."),
-      integer("tasks.types.<worker_type>.running_max", bound_in_worker_type<&S::running_max>(), 0, 0, 1'000'000,
-              "tasks", when::restart, "Tasks that run at once, at all workers together. 0: no limit."),
+      integer("tasks.types.<worker_type>.running_max", bound_in_worker_type<&S::running_max>(), 0, 0, 100'000, "tasks",
+              when::restart,
+              "Tasks that run at once, at all workers together. 0: 100000, the most there can be; each takes some 300 "
+              "bytes of memory, and all together up to 32 MiB more."),
       integer("tasks.types.<worker_type>.starts_per_s", bound_in_worker_type<&S::starts_per_s>(), 0, 0, 1'000'000,
               "attempts per second", when::restart, "Attempts that begin in a second. 0: no limit."),
       integer("tasks.types.<worker_type>.workers", bound_in_worker_type<&S::workers>(), 0, 0, 64, "workers",

@@ -85,6 +85,7 @@ result<registrant_numbers> decode_numbers(std::string_view bytes) {
   n.next_id = in.varint();
   n.next_call = in.varint();
   n.in_doubt = in.varint();
+  n.created = in.varint();
   if (!in.done() || n.next_id == 0 || n.next_call == 0) return malformed("the row of the next numbers");
   return n;
 }
@@ -126,6 +127,7 @@ result<std::string> describe_row(std::string_view key, std::string_view value) {
         .number("next_id", n->next_id)
         .number("next_call", n->next_call)
         .number("in_doubt", n->in_doubt)
+        .number("created", n->created)
         .str();
   }
   case data:
@@ -238,7 +240,7 @@ void put_call(batch& into, const registrant_partition& part, const generator_cal
 }
 void put_registrant_numbers(batch& into, const registrant_partition& part, const registrant_numbers& n) {
   into.put(column::registrants, part.next_key(),
-           byte_writer{}.varint(n.next_id).varint(n.next_call).varint(n.in_doubt).str());
+           byte_writer{}.varint(n.next_id).varint(n.next_call).varint(n.in_doubt).varint(n.created).str());
 }
 
 result<std::vector<registrant>> list_registrants(const view& v, const registrant_partition& part, std::uint64_t from,
@@ -270,7 +272,7 @@ void registrants_verifier::check(const view& rows, verify_report& report) const 
   const auto reader = reader_of(rows);
   struct of_shard {
     registrant_numbers kept;
-    std::uint64_t doubts = 0, last_id = 0, last_call = 0;
+    std::uint64_t doubts = 0, last_id = 0, last_call = 0, registrants = 0;
   };
   std::array<of_shard, shard_count> shards{};
   std::uint64_t count = 0, calls = 0;
@@ -282,6 +284,7 @@ void registrants_verifier::check(const view& rows, verify_report& report) const 
     ++count;
     auto& s = shards.at(k.part.shard.value);
     s.last_id = std::max(s.last_id, r.id);
+    ++s.registrants;
     if (r.id != k.number) bad(fmt::format("registrant {} stands under the number {}", r.id, k.number));
     if (!r.reference.empty() && !names(k.part.reference_key(r.tenant, r.reference), r.id))
       bad(fmt::format("registrant {} is not the one that its reference names", r.id));
@@ -355,6 +358,8 @@ void registrants_verifier::check(const view& rows, verify_report& report) const 
   for (const auto& s : shards) {
     if (s.kept.next_id <= s.last_id || s.kept.next_call <= s.last_call)
       bad("the next number of a registrant or of a call was given out before");
+    if (s.kept.created != s.registrants)
+      bad(fmt::format("there are {} registrants, and the counter says {}", s.registrants, s.kept.created));
     if (s.kept.in_doubt != s.doubts)
       bad(fmt::format("{} calls are in doubt, and the counter says {}", s.doubts, s.kept.in_doubt));
   }

@@ -7,7 +7,7 @@
 ///   call       registrant             the number of its call that is open or answered
 ///   log        call's number          the call
 ///   doubt      call's number          a call that is in doubt
-///   next                              the next numbers, and how many calls are in doubt
+///   next                              the next numbers, how many calls are in doubt, how many registrants there are
 #pragma once
 #include "domain/registrants/generator_call.hpp"
 #include "domain/registrants/registrant.hpp"
@@ -42,6 +42,7 @@ struct registrant_numbers {
   std::uint64_t next_id = 1;
   std::uint64_t next_call = 1;
   std::uint64_t in_doubt = 0; ///< calls that are
+  std::uint64_t created = 0;  ///< registrants, ever
   bool operator==(const registrant_numbers&) const = default;
 };
 

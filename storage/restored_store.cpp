@@ -5,6 +5,7 @@
 #include "storage/grants.hpp"
 #include "storage/id_ledger.hpp"
 #include "storage/identifiers.hpp"
+#include "storage/registrants.hpp"
 
 #include <fmt/format.h>
 
@@ -315,6 +316,25 @@ result<std::uint64_t> copy_imports(store& in, const id_type& type, const view& l
     if (auto written = commit(in, group); !written) return std::unexpected(written.error());
   }
   return now.counters().imported - here->imported;
+}
+
+result<task_numbers> settle_tasks(store& in, const task_numbers& at_least) {
+  const auto part = tasks_of_node();
+  auto numbers = find_numbers(*in.latest(), part);
+  if (!numbers) return numbers;
+  numbers->next_id = std::max(numbers->next_id, at_least.next_id);
+  numbers->next_token = std::max(numbers->next_token, at_least.next_token);
+  batch group(part.shard);
+  put_numbers(group, part, *numbers);
+  // Registrants and calls of generators were counted up no faster than their tasks.
+  const auto registrants = registrants_of(part);
+  auto of_registrants = find_registrant_numbers(reader_of(*in.latest()), registrants);
+  if (!of_registrants) return std::unexpected(of_registrants.error());
+  of_registrants->next_id = std::max(of_registrants->next_id, at_least.next_id);
+  of_registrants->next_call = std::max(of_registrants->next_call, at_least.next_token);
+  put_registrant_numbers(group, registrants, *of_registrants);
+  if (auto written = commit(in, group); !written) return std::unexpected(written.error());
+  return numbers;
 }
 
 } // namespace matricula::storage

@@ -5,6 +5,7 @@
 #include "storage/group_record.hpp"
 #include "storage/identifiers.hpp"
 #include "storage/store.hpp"
+#include "storage/tasks.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -51,5 +52,10 @@ struct settled_type {
 /// @pre nobody else uses the store. Errors: corrupt, io, not_found (the store has no such type).
 [[nodiscard]] result<std::uint64_t> copy_imports(store& in, const identifiers::id_type& type, const view& lost,
                                                  std::span<const id_partition> lost_issuers, std::uint32_t issuer = 0);
+
+/// Makes sure that no task and no lease gets a number that another one got after the backup: they go on at `at_least`,
+/// where they have not come further. Returns where they go on. Doing it again changes nothing more.
+/// @pre nobody else uses the store. Errors: corrupt, io.
+[[nodiscard]] result<task_numbers> settle_tasks(store& in, const task_numbers& at_least);
 
 } // namespace matricula::storage

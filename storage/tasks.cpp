@@ -151,6 +151,14 @@ result<std::vector<std::string>> find_queues(const view& v, const task_partition
   return found;
 }
 
+task_numbers numbers_beyond(timestamp now) noexcept {
+  constexpr timestamp begin{std::chrono::sys_days{std::chrono::year{2025} / 1 / 1}};
+  constexpr int a_second = 20; // bits
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now - begin).count();
+  const auto number = seconds > 0 ? (static_cast<std::uint64_t>(seconds) + 1) << a_second : 1;
+  return {number, number};
+}
+
 result<task_numbers> find_numbers(const view& v, const task_partition& part) {
   const auto bytes = v.get(column::task_index, part.next_key());
   if (!bytes) return std::unexpected(bytes.error());

@@ -47,7 +47,11 @@ struct task_partition {
 
 struct task_numbers {
   std::uint64_t next_id = 1, next_token = 1;
+  bool operator==(const task_numbers&) const = default;
 };
+/// Beyond everything that a node can have given out until `now`, though it was restored before: 2^20 a second since
+/// 2025. For 250 years that stays below 2^53, up to which every JSON reader keeps whole numbers exact.
+[[nodiscard]] task_numbers numbers_beyond(timestamp now) noexcept;
 
 /// Reads a row: the store's, or the store's as a writer sees it.
 using row_reader = std::function<result<std::optional<std::string>>(column where, std::string_view key)>;

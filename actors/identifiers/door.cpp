@@ -2,6 +2,7 @@
 
 #include "actors/identifiers/type_context.hpp"
 #include "actors/messages.hpp"
+#include "actors/verdict_error.hpp"
 #include "runtime/rates.hpp"
 #include "storage/grants.hpp"
 #include "storage/id_ledger.hpp"
@@ -146,14 +147,6 @@ double id_door::refill_rate(const id_type& type) const {
 }
 
 namespace {
-std::unexpected<error> no_answer_in_time() {
-  return fail(
-      errc::outcome_unknown,
-      "No answer before the deadline; it may still be done. Repeat the request with the same Idempotency-Key: that is "
-      "safe. Without a key, look the identifier up first.",
-      milliseconds{1'000});
-}
-
 template <class Cell>
 void send_issue(const type_context& cx, const issue_call& what, const caller& who, const Cell& cell) {
   issue_ids message;
@@ -187,7 +180,7 @@ result<T> id_door::wait(const std::shared_ptr<runtime::reply_cell<T>>& cell, con
                         const caller& who) const {
   const auto* answer = cell->wait_for(who.deadline - cx.monotonic->monotonic());
   if (answer) return *answer;
-  return no_answer_in_time();
+  return std::unexpected(no_answer_in_time(advice_on_identifiers));
 }
 
 result<issue_result> id_door::issue(const id_type& type, const issue_call& what, const caller& who) {
@@ -241,7 +234,7 @@ promised<issue_result> id_door::begin_issue(const id_type& type, const issue_cal
   }
   send_issue(*cx, what, who, cell);
   return [cell]() -> result<issue_result> {
-    if (!cell->ready()) return no_answer_in_time();
+    if (!cell->ready()) return std::unexpected(no_answer_in_time(advice_on_identifiers));
     auto answer = cell->take();
     if (!answer) return std::unexpected(std::move(answer.error()));
     return issue_result{std::move(answer->issued), answer->replayed};
@@ -346,7 +339,7 @@ promised<id_record> id_door::begin_change(const id_type& type, std::uint64_t cou
   }
   send_change(**owner, counter, event, assignment, who, cell);
   return [cell]() -> result<id_record> {
-    if (!cell->ready()) return no_answer_in_time();
+    if (!cell->ready()) return std::unexpected(no_answer_in_time(advice_on_identifiers));
     return cell->take();
   };
 }

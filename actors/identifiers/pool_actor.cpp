@@ -290,7 +290,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
                  if (v == storage::verdict::durable)
                    reply.deliver(issue_answer{std::move(answer), false});
                  else
-                   reply.deliver(std::unexpected(verdict_error(v)));
+                   reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
                });
   if (!request.idempotency_ref.empty()) note_running(request.idempotency_ref, request.fingerprint);
   return {};
@@ -366,7 +366,7 @@ result<void> pool_actor::change(const change_id& request, timestamp now) {
                  if (v == storage::verdict::durable)
                    reply.deliver(std::move(record));
                  else
-                   reply.deliver(std::unexpected(verdict_error(v)));
+                   reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
                });
   return {};
 }

@@ -124,7 +124,7 @@ private:
       if (v == storage::verdict::durable)
         reply.deliver(std::move(answer));
       else
-        reply.deliver(std::unexpected(verdict_error(v)));
+        reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
     });
   }
   [[nodiscard]] std::string idempotency_key(std::string_view ref) const;

@@ -205,7 +205,7 @@ result<void> pool_actor::change_held(const change_vids& request, timestamp now) 
                  if (v == storage::verdict::durable)
                    reply.deliver(std::move(answer));
                  else
-                   reply.deliver(std::unexpected(verdict_error(v)));
+                   reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
                });
   if (keyed) note_running(request.idempotency_ref, request.fingerprint);
   return {};

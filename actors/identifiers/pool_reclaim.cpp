@@ -105,7 +105,7 @@ result<void> pool_actor::reclaim(const reclaim_ids& order, timestamp now) {
                  } else if (durable) {
                    reply.deliver(std::move(answer));
                  } else {
-                   reply.deliver(std::unexpected(verdict_error(v)));
+                   reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
                  }
                });
   return {};

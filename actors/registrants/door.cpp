@@ -1,6 +1,7 @@
 #include "actors/registrants/door.hpp"
 
 #include "actors/messages.hpp"
+#include "actors/verdict_error.hpp"
 
 #include <caf/send.hpp>
 
@@ -17,10 +18,7 @@ result<T> registrant_door::ask(Message message, const caller& who) {
   caf::anon_send(queue_->queue.address(), std::move(message));
   const auto* answer = cell->wait_for(who.deadline - queue_->monotonic->monotonic());
   if (answer != nullptr) return *answer;
-  return fail(errc::outcome_unknown,
-              "No answer before the deadline; it may still be done. Ask again: a reference or an Idempotency-Key makes "
-              "that safe.",
-              milliseconds{1'000});
+  return std::unexpected(no_answer_in_time(advice_on_registrants));
 }
 
 result<std::vector<created_registrant>> registrant_door::create(std::vector<new_registrant> wanted, const key& once,

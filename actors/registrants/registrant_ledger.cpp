@@ -119,6 +119,7 @@ result<std::vector<created_registrant>> registrant_ledger::create(const create_r
     const auto& w = wanted.registrants[i];
     registrant r;
     r.id = numbers_.next_id++;
+    ++numbers_.created;
     r.kind = w.kind;
     r.id_type = w.id_type;
     r.reference = w.reference;

@@ -1,6 +1,7 @@
 #include "actors/tasks/door.hpp"
 
 #include "actors/messages.hpp"
+#include "actors/verdict_error.hpp"
 
 #include <caf/send.hpp>
 
@@ -10,13 +11,6 @@
 namespace matricula::actors {
 
 namespace {
-
-std::unexpected<error> no_answer_in_time() {
-  return fail(errc::outcome_unknown,
-              "No answer before the deadline; it may still be done. Look at the task, or ask again: a unique_key makes "
-              "that safe, and so does the lease's token.",
-              milliseconds{1'000});
-}
 
 request_context context_of(const caller& who) { return {who.principal, who.deadline.count(), who.tenant}; }
 
@@ -38,35 +32,21 @@ result<T> task_door::ask(Message message, const caller& who) {
   message.reply = runtime::reply_to<T>(cell);
   caf::anon_send(queue_->queue.address(), std::move(message));
   const auto* answer = cell->wait_for(who.deadline - queue_->monotonic->monotonic());
-  if (answer == nullptr) return no_answer_in_time();
+  if (answer == nullptr) return std::unexpected(no_answer_in_time(advice_on_tasks));
   return *answer;
 }
 
-result<std::vector<queued_task>> task_door::enqueue(std::vector<new_task> tasks, const caller& who) {
-  require(!tasks.empty() && tasks.size() <= enqueued_tasks_max, "as many tasks as one write takes");
-  enqueue_tasks message;
-  message.tasks = std::move(tasks);
-  return ask<std::vector<queued_task>>(std::move(message), who);
-}
-
-result<tasks::lease> task_door::renew(std::uint64_t id, std::uint64_t token, milliseconds lease, const caller& who) {
-  renew_lease message;
-  message.id = id;
-  message.token = token;
-  message.lease_ms = lease.count();
-  return ask<tasks::lease>(std::move(message), who);
-}
-
-result<tasks::task> task_door::end(ending e, const caller& who) {
-  end_task message;
-  message.id = e.id;
-  message.token = e.token;
-  message.kind = static_cast<std::uint8_t>(e.how.kind);
-  message.text = std::move(e.how.text);
-  if (e.how.try_again) message.try_again_ms = e.how.try_again->count();
-  message.then = std::move(e.then);
-  message.effect = std::move(e.effect);
-  return ask<tasks::task>(std::move(message), who);
+template <class T, class Message>
+promised<T> task_door::begin(Message message, const caller& who, runtime::reply_notice told) {
+  const auto cell = std::make_shared<runtime::reply_cell<T>>(std::move(told));
+  message.trace = who.trace;
+  message.context = context_of(who);
+  message.reply = runtime::reply_to<T>(cell);
+  caf::anon_send(queue_->queue.address(), std::move(message));
+  return [cell]() -> result<T> {
+    if (!cell->ready()) return std::unexpected(no_answer_in_time(advice_on_tasks));
+    return cell->take();
+  };
 }
 
 result<tasks::task> task_door::cancel(std::uint64_t id, const caller& who) {
@@ -83,13 +63,13 @@ result<tasks::task> task_door::retry(std::uint64_t id, const caller& who) {
   return ask<tasks::task>(std::move(message), who);
 }
 
-result<std::uint64_t> task_door::retry_failed(const std::string& worker_type, const std::string& error_prefix,
-                                              std::uint32_t limit, const caller& who) {
+result<retried_tasks> task_door::retry_failed(const failed_ones& which, const caller& who) {
   actors::retry_failed message;
-  message.worker_type = worker_type;
-  message.error_prefix = error_prefix;
-  message.limit = limit;
-  return ask<std::uint64_t>(std::move(message), who);
+  message.worker_type = which.worker_type;
+  message.error_prefix = which.error_prefix;
+  message.limit = which.limit;
+  message.from = which.from;
+  return ask<retried_tasks>(std::move(message), who);
 }
 
 result<bool> task_door::pause(const std::string& worker_type, bool paused, const caller& who) {
@@ -99,12 +79,18 @@ result<bool> task_door::pause(const std::string& worker_type, bool paused, const
   return ask<bool>(std::move(message), who);
 }
 
+promised<std::vector<queued_task>> task_door::begin_enqueue(std::vector<new_task> tasks, bool whole, const caller& who,
+                                                            runtime::reply_notice told) {
+  require(!tasks.empty() && tasks.size() <= enqueued_tasks_max, "as many tasks as one write takes");
+  enqueue_tasks message;
+  message.tasks = std::move(tasks);
+  message.whole = whole;
+  return begin<std::vector<queued_task>>(std::move(message), who, std::move(told));
+}
+
 promised<std::vector<leased_task>> task_door::begin_lease(const lease_call& what, const caller& who,
                                                           runtime::reply_notice told) {
-  const auto cell = std::make_shared<runtime::reply_cell<std::vector<leased_task>>>(std::move(told));
   lease_tasks message;
-  message.trace = who.trace;
-  message.context = context_of(who);
   message.worker_type = what.worker_type;
   message.worker = what.worker;
   message.count = what.count;
@@ -114,12 +100,36 @@ promised<std::vector<leased_task>> task_door::begin_lease(const lease_call& what
   if (what.wait > milliseconds{0})
     message.wait_until_ns =
         std::min<std::chrono::nanoseconds>(queue_->monotonic->monotonic() + what.wait, who.deadline - spare).count();
-  message.reply = runtime::reply_to<std::vector<leased_task>>(cell);
-  caf::anon_send(queue_->queue.address(), std::move(message));
-  return [cell]() -> result<std::vector<leased_task>> {
-    if (!cell->ready()) return no_answer_in_time();
-    return cell->take();
-  };
+  return begin<std::vector<leased_task>>(std::move(message), who, std::move(told));
+}
+
+promised<tasks::lease> task_door::begin_renew(std::uint64_t id, std::uint64_t token, milliseconds lease,
+                                              const caller& who, runtime::reply_notice told) {
+  renew_lease message;
+  message.id = id;
+  message.token = token;
+  message.lease_ms = lease.count();
+  return begin<tasks::lease>(std::move(message), who, std::move(told));
+}
+
+promised<tasks::task> task_door::begin_end(ending e, const caller& who, runtime::reply_notice told) {
+  end_task message;
+  message.id = e.id;
+  message.token = e.token;
+  message.kind = static_cast<std::uint8_t>(e.how.kind);
+  message.text = std::move(e.how.text);
+  if (e.how.try_again) message.try_again_ms = e.how.try_again->count();
+  message.then = std::move(e.then);
+  message.effect = std::move(e.effect);
+  return begin<tasks::task>(std::move(message), who, std::move(told));
+}
+
+promised<finished_tries> task_door::begin_finish(std::vector<finished_try> tries, const caller& who,
+                                                 runtime::reply_notice told) {
+  require(!tries.empty() && tries.size() <= finished_tries_max, "as many tries as one message takes");
+  finish_tasks message;
+  message.tries = std::move(tries);
+  return begin<finished_tries>(std::move(message), who, std::move(told));
 }
 
 } // namespace matricula::actors

@@ -21,6 +21,7 @@ struct enqueue_tasks {
   trace_context trace;
   request_context context;
   std::vector<new_task> tasks; ///< at most enqueued_tasks_max
+  bool whole = false;          ///< whether the answer has the tasks, too
   runtime::reply_to<std::vector<queued_task>> reply;
 };
 
@@ -52,12 +53,20 @@ struct end_task {
   request_context context;
   std::uint64_t id = 0;
   std::uint64_t token = 0;
-  std::uint8_t kind = 0; ///< tasks::outcome_kind, not `lost`
+  std::uint8_t kind = 0; ///< tasks::outcome_kind, neither `lost` nor `cancelled`
   std::string text;
   std::int64_t try_again_ms = -1; ///< -1: as the worker type has it
   std::vector<new_task> then;
   registrant_effect effect; ///< of tasks that concern registrants
   runtime::reply_to<tasks::task> reply;
+};
+
+/// A worker -> queue: these are done. Each counts or does not, whatever becomes of the others.
+struct finish_tasks {
+  trace_context trace;
+  request_context context;
+  std::vector<finished_try> tries; ///< at most finished_tries_max
+  runtime::reply_to<finished_tries> reply;
 };
 
 enum class task_action : std::uint8_t { cancel = 1, retry };
@@ -71,18 +80,17 @@ struct change_task {
   runtime::reply_to<tasks::task> reply;
 };
 
-/// api -> queue: those of the FAILED ones that match are to be tried again; at most `limit`. The answer is how many.
-/// queue -> itself: the rest of it.
+/// api -> queue: those of the FAILED ones that match are to be tried again, at most `limit`, from the one that failed
+/// first. queue -> itself: the rest of it.
 struct retry_failed {
   trace_context trace;
   request_context context;
   std::string worker_type;  ///< empty: all
   std::string error_prefix; ///< empty: all
   std::uint32_t limit = 0;
-  std::uint64_t until_ms = 0;             ///< what failed later is left alone; 0: all that failed before this message
-  std::uint64_t from_at = 0, from_id = 0; ///< the first that was not looked at yet
+  failed_place from; ///< until 0: what failed before this message
   std::uint64_t done = 0;
-  runtime::reply_to<std::uint64_t> reply;
+  runtime::reply_to<retried_tasks> reply;
 };
 
 /// api -> queue: nothing is leased while it is paused.
@@ -113,6 +121,20 @@ inline std::size_t approximate_size(const end_task& m) {
   return bytes;
 }
 
+inline std::size_t approximate_size(const finish_tasks& m) {
+  std::size_t bytes = sizeof(m);
+  for (const auto& t : m.tries) bytes += sizeof(t) + t.result.size();
+  return bytes;
+}
+
+template <class I>
+typename I::result_type inspect(I& f, finished_try& x) {
+  return f(caf::meta::type_name("finished_try"), x.id, x.token, x.result);
+}
+template <class I>
+typename I::result_type inspect(I& f, failed_place& x) {
+  return f(caf::meta::type_name("failed_place"), x.until_ms, x.at, x.id);
+}
 template <class I>
 typename I::result_type inspect(I& f, new_task& x) {
   return f(caf::meta::type_name("new_task"), x.worker_type, x.payload, x.unique_key, x.priority, x.due_at_ms,
@@ -124,7 +146,7 @@ typename I::result_type inspect(I& f, run_beat&) {
 }
 template <class I>
 typename I::result_type inspect(I& f, enqueue_tasks& x) {
-  return f(caf::meta::type_name("enqueue_tasks"), x.trace, x.context, x.tasks, x.reply);
+  return f(caf::meta::type_name("enqueue_tasks"), x.trace, x.context, x.tasks, x.whole, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, lease_tasks& x) {
@@ -141,13 +163,17 @@ typename I::result_type inspect(I& f, end_task& x) {
            x.effect, x.reply);
 }
 template <class I>
+typename I::result_type inspect(I& f, finish_tasks& x) {
+  return f(caf::meta::type_name("finish_tasks"), x.trace, x.context, x.tries, x.reply);
+}
+template <class I>
 typename I::result_type inspect(I& f, change_task& x) {
   return f(caf::meta::type_name("change_task"), x.trace, x.context, x.id, x.action, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, retry_failed& x) {
-  return f(caf::meta::type_name("retry_failed"), x.trace, x.context, x.worker_type, x.error_prefix, x.limit, x.until_ms,
-           x.from_at, x.from_id, x.done, x.reply);
+  return f(caf::meta::type_name("retry_failed"), x.trace, x.context, x.worker_type, x.error_prefix, x.limit, x.from,
+           x.done, x.reply);
 }
 template <class I>
 typename I::result_type inspect(I& f, pause_queue& x) {

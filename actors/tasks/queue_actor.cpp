@@ -23,17 +23,38 @@ constexpr std::size_t lease_bytes = 256; ///< of the rows that one lease changes
 constexpr std::size_t leased_payloads_bytes = std::size_t{1} << 20;
 constexpr std::size_t moves_a_write = 200;
 constexpr std::size_t workers_waiting_max = 1'000;
+constexpr std::size_t purges_a_write = 500;
 constexpr std::size_t rows_of_a_task = 512; ///< bytes of index rows, keys and counters that a task's change may take
 constexpr std::size_t rows_of_a_new_task = 256;
+constexpr std::size_t row_of_a_try = 192;   ///< in the history, without its error
 constexpr std::size_t counters_bytes = 192; ///< of one worker type
 constexpr std::size_t rows_of_a_registrant = 512;
 constexpr std::chrono::seconds purge_every{10};
 constexpr std::chrono::milliseconds again_soon{20};
 constexpr std::chrono::milliseconds time_for_an_answer{200}; ///< to be durable and on its way before the deadline
 
+/// At most, of what a change writes that adds nothing but a try without an error to the history.
 std::size_t bytes_of_row(const task& t) {
-  return rows_of_a_task + t.payload.size() + t.result.size() + t.worker_type.size() * 4 + t.unique_key.size() +
-         t.queued_by.size() + (t.history.size() + 1) * (task::error_bytes_max + 128) + task::error_bytes_max;
+  auto bytes = rows_of_a_task + t.payload.size() + t.result.size() + t.worker_type.size() * 4 + t.unique_key.size() +
+               t.queued_by.size() + t.last_error.size() + row_of_a_try;
+  for (const auto& a : t.history) bytes += row_of_a_try + a.error.size();
+  return bytes;
+}
+
+/// What the end of a try adds to that: a result, or an error in the history and as the last one.
+std::size_t bytes_of_outcome(const outcome& how) {
+  return how.kind == outcome_kind::done ? how.text.size() : 2 * std::min(how.text.size(), task::error_bytes_max);
+}
+
+/// Gives `answer` when the write that it rests on is durable.
+template <class T>
+storage::completion<storage::verdict> answering(runtime::reply_to<T> reply, T answer) {
+  return [reply = std::move(reply), answer = std::move(answer)](storage::verdict v) mutable noexcept {
+    if (v == storage::verdict::durable)
+      reply.deliver(std::move(answer));
+    else
+      reply.deliver(std::unexpected(verdict_error(v, advice_on_tasks)));
+  };
 }
 
 error unknown_type(std::string_view type, const std::vector<worker_type>& known) {
@@ -44,6 +65,10 @@ error unknown_type(std::string_view type, const std::vector<worker_type>& known)
                       "settings.",
                       type, names.empty() ? "none" : names, type),
           std::nullopt};
+}
+
+error too_late() {
+  return {errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}};
 }
 
 error lease_gone(std::uint64_t id) {
@@ -76,7 +101,10 @@ caf::behavior queue_actor::make_behavior() {
   return loading();
 }
 
-void queue_actor::on_exit() { lines_.clear(); }
+void queue_actor::on_exit() {
+  line_of_running_.clear();
+  lines_.clear();
+}
 
 caf::behavior queue_actor::loading() {
   const auto later = [] { return caf::result<void>(caf::skip()); };
@@ -88,6 +116,7 @@ caf::behavior queue_actor::loading() {
       [later](const lease_tasks&) { return later(); },
       [later](const renew_lease&) { return later(); },
       [later](const end_task&) { return later(); },
+      [later](const finish_tasks&) { return later(); },
       [later](const change_task&) { return later(); },
       [later](const retry_failed&) { return later(); },
       [later](const pause_queue&) { return later(); },
@@ -133,10 +162,12 @@ result<void> queue_actor::load_line(const storage::view& durable, const worker_t
   if (!counts) return std::unexpected(counts.error());
   auto held = storage::find_running(durable, cx_->part, type.name);
   if (!held) return std::unexpected(held.error());
-  line at{.type = type,
-          .counts = *counts,
-          .ready = index_window(cx_->window_rows),
-          .waiting = index_window(cx_->window_rows)};
+  auto& at = lines_
+                 .insert_or_assign(type.name, line{.type = type,
+                                                   .counts = *counts,
+                                                   .ready = index_window(cx_->window_rows),
+                                                   .waiting = index_window(cx_->window_rows)})
+                 .first->second;
   at.tokens = type.starts_per_s;
   at.tokens_at = cx_->monotonic->monotonic();
   const auto now = cx_->time->now();
@@ -154,7 +185,6 @@ result<void> queue_actor::load_line(const storage::view& durable, const worker_t
     if (cx_->gone(lease.worker)) left = nanoseconds{0};
     start_running(at, std::move(**t), std::move(lease), cx_->monotonic->monotonic() + left);
   }
-  lines_.insert_or_assign(type.name, std::move(at));
   return {};
 }
 
@@ -164,6 +194,7 @@ caf::behavior queue_actor::serving() {
       [this](const lease_tasks& m) { return on_lease(m); },
       [this](const renew_lease& m) { return on_renew(m); },
       [this](const end_task& m) { return on_end(m); },
+      [this](const finish_tasks& m) { return on_finish(m); },
       [this](const change_task& m) { return on_change(m); },
       [this](const retry_failed& m) { return on_retry_failed(m); },
       [this](const pause_queue& m) { return on_pause(m); },
@@ -221,25 +252,39 @@ void queue_actor::pass_over(std::uint64_t id, const std::string& why) {
 
 void queue_actor::start_running(line& at, task t, lease held, nanoseconds lapses) {
   const auto id = t.id;
+  running_task running{std::nullopt, bytes_of_row(t), std::move(held), lapses};
+  if (running_bytes_ + running.row_bytes <= cx_->running_bytes_max) {
+    running_bytes_ += running.row_bytes;
+    running.task = std::move(t);
+  }
   at.lapses.emplace(lapses, id);
-  type_of_running_.emplace(id, at.type.name);
-  at.running.emplace(id, running_task{std::move(t), std::move(held), lapses});
+  line_of_running_.emplace(id, &at);
+  at.running.emplace(id, std::move(running));
 }
 
 queue_actor::running_task queue_actor::stop_running(line& at, std::uint64_t id) {
   auto node = at.running.extract(id);
-  at.lapses.erase({node.mapped().lapses, id});
-  type_of_running_.erase(id);
-  return std::move(node.mapped());
+  auto& running = node.mapped();
+  if (running.task) running_bytes_ -= running.row_bytes;
+  at.lapses.erase({running.lapses, id});
+  line_of_running_.erase(id);
+  return std::move(running);
 }
 
-queue_actor::held_by queue_actor::held(std::uint64_t id, std::uint64_t token) {
-  const auto type = type_of_running_.find(id);
-  if (type == type_of_running_.end()) return {};
-  auto& at = *find(type->second);
-  auto& running = at.running.at(id);
-  if (running.held.token != token) return {};
-  return {&at, &running};
+result<task> queue_actor::running_now(std::uint64_t id, const running_task& running) {
+  if (running.task) return *running.task;
+  auto row = row_of(id);
+  if (!row) return std::unexpected(row.error());
+  if (!*row || (*row)->state != task_state::pending)
+    return fail(errc::corrupt, fmt::format("task {} has a lease, and no row that waits for its end", id));
+  begin_try(**row, running.held.granted_at);
+  return std::move(**row);
+}
+
+queue_actor::line* queue_actor::held(std::uint64_t id, std::uint64_t token) {
+  const auto at = line_of_running_.find(id);
+  if (at == line_of_running_.end() || at->second->running.at(id).held.token != token) return nullptr;
+  return at->second;
 }
 
 void queue_actor::count(line& at, task_state from, task_state to) {
@@ -350,14 +395,36 @@ std::uint64_t queue_actor::queue_new(line& at, const new_task& w, const std::str
   return t.id;
 }
 
+void queue_actor::try_again(line& at, task& t, timestamp now, storage::batch& into) {
+  const auto before = t.state;
+  into.erase(storage::column::task_index, cx_->part.ended_key(before, *t.finished_at, t.id));
+  require(retry(t, at.type.retry.tries_max, now), "only what FAILED or was CANCELLED is tried again");
+  put(at, t, into, now);
+  count(at, before, task_state::pending);
+  registrants_->changed(t, false, now, into);
+}
+
+result<void> queue_actor::show(std::vector<queued_task>& queued) {
+  for (auto& q : queued) {
+    auto row = row_of(q.id);
+    if (!row) return std::unexpected(row.error());
+    if (!*row) continue;
+    q.task = std::move(**row);
+    const auto at = line_of_running_.find(q.id);
+    if (at == line_of_running_.end()) continue;
+    q.held = at->second->running.at(q.id).held;
+    begin_try(*q.task, q.held->granted_at);
+  }
+  return {};
+}
+
 caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
   if (stand_down()) return caf::skip();
   const auto refuse = [&](error why) {
     request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
   };
-  if (deadline_passed(request.context))
-    return refuse({errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}});
+  if (deadline_passed(request.context)) return refuse(too_late());
   for (const auto& w : request.tasks)
     if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
   const auto bytes = bytes_of(request.tasks, request.context.principal);
@@ -368,17 +435,18 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
   storage::batch batch(cx_->part.shard);
   auto queued = enqueue(request.tasks, request.context.principal, cx_->time->now(), batch);
   if (!queued) throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
-  const auto answer = [reply = request.reply, queued = std::move(*queued)](storage::verdict v) mutable noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(std::move(queued));
-    else
-      reply.deliver(std::unexpected(verdict_error(v)));
-  };
   // All known: the answer rests on writes that may still be on their way.
-  if (batch.empty())
-    part_->after_settled(answer);
+  const bool all_known = batch.empty();
+  if (request.whole && !all_known) {
+    // What was queued now is in no row yet.
+    write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
+  }
+  if (request.whole)
+    if (const auto shown = show(*queued); !shown) return refuse(shown.error());
+  if (all_known || request.whole)
+    part_->after_settled(answering(request.reply, std::move(*queued)));
   else
-    write(std::move(*room), std::move(batch), answer);
+    write(std::move(*room), std::move(batch), answering(request.reply, std::move(*queued)));
   after_message();
   return caf::unit;
 }
@@ -401,17 +469,15 @@ caf::result<void> queue_actor::on_lease(const lease_tasks& request) {
 
 caf::result<void> queue_actor::on_renew(const renew_lease& request) {
   if (stand_down()) return caf::skip();
-  const auto [at, running] = held(request.id, request.token);
-  if (at == nullptr) {
-    request.reply.deliver(std::unexpected(lease_gone(request.id)));
+  const auto refuse = [&](error why) {
+    request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
-  }
+  };
+  auto* at = held(request.id, request.token);
+  if (at == nullptr) return refuse(lease_gone(request.id));
   auto room = part_->reserve(rows_of_a_task);
-  if (!room) {
-    request.reply.deliver(std::unexpected(room.error()));
-    return caf::unit;
-  }
-  auto& r = *running;
+  if (!room) return refuse(room.error());
+  auto& r = at->running.at(request.id);
   const auto time = lease_time(at->type, request.lease_ms);
   r.held.until = cx_->time->now() + std::chrono::duration_cast<milliseconds>(time);
   at->lapses.erase({r.lapses, request.id});
@@ -419,14 +485,17 @@ caf::result<void> queue_actor::on_renew(const renew_lease& request) {
   at->lapses.emplace(r.lapses, request.id);
   storage::batch batch(cx_->part.shard);
   batch.put(storage::column::task_index, cx_->part.running_key(at->type.name, request.id), encode(r.held));
-  write(std::move(*room), std::move(batch), [reply = request.reply, held = r.held](storage::verdict v) noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(held);
-    else
-      reply.deliver(std::unexpected(verdict_error(v)));
-  });
+  write(std::move(*room), std::move(batch), answering(request.reply, r.held));
   after_message();
   return caf::unit;
+}
+
+result<task> queue_actor::said_before(std::uint64_t id, std::uint64_t token, outcome_kind how) {
+  auto row = row_of(id);
+  if (!row) return std::unexpected(row.error());
+  const auto same = [&](const attempt& a) { return a.token == token && a.ended == how; };
+  if (!*row || !std::ranges::any_of((*row)->history, same)) return std::unexpected(lease_gone(id));
+  return std::move(**row);
 }
 
 caf::result<void> queue_actor::on_end(const end_task& request) {
@@ -440,73 +509,101 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
     return refuse({errc::invalid_argument, "A try ends as done, transient, permanent or not_yet.", {}});
   for (const auto& w : request.then)
     if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
-  const auto holder = held(request.id, request.token);
-  if (holder.at == nullptr) {
-    // Said again because the answer was lost?
-    const auto row = row_of(request.id);
-    if (!row) return refuse(row.error());
-    const auto same = [&](const attempt& a) { return a.token == request.token && a.ended == kind; };
-    if (!*row || !std::ranges::any_of((*row)->history, same)) return refuse(lease_gone(request.id));
-    part_->after_settled([reply = request.reply, t = std::move(**row)](storage::verdict v) mutable noexcept {
-      if (v == storage::verdict::durable)
-        reply.deliver(std::move(t));
-      else
-        reply.deliver(std::unexpected(verdict_error(v)));
-    });
+  auto* at = held(request.id, request.token);
+  if (at == nullptr) {
+    auto before = said_before(request.id, request.token, kind);
+    if (!before) return refuse(before.error());
+    part_->after_settled(answering(request.reply, std::move(*before)));
     return caf::unit;
   }
-  ending e{{kind, request.text, std::nullopt}, request.then, request.effect, request.context.principal, request.reply};
+  ending e{{kind, request.text, std::nullopt}, request.then, request.effect, request.context.principal};
   if (request.try_again_ms >= 0) e.how.try_again = milliseconds{request.try_again_ms};
-  if (const auto ended = end(*holder.at, *holder.running, e); !ended) return refuse(ended.error());
+  if (const auto ended = end(*at, request.id, e, request.reply); !ended) return refuse(ended.error());
   after_message();
   return caf::unit;
 }
 
-result<void> queue_actor::end(line& at, running_task& running, const ending& e) {
-  const bool concerns_registrants = registrants::concerns_registrants(at.type.name);
-  auto bytes = bytes_of_row(running.task) + e.how.text.size() + bytes_of(e.then, e.principal);
-  if (concerns_registrants) bytes += registrant_ledger::bytes_of_a_change;
+std::size_t queue_actor::bytes_to_end(const line& at, std::uint64_t id, const ending& e) const {
+  return at.running.at(id).row_bytes + bytes_of_outcome(e.how) + bytes_of(e.then, e.principal) +
+         (registrants::concerns_registrants(at.type.name) ? registrant_ledger::bytes_of_a_change : 0);
+}
+
+result<void> queue_actor::end(line& at, std::uint64_t id, const ending& e, runtime::reply_to<task> reply) {
+  const auto bytes = bytes_to_end(at, id, e);
   if (bytes > storage::batch::bytes_max)
     return fail(errc::payload_too_large, "The task and what follows it are too large together.");
-  registrant_ledger::verdict_of_end judged{e.how, {}, {}, false};
-  if (concerns_registrants) {
-    auto found = registrants_->judge(running.task, e.how, e.effect);
-    if (!found) return std::unexpected(found.error());
-    judged = std::move(*found);
-  }
   auto room = part_->reserve(bytes);
   if (!room) return std::unexpected(room.error());
-  const auto now = cx_->time->now();
-  auto [ended, held, lapsed] = stop_running(at, running.task.id);
-  end_try(ended, held, judged.how, now, at.type.retry, *random_);
   storage::batch batch(cx_->part.shard);
-  batch.erase(storage::column::task_index, cx_->part.running_key(at.type.name, ended.id));
-  put(at, ended, batch, now);
-  count(at, task_state::running, ended.state);
-  ++at.counts.tries_total;
-  if (!e.then.empty())
-    if (const auto queued = enqueue(e.then, e.principal, now, batch); !queued)
-      throw std::runtime_error("tasks: " + queued.error().message);
-  if (concerns_registrants)
-    registrants_->ended(judged, e.effect, ended, now, batch,
-                        [&](const new_task& next) { return queue_for_registrant(next, e.principal, now, batch); });
-  if (!judged.alarm.empty()) shared().raise({"registrant_id", path(), judged.alarm});
-  write(std::move(*room), std::move(batch), [reply = e.reply, ended](storage::verdict v) mutable noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(std::move(ended));
-    else
-      reply.deliver(std::unexpected(verdict_error(v)));
-  });
+  auto ended = end_into(batch, at, id, e, cx_->time->now());
+  if (!ended) return std::unexpected(ended.error());
+  write(std::move(*room), std::move(batch), answering(std::move(reply), std::move(*ended)));
   return {};
 }
 
-void queue_actor::try_again(line& at, task& t, timestamp now, storage::batch& into) {
-  const auto before = t.state;
-  into.erase(storage::column::task_index, cx_->part.ended_key(before, *t.finished_at, t.id));
-  require(retry(t, at.type.retry.tries_max, now), "only what FAILED or was CANCELLED is tried again");
-  put(at, t, into, now);
-  count(at, before, task_state::pending);
-  registrants_->changed(t, false, now, into);
+result<task> queue_actor::end_into(storage::batch& into, line& at, std::uint64_t id, const ending& e, timestamp now) {
+  auto t = running_now(id, at.running.at(id));
+  if (!t) return t;
+  const bool concerns_registrants = registrants::concerns_registrants(at.type.name);
+  registrant_ledger::verdict_of_end judged{e.how, {}, {}, false};
+  if (concerns_registrants) {
+    auto found = registrants_->judge(*t, e.how, e.effect);
+    if (!found) return std::unexpected(found.error());
+    judged = std::move(*found);
+  }
+  const auto stopped = stop_running(at, id);
+  end_try(*t, stopped.held, judged.how, now, at.type.retry, *random_);
+  into.erase(storage::column::task_index, cx_->part.running_key(at.type.name, id));
+  put(at, *t, into, now);
+  count(at, task_state::running, t->state);
+  ++at.counts.tries_total;
+  if (!e.then.empty())
+    if (const auto queued = enqueue(e.then, e.principal, now, into); !queued)
+      throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
+  if (concerns_registrants)
+    registrants_->ended(judged, e.effect, *t, now, into,
+                        [&](const new_task& next) { return queue_for_registrant(next, e.principal, now, into); });
+  if (!judged.alarm.empty()) shared().raise({"registrant_id", path(), judged.alarm});
+  return t;
+}
+
+caf::result<void> queue_actor::on_finish(const finish_tasks& request) {
+  if (stand_down()) return caf::skip();
+  if (deadline_passed(request.context)) {
+    request.reply.deliver(std::unexpected(too_late()));
+    return caf::unit;
+  }
+  finished_tries answers;
+  const auto now = cx_->time->now();
+  std::optional<storage::permit> room;
+  std::optional<storage::batch> batch;
+  const auto flush = [&] {
+    if (batch && !batch->empty()) write(std::move(*room), std::move(*batch), [](storage::verdict) noexcept {});
+    batch.reset();
+    room.reset();
+  };
+  const auto finish = [&](const finished_try& one) -> result<task_state> {
+    auto* at = held(one.id, one.token);
+    if (at == nullptr) {
+      flush(); // it may have been said a moment ago, in this request
+      return said_before(one.id, one.token, outcome_kind::done).transform([](const task& t) { return t.state; });
+    }
+    const ending e{{outcome_kind::done, one.result, std::nullopt}, {}, {}, request.context.principal};
+    const auto bytes = bytes_to_end(*at, one.id, e);
+    if (batch && batch->bytes() + rows_of_a_task + bytes > room->bytes()) flush();
+    if (!batch) {
+      auto taken = part_->reserve(storage::batch::bytes_max);
+      if (!taken) return std::unexpected(taken.error());
+      room.emplace(std::move(*taken));
+      batch.emplace(cx_->part.shard);
+    }
+    return end_into(*batch, *at, one.id, e, now).transform([](const task& t) { return t.state; });
+  };
+  for (const auto& one : request.tries) answers.push_back(finish(one));
+  flush();
+  part_->after_settled(answering(request.reply, std::move(answers)));
+  after_message();
+  return caf::unit;
 }
 
 caf::result<void> queue_actor::on_change(const change_task& request) {
@@ -524,11 +621,16 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
   if (!room) return refuse(room.error());
   const auto now = cx_->time->now();
   storage::batch batch(cx_->part.shard);
+  auto& t = **row;
   const auto running = at->running.find(request.id);
-  auto t = running == at->running.end() ? std::move(**row) : running->second.task;
+  std::optional<lease> taken_away;
+  if (running != at->running.end()) {
+    taken_away = running->second.held;
+    begin_try(t, taken_away->granted_at);
+  }
   const auto before = t.state;
   if (static_cast<task_action>(request.action) == task_action::cancel) {
-    if (!cancel(t, now))
+    if (!cancel(t, taken_away ? &*taken_away : nullptr, now))
       return refuse({errc::conflict, fmt::format("The task has ended: it is {}.", to_string(t.state)), {}});
     if (before == task_state::running) {
       batch.erase(storage::column::task_index, cx_->part.running_key(at->type.name, t.id));
@@ -548,12 +650,7 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
            {}});
     try_again(*at, t, now, batch);
   }
-  write(std::move(*room), std::move(batch), [reply = request.reply, t](storage::verdict v) mutable noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(std::move(t));
-    else
-      reply.deliver(std::unexpected(verdict_error(v)));
-  });
+  write(std::move(*room), std::move(batch), answering(request.reply, std::move(t)));
   after_message();
   return caf::unit;
 }
@@ -563,11 +660,12 @@ caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
   // Some at a time, so that others are served between; and not what fails again meanwhile.
   auto rest = request;
   const auto now = cx_->time->now();
-  if (rest.until_ms == 0) rest.until_ms = to_unix_ms(now);
+  if (rest.from.until_ms == 0) rest.from.until_ms = to_unix_ms(now);
   const auto more = retry_some(rest, now);
   const bool wait = !more && more.error().code == errc::overloaded;
   const auto time_left = nanoseconds{rest.context.deadline_ns} - cx_->monotonic->monotonic();
-  if ((wait || (more && *more)) && (rest.context.deadline_ns == 0 || time_left > time_for_an_answer)) {
+  const bool goes_on = wait || (more && *more);
+  if (goes_on && rest.done < rest.limit && (rest.context.deadline_ns == 0 || time_left > time_for_an_answer)) {
     if (wait)
       delayed_send(this, again_soon, std::move(rest));
     else
@@ -575,12 +673,9 @@ caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
   } else if (!more && rest.done == 0) {
     rest.reply.deliver(std::unexpected(more.error()));
   } else {
-    part_->after_settled([reply = rest.reply, done = rest.done](storage::verdict v) noexcept {
-      if (v == storage::verdict::durable)
-        reply.deliver(done);
-      else
-        reply.deliver(std::unexpected(verdict_error(v)));
-    });
+    retried_tasks answer{rest.done, std::nullopt};
+    if (goes_on || !more) answer.next = rest.from;
+    part_->after_settled(answering(rest.reply, answer));
   }
   after_message();
   return caf::unit;
@@ -591,7 +686,7 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
   const auto durable = part_->durable();
   if (!durable) return std::unexpected(durable.error());
   const auto found =
-      storage::find_ended_first(**durable, cx_->part, task_state::failed, {rest.from_at, rest.from_id}, moves_a_write);
+      storage::find_ended_first(**durable, cx_->part, task_state::failed, {rest.from.at, rest.from.id}, moves_a_write);
   if (!found) return std::unexpected(found.error());
   std::optional<storage::batch> batch;
   std::optional<storage::permit> room;
@@ -601,9 +696,9 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
     room.reset();
   };
   for (const auto& p : *found) {
-    if (rest.done == rest.limit || p.at > rest.until_ms) {
+    if (rest.done == rest.limit || p.at > rest.from.until_ms) {
       flush();
-      return false;
+      return p.at <= rest.from.until_ms;
     }
     auto t = row_of(p.id);
     if (!t) pass_over(p.id, t.error().message);
@@ -623,8 +718,8 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
       try_again(*at, **t, now, *batch);
       ++rest.done;
     }
-    rest.from_at = p.at;
-    rest.from_id = p.id + 1;
+    rest.from.at = p.at;
+    rest.from.id = p.id + 1;
   }
   flush();
   return found->size() == moves_a_write;
@@ -646,13 +741,7 @@ caf::result<void> queue_actor::on_pause(const pause_queue& request) {
   (*at)->changed = true;
   (*at)->told = false;
   storage::batch batch(cx_->part.shard);
-  write(std::move(*room), std::move(batch),
-        [reply = request.reply, paused = request.paused](storage::verdict v) noexcept {
-          if (v == storage::verdict::durable)
-            reply.deliver(paused);
-          else
-            reply.deliver(std::unexpected(verdict_error(v)));
-        });
+  write(std::move(*room), std::move(batch), answering(request.reply, request.paused));
   after_message();
   return caf::unit;
 }
@@ -677,9 +766,8 @@ bool queue_actor::feed(line& at, index_window& window, bool of_ready) {
 
 std::uint32_t queue_actor::may_begin(line& at, nanoseconds now) {
   if (at.counts.paused || cx_->closing->load(std::memory_order_relaxed)) return 0;
-  std::uint64_t most = UINT32_MAX;
-  if (at.type.running_max != 0)
-    most = at.type.running_max > at.running.size() ? at.type.running_max - at.running.size() : 0;
+  const std::uint64_t limit = at.type.running_max != 0 ? at.type.running_max : cx_->running_most;
+  auto most = limit > at.running.size() ? limit - at.running.size() : 0;
   if (at.type.starts_per_s != 0) {
     const double rate = at.type.starts_per_s;
     at.tokens = std::min(rate, at.tokens + rate * std::chrono::duration<double>(now - at.tokens_at).count());
@@ -756,13 +844,7 @@ result<std::size_t> queue_actor::lease_some(line& at, const lease_tasks& to, std
   }
   const auto count = given.size();
   if (count == 0) return count;
-  write(std::move(*room), std::move(batch),
-        [reply = to.reply, given = std::move(given)](storage::verdict v) mutable noexcept {
-          if (v == storage::verdict::durable)
-            reply.deliver(std::move(given));
-          else
-            reply.deliver(std::unexpected(verdict_error(v)));
-        });
+  write(std::move(*room), std::move(batch), answering(to.reply, std::move(given)));
   return count;
 }
 
@@ -795,17 +877,31 @@ bool queue_actor::bring_due(line& at, timestamp now) {
 }
 
 void queue_actor::drop_lapsed(line& at, nanoseconds now) {
+  std::uint64_t lapsed = 0, last = 0;
+  std::string worker;
   while (!at.lapses.empty() && at.lapses.begin()->first <= now) {
     const auto id = at.lapses.begin()->second;
-    auto& r = at.running.at(id);
-    const auto worker = r.held.worker;
-    const outcome lost{outcome_kind::lost, fmt::format("The worker {} said nothing until its lease ran out.", worker),
-                       std::nullopt};
-    if (!end(at, r, {.how = lost, .then = {}, .effect = {}, .principal = {}, .reply = {}}))
-      return; // there is no room to write now; the timer comes again
-    log::warning("tasks.lease_lapsed", "A worker said nothing until its lease ran out.",
-                 {{"worker_type", at.type.name}, {"task", id}, {"worker", worker}});
+    const auto& by = at.running.at(id).held.worker;
+    const ending lost{
+        {outcome_kind::lost, fmt::format("The worker {} said nothing until its lease ran out.", by), std::nullopt},
+        {},
+        {},
+        {}};
+    const auto whose = by;
+    if (const auto ended = end(at, id, lost, {}); !ended) {
+      if (ended.error().code != errc::corrupt) break; // no room to write now; the timer comes again
+      pass_over(id, ended.error().message);
+      (void)stop_running(at, id);
+      continue;
+    }
+    ++lapsed;
+    last = id;
+    worker = whose;
   }
+  // One line, however many: a worker that dies with a thousand tasks is one event.
+  if (lapsed > 0)
+    log::warning("tasks.lease_lapsed", "Workers said nothing until their leases ran out.",
+                 {{"worker_type", at.type.name}, {"tasks", lapsed}, {"last_task", last}, {"its_worker", worker}});
 }
 
 bool queue_actor::purge(timestamp now) {
@@ -815,7 +911,7 @@ bool queue_actor::purge(timestamp now) {
   bool more = false;
   const auto purge_of = [&](task_state state, milliseconds keep) {
     auto& from = purged_to_[static_cast<std::size_t>(state) - static_cast<std::size_t>(task_state::completed)];
-    const auto found = storage::find_ended_first(**durable, cx_->part, state, from, moves_a_write);
+    const auto found = storage::find_ended_first(**durable, cx_->part, state, from, purges_a_write);
     if (!found || found->empty()) return;
     // What ends from now on ends later.
     from = found->front();
@@ -838,7 +934,7 @@ bool queue_actor::purge(timestamp now) {
       ++purged;
     }
     if (purged > 0) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
-    more = more || purged == moves_a_write;
+    more = more || purged == purges_a_write;
   };
   purge_of(task_state::completed, cx_->retention.completed);
   purge_of(task_state::cancelled, cx_->retention.cancelled);

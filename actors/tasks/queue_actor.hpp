@@ -36,7 +36,8 @@ private:
   using nanoseconds = std::chrono::nanoseconds;
 
   struct running_task {
-    tasks::task task;
+    std::optional<tasks::task> task; ///< nothing where it is to be read again
+    std::size_t row_bytes = 0;       ///< at most, of what a change of it writes
     tasks::lease held;
     nanoseconds lapses{}; ///< on the monotonic clock, which never jumps
   };
@@ -67,6 +68,7 @@ private:
   caf::result<void> on_lease(const lease_tasks& request);
   caf::result<void> on_renew(const renew_lease& request);
   caf::result<void> on_end(const end_task& request);
+  caf::result<void> on_finish(const finish_tasks& request);
   caf::result<void> on_change(const change_task& request);
   caf::result<void> on_retry_failed(const retry_failed& request);
   caf::result<void> on_pause(const pause_queue& request);
@@ -82,7 +84,7 @@ private:
   /// The registrants' own task: one that is to be done already, or a new one to which its unique key leads from now on.
   queued_task queue_for_registrant(const new_task& wanted, const std::string& principal, timestamp now,
                                    storage::batch& into);
-  /// One step of `retry_failed`, which goes on where the step before ended. True when there is more to look at.
+  /// One step of `retry_failed`, which goes on where the step before ended. True when there may be more to look at.
   result<bool> retry_some(retry_failed& rest, timestamp now);
 
   result<std::vector<queued_task>> enqueue(const std::vector<new_task>& wanted, const std::string& principal,
@@ -90,29 +92,35 @@ private:
   /// A new task; its unique key is the caller's to write.
   std::uint64_t queue_new(line& at, const new_task& wanted, const std::string& principal, timestamp now,
                           storage::batch& into);
+  /// FAILED or CANCELLED becomes PENDING again. @pre it is one of them
+  void try_again(line& at, tasks::task& t, timestamp now, storage::batch& into);
+  /// Adds the tasks themselves to the answer.
+  result<void> show(std::vector<queued_task>& queued);
   [[nodiscard]] std::size_t bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const;
+  /// How a try ends, and what comes with it.
   struct ending {
     tasks::outcome how;
     std::vector<new_task> then;
     registrant_effect effect;
     std::string principal;
-    runtime::reply_to<tasks::task> reply;
   };
-  result<void> end(line& at, running_task& running, const ending& e);
-  /// FAILED or CANCELLED becomes PENDING again. @pre it is one of them
-  void try_again(line& at, tasks::task& t, timestamp now, storage::batch& into);
+  [[nodiscard]] std::size_t bytes_to_end(const line& at, std::uint64_t id, const ending& e) const;
+  result<void> end(line& at, std::uint64_t id, const ending& e, runtime::reply_to<tasks::task> reply);
+  /// Into a batch that has room for it: see `bytes_to_end`. Errors: invalid_argument (it cannot end like this),
+  /// corrupt, io; then nothing has changed.
+  result<tasks::task> end_into(storage::batch& into, line& at, std::uint64_t id, const ending& e, timestamp now);
+  /// The task, when its worker says again how the try under `token` ended. Errors: lease_lost, corrupt, io.
+  result<tasks::task> said_before(std::uint64_t id, std::uint64_t token, tasks::outcome_kind how);
   /// Takes a PENDING task out of the index, wherever it stands there.
   void take_out(line& at, const tasks::task& t, storage::batch& into);
   /// Puts a task, as it now is, into rows and index; one that is PENDING gets its rank.
   void put(line& at, tasks::task& t, storage::batch& into, timestamp now);
   void start_running(line& at, tasks::task t, tasks::lease held, nanoseconds lapses);
   running_task stop_running(line& at, std::uint64_t id);
-  /// The running try with that token; none otherwise.
-  struct held_by {
-    line* at = nullptr;
-    running_task* running = nullptr;
-  };
-  [[nodiscard]] held_by held(std::uint64_t id, std::uint64_t token);
+  /// A task that runs, as it is now. Errors: corrupt, io.
+  result<tasks::task> running_now(std::uint64_t id, const running_task& running);
+  /// Where the task runs under that token; null when it does not.
+  [[nodiscard]] line* held(std::uint64_t id, std::uint64_t token);
   void count(line& at, tasks::task_state from, tasks::task_state to);
   void count_new(line& at);
   /// The counters and numbers that the batch changes, then writes it. What `settled` does it does on the log's thread.
@@ -148,7 +156,8 @@ private:
   std::map<std::string, line, std::less<>> lines_;
   storage::task_numbers numbers_;
   bool numbers_changed_ = false;
-  std::unordered_map<std::uint64_t, std::string> type_of_running_;
+  std::unordered_map<std::uint64_t, line*> line_of_running_; ///< lines stay where they are
+  std::size_t running_bytes_ = 0;                            ///< of tasks that run and are kept in memory
   std::uint64_t timer_ = 0;
   std::optional<nanoseconds> timer_at_;
   nanoseconds purge_at_{};

@@ -30,7 +30,7 @@ struct worker_type {
   std::string name; ///< a small letter, then 1 to 63 small letters, digits and _
   tasks::retry_policy retry;
   milliseconds lease{30'000};     ///< how long a worker may be silent
-  std::uint32_t running_max = 0;  ///< tasks that run at once; 0: no limit
+  std::uint32_t running_max = 0;  ///< tasks that run at once; 0: as many as `queue_context::running_most`
   std::uint32_t starts_per_s = 0; ///< tries begun a second; 0: no limit
 };
 
@@ -67,6 +67,10 @@ struct queue_context {
   task_retention retention;
   milliseconds ageing{10'000};      ///< a task goes before those of the next better priority that came so much later
   std::size_t window_rows = 10'000; ///< of an index, kept in memory
+  /// Leases of a worker type, whatever its settings say: each takes some 300 bytes of memory.
+  std::uint32_t running_most = 100'000;
+  /// Of the tasks that run, so many bytes are kept in memory; the others are read again when they end.
+  std::size_t running_bytes_max = std::size_t{32} << 20;
   std::shared_ptr<queue_gauge> gauge = std::make_shared<queue_gauge>();
   /// The node is stopping: no try begins any more.
   std::shared_ptr<std::atomic<bool>> closing = std::make_shared<std::atomic<bool>>(false);

@@ -22,7 +22,7 @@ auto when_durable(const runtime::reply_to<T>& reply, T answer) {
     if (v == storage::verdict::durable)
       reply.deliver(std::move(answer));
     else
-      reply.deliver(std::unexpected(verdict_error(v)));
+      reply.deliver(std::unexpected(verdict_error(v, advice_on_registrants)));
   };
 }
 
@@ -130,13 +130,15 @@ caf::result<void> queue_actor::on_begin_call(const begin_generator_call& request
     request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
   };
-  const auto holder = held(request.task, request.token);
-  if (holder.at == nullptr)
+  const auto* at = held(request.task, request.token);
+  if (at == nullptr)
     return refuse({errc::lease_lost, fmt::format("The lease of task {} is over: call nobody.", request.task), {}});
+  const auto t = running_now(request.task, at->running.at(request.task));
+  if (!t) return refuse(t.error());
   auto room = part_->reserve(registrant_ledger::bytes_of_a_change);
   if (!room) return refuse(room.error());
   storage::batch batch(cx_->part.shard);
-  auto permit = registrants_->begin_call(holder.running->task, request.generator, cx_->time->now(), batch);
+  auto permit = registrants_->begin_call(*t, request.generator, cx_->time->now(), batch);
   if (!permit) return refuse(permit.error());
   auto answer = when_durable(request.reply, std::move(*permit));
   if (batch.empty())

@@ -32,6 +32,21 @@ constexpr std::size_t error_sent_bytes_max = std::size_t{16} << 10;
 constexpr std::size_t reason_bytes_max = 500;
 constexpr std::size_t following_most = 10;
 constexpr std::size_t bodies_bytes_max = std::size_t{512} << 10;
+constexpr std::size_t cursor_bytes_max = 64;
+
+/// Of the text "until.at.id".
+std::optional<actors::failed_place> parse_place(std::string_view text) {
+  actors::failed_place place;
+  const auto* at = text.data();
+  const auto* const to = text.data() + text.size();
+  for (auto* number : {&place.until_ms, &place.at, &place.id}) {
+    const auto [end, bad] = std::from_chars(at, to, *number);
+    const bool last = number == &place.id;
+    if (bad != std::errc{} || (last ? end != to : end == to || *end != '.')) return std::nullopt;
+    at = last ? end : end + 1;
+  }
+  return place;
+}
 
 void write_members(json::writer& w, const task& t, const std::optional<tasks::lease>& held) {
   w.member("id", t.id).member("worker_type", t.worker_type).key("worker_payload").raw(t.payload);
@@ -82,7 +97,7 @@ class task_resource {
 public:
   task_resource(actors::task_door& door, audit_hook audit) : door_(door), audit_(std::move(audit)) {}
 
-  outcome<response> enqueue(const request& r) const {
+  outcome<begun> enqueue(const request& r, const runtime::reply_notice& told) const {
     json::fields body(r.body);
     const auto* many = body.any("tasks");
     std::vector<actors::new_task> wanted;
@@ -101,20 +116,23 @@ public:
       wanted.push_back(read_task(body));
     }
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    const auto queued = door_.enqueue(wanted, caller_of(r));
-    if (!queued) return std::unexpected(refusal(queued.error()));
-    if (many == nullptr) {
-      const auto found = find(queued->front().id);
-      if (found) return one(queued->front().existed ? 200 : 201, found->task, found->held);
-      if (!queued->front().existed || found.error().cause.code != errc::not_found)
-        return std::unexpected(found.error());
-      return purged(queued->front().id, wanted.front());
-    }
-    json::writer w(64 + queued->size() * 32);
-    w.begin_object().key("items").begin_array();
-    for (const auto& q : *queued) w.begin_object().member("id", q.id).member("existed", q.existed).end_object();
-    w.end_array().end_object();
-    return response{.status = 201, .body = std::move(w).str()};
+    const actors::new_task first{.worker_type = wanted.front().worker_type, .unique_key = wanted.front().unique_key};
+    return answer_later(
+        [first, whole = many == nullptr,
+         answer = door_.begin_enqueue(std::move(wanted), many == nullptr, caller_of(r), told)]() -> outcome<response> {
+          const auto queued = answer();
+          if (!queued) return std::unexpected(refusal(queued.error()));
+          if (whole) {
+            const auto& only = queued->front();
+            if (!only.task) return purged(only.id, first);
+            return one(only.existed ? 200 : 201, *only.task, only.held);
+          }
+          json::writer w(64 + queued->size() * 32);
+          w.begin_object().key("items").begin_array();
+          for (const auto& q : *queued) w.begin_object().member("id", q.id).member("existed", q.existed).end_object();
+          w.end_array().end_object();
+          return response{.status = 201, .body = std::move(w).str()};
+        });
   }
 
   outcome<response> show(const request& r) const {
@@ -172,18 +190,28 @@ public:
 
   outcome<response> retry_failed(const request& r) const {
     json::fields body(r.body, json::fields::empty_body::allowed);
-    const auto type = body.optional_text("worker_type", {.bytes_max = worker_bytes_max});
-    const auto error = body.optional_text("error", {.bytes_max = error_prefix_bytes_max});
-    const auto limit = body.whole("limit", {.least = 1, .most = retried_most, .fallback = 1'000});
+    actors::task_door::failed_ones which;
+    which.worker_type = body.optional_text("worker_type", {.bytes_max = worker_bytes_max}).value_or("");
+    which.error_prefix = body.optional_text("error", {.bytes_max = error_prefix_bytes_max}).value_or("");
+    which.limit =
+        static_cast<std::uint32_t>(body.whole("limit", {.least = 1, .most = retried_most, .fallback = 1'000}));
+    if (const auto cursor = body.optional_text("cursor", {.bytes_max = cursor_bytes_max})) {
+      if (const auto place = parse_place(*cursor))
+        which.from = *place;
+      else
+        body.refuse_field("cursor", "must be the next_cursor of an earlier answer of this route");
+    }
     const auto reason = read_reason(body);
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    if (auto ok = audit_act(r, "task.retry_failed", type.value_or("every worker type"), reason, audit_); !ok)
-      return std::unexpected(ok.error());
-    const auto done =
-        door_.retry_failed(type.value_or(""), error.value_or(""), static_cast<std::uint32_t>(limit), caller_of(r));
+    const auto of = which.worker_type.empty() ? "every worker type" : which.worker_type;
+    if (auto ok = audit_act(r, "task.retry_failed", of, reason, audit_); !ok) return std::unexpected(ok.error());
+    const auto done = door_.retry_failed(which, caller_of(r));
     if (!done) return std::unexpected(refusal(done.error()));
     json::writer w;
-    w.begin_object().member("retried", *done).end_object();
+    w.begin_object().member("retried", done->count);
+    if (done->next)
+      w.member("next_cursor", fmt::format("{}.{}.{}", done->next->until_ms, done->next->at, done->next->id));
+    w.end_object();
     return response{.body = std::move(w).str()};
   }
 
@@ -258,31 +286,30 @@ public:
     });
   }
 
-  outcome<response> heartbeat(const request& r) const {
+  outcome<begun> heartbeat(const request& r, const runtime::reply_notice& told) const {
     const auto id = id_of(r);
     if (!id) return std::unexpected(id.error());
     json::fields body(r.body);
     const auto token = read_token(body);
     const auto lease = read_lease(body);
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    const auto renewed = door_.renew(*id, token, lease, caller_of(r));
-    if (!renewed) return std::unexpected(refusal(renewed.error()));
-    json::writer w;
-    w.begin_object().member("id", *id).member("until", to_rfc3339(renewed->until)).end_object();
-    return response{.body = std::move(w).str()};
+    return answer_later(
+        [id = *id, answer = door_.begin_renew(*id, token, lease, caller_of(r), told)]() -> outcome<response> {
+          const auto renewed = answer();
+          if (!renewed) return std::unexpected(refusal(renewed.error()));
+          json::writer w;
+          w.begin_object().member("id", id).member("until", to_rfc3339(renewed->until)).end_object();
+          return response{.body = std::move(w).str()};
+        });
   }
 
-  outcome<response> complete(const request& r) const {
+  outcome<begun> complete(const request& r, const runtime::reply_notice& told) const {
     const auto id = id_of(r);
     if (!id) return std::unexpected(id.error());
     json::fields body(r.body);
     actors::task_door::ending ending{.id = *id, .token = read_token(body), .how = {}, .then = {}, .effect = {}};
     ending.how.kind = outcome_kind::done;
-    if (const auto* result = body.any("result")) {
-      ending.how.text = json::text_of(*result);
-      if (ending.how.text.size() > task::result_bytes_max)
-        body.refuse_field("result", fmt::format("must be at most {} bytes long", task::result_bytes_max));
-    }
+    ending.how.text = read_result(body);
     ending.effect.unique_id =
         body.optional_text("unique_id", {.bytes_max = registrants::registrant::unique_id_bytes_max}).value_or("");
     if (const auto* then = body.any("then")) {
@@ -298,10 +325,54 @@ public:
       }
     }
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    return ended(std::move(ending), r);
+    return ended(std::move(ending), r, told);
   }
 
-  outcome<response> fail_task(const request& r) const {
+  outcome<begun> complete_many(const request& r, const runtime::reply_notice& told) const {
+    json::fields body(r.body);
+    std::vector<actors::finished_try> tries;
+    const auto* given = body.any("items");
+    const auto* list = given == nullptr ? nullptr : given->as<json::value::array>();
+    if (list == nullptr || list->empty() || list->size() > actors::finished_tries_max) {
+      body.refuse_field("items",
+                        fmt::format("must be a list of 1 to {} tasks with their tokens", actors::finished_tries_max));
+    } else {
+      for (std::size_t i = 0; i < list->size(); ++i) {
+        json::fields each((*list)[i], fmt::format("items[{}].", i));
+        const auto id = static_cast<std::uint64_t>(each.whole("id", {.least = 1}));
+        const auto token = read_token(each);
+        tries.push_back({id, token, read_result(each)});
+        if (auto bad = each.wrong()) return std::unexpected(*bad);
+      }
+    }
+    if (auto bad = body.wrong()) return std::unexpected(*bad);
+    std::vector<std::uint64_t> ids;
+    for (const auto& t : tries) ids.push_back(t.id);
+    return answer_later([ids = std::move(ids),
+                         answer = door_.begin_finish(std::move(tries), caller_of(r), told)]() -> outcome<response> {
+      const auto done = answer();
+      if (!done) return std::unexpected(refusal(done.error()));
+      json::writer w(64 + ids.size() * 48);
+      w.begin_object().key("items").begin_array();
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        w.begin_object().member("id", ids[i]);
+        const auto& one = done->at(i);
+        if (one)
+          w.member("task_status", tasks::to_string(*one));
+        else
+          w.key("error")
+              .begin_object()
+              .member("code", to_string(one.error().code))
+              .member("detail", one.error().message)
+              .end_object();
+        w.end_object();
+      }
+      w.end_array().end_object();
+      return response{.body = std::move(w).str()};
+    });
+  }
+
+  outcome<begun> fail_task(const request& r, const runtime::reply_notice& told) const {
     const auto id = id_of(r);
     if (!id) return std::unexpected(id.error());
     json::fields body(r.body);
@@ -309,14 +380,14 @@ public:
     ending.how.text = read_error(body);
     const auto kind = body.optional_text("kind", {.bytes_max = 16}).value_or("transient");
     const auto parsed = tasks::parse_outcome_kind(kind);
-    if (!parsed || *parsed == outcome_kind::done || *parsed == outcome_kind::lost)
+    if (!parsed || *parsed == outcome_kind::done || *parsed > outcome_kind::not_yet)
       body.refuse_field("kind", "must be transient, permanent or not_yet");
     else
       ending.how.kind = *parsed;
     if (const auto retry = body.optional_whole("retry_in_seconds", {.least = 0, .most = retry_seconds_most}))
       ending.how.try_again = std::chrono::seconds(*retry);
     if (auto bad = body.wrong()) return std::unexpected(*bad);
-    return ended(std::move(ending), r);
+    return ended(std::move(ending), r, told);
   }
 
 private:
@@ -351,6 +422,15 @@ private:
   }
   static std::string read_reason(json::fields& body) {
     return body.optional_text("reason", {.bytes_max = reason_bytes_max}).value_or("");
+  }
+  /// As JSON; empty: none.
+  static std::string read_result(json::fields& body) {
+    const auto* result = body.any("result");
+    if (result == nullptr) return {};
+    auto text = json::text_of(*result);
+    if (text.size() > task::result_bytes_max)
+      body.refuse_field("result", fmt::format("must be at most {} bytes long", task::result_bytes_max));
+    return text;
   }
   /// What went wrong, in the worker's words: any text, of several lines too. The queue keeps the beginning.
   static std::string read_error(json::fields& body) {
@@ -411,10 +491,12 @@ private:
     return std::move(**found);
   }
 
-  outcome<response> ended(actors::task_door::ending ending, const request& r) const {
-    const auto done = door_.end(std::move(ending), caller_of(r));
-    if (!done) return std::unexpected(refusal(done.error()));
-    return one(200, *done);
+  outcome<begun> ended(actors::task_door::ending ending, const request& r, const runtime::reply_notice& told) const {
+    return answer_later([answer = door_.begin_end(std::move(ending), caller_of(r), told)]() -> outcome<response> {
+      const auto done = answer();
+      if (!done) return std::unexpected(refusal(done.error()));
+      return one(200, *done);
+    });
   }
 
   actors::task_door& door_;
@@ -430,29 +512,37 @@ std::vector<route> task_routes(actors::task_door& door, audit_hook audit) {
     return route{std::move(method), std::move(path), std::move(scope),
                  [tasks, what](const request& r) { return ((*tasks).*what)(r); }};
   };
-  std::vector<route> routes{
-      simple("POST", "/v1/tasks", "tasks:write", &task_resource::enqueue),
-      simple("GET", "/v1/tasks", "tasks:read", &task_resource::list),
+  using beginner = outcome<begun> (task_resource::*)(const request&, const runtime::reply_notice&) const;
+  const auto begun_one = [tasks](std::string path, std::string scope, beginner what,
+                                 std::size_t body_bytes_max = bodies_bytes_max) {
+    route r{"POST", std::move(path), std::move(scope), {}};
+    r.body_bytes_max = body_bytes_max;
+    r.begin = [tasks, what](const request& from, const runtime::reply_notice& told) {
+      return ((*tasks).*what)(from, told);
+    };
+    r.begin_reads = has_large_body;
+    return r;
+  };
+  auto list = simple("GET", "/v1/tasks", "tasks:read", &task_resource::list);
+  list.query = {"status", "worker_type", "cursor", "limit"};
+  return {
+      begun_one("/v1/tasks", "tasks:write", &task_resource::enqueue),
+      begun_one("/v1/tasks/complete", "tasks:work", &task_resource::complete_many),
+      begun_one("/v1/tasks/{id}/complete", "tasks:work", &task_resource::complete),
+      begun_one("/v1/tasks/{id}/fail", "tasks:work", &task_resource::fail_task),
+      begun_one("/v1/tasks/{id}/heartbeat", "tasks:work", &task_resource::heartbeat, small_body_bytes_max),
+      begun_one("/v1/queues/{worker_type}/lease", "tasks:work", &task_resource::lease, small_body_bytes_max),
+      std::move(list),
       simple("GET", "/v1/tasks/{id}", "tasks:read", &task_resource::show),
       simple("POST", "/v1/tasks/retry", "tasks:act", &task_resource::retry_failed),
       {"POST", "/v1/tasks/{id}/retry", "tasks:act", [tasks](const request& r) { return tasks->change(r, false); }},
       {"POST", "/v1/tasks/{id}/cancel", "tasks:act", [tasks](const request& r) { return tasks->change(r, true); }},
-      simple("POST", "/v1/tasks/{id}/heartbeat", "tasks:work", &task_resource::heartbeat),
-      simple("POST", "/v1/tasks/{id}/complete", "tasks:work", &task_resource::complete),
-      simple("POST", "/v1/tasks/{id}/fail", "tasks:work", &task_resource::fail_task),
       simple("GET", "/v1/queues", "tasks:read", &task_resource::queues),
       {"POST", "/v1/queues/{worker_type}/pause", "tasks:act",
        [tasks](const request& r) { return tasks->pause(r, true); }},
       {"POST", "/v1/queues/{worker_type}/resume", "tasks:act",
        [tasks](const request& r) { return tasks->pause(r, false); }},
   };
-  routes[0].body_bytes_max = bodies_bytes_max;
-  routes[1].query = {"status", "worker_type", "cursor", "limit"};
-  route lease{"POST", "/v1/queues/{worker_type}/lease", "tasks:work", {}};
-  lease.body_bytes_max = small_body_bytes_max;
-  lease.begin = [tasks](const request& r, const runtime::reply_notice& told) { return tasks->lease(r, told); };
-  routes.push_back(std::move(lease));
-  return routes;
 }
 
 } // namespace matricula::api

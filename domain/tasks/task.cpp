@@ -15,7 +15,8 @@ enum bit : std::uint8_t { has_last_try = 1, has_finished = 2, all_bits = 3 };
 
 constexpr std::array<std::string_view, 6> state_words{"UNKNOWN",   "PENDING", "RUNNING",
                                                       "COMPLETED", "FAILED",  "CANCELLED"};
-constexpr std::array<std::string_view, 6> outcome_words{"unknown", "done", "transient", "permanent", "not_yet", "lost"};
+constexpr std::array<std::string_view, 7> outcome_words{"unknown", "done", "transient", "permanent",
+                                                        "not_yet", "lost", "cancelled"};
 
 bool same_word(std::string_view a, std::string_view b) noexcept {
   const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
@@ -47,6 +48,11 @@ void finish(task& t, task_state as, timestamp now) {
   t.finished_at = now;
 }
 
+void remember_try(task& t, const lease& held, outcome_kind how, std::string error, timestamp now) {
+  if (t.history.size() >= task::history_max) t.history.erase(t.history.begin());
+  t.history.push_back({t.tries, held.token, held.granted_at, now, how, held.worker, std::move(error)});
+}
+
 } // namespace
 
 std::string_view to_string(task_state s) noexcept { return word_of(state_words, s); }
@@ -68,11 +74,9 @@ void begin_try(task& t, timestamp now) {
 void end_try(task& t, const lease& held, const outcome& how, timestamp now, const retry_policy& policy,
              random_source& random) {
   require(t.state == task_state::running && t.tries > 0, "only a running task's try ends");
-  const auto number = t.tries;
+  require(how.kind != outcome_kind::cancelled, "who cancels a task ends its try");
+  remember_try(t, held, how.kind, how.kind == outcome_kind::done ? "" : cut(how.text, task::error_bytes_max), now);
   if (how.kind == outcome_kind::not_yet) --t.tries;
-  if (t.history.size() >= task::history_max) t.history.erase(t.history.begin());
-  t.history.push_back({number, held.token, held.granted_at, now, how.kind, held.worker,
-                       how.kind == outcome_kind::done ? std::string() : cut(how.text, task::error_bytes_max)});
   t.last_error = t.history.back().error;
   switch (how.kind) {
   case outcome_kind::done:
@@ -86,15 +90,18 @@ void end_try(task& t, const lease& held, const outcome& how, timestamp now, cons
     return;
   case outcome_kind::transient:
   case outcome_kind::lost:
+  case outcome_kind::cancelled:
     break;
   }
   if (t.tries >= t.tries_max) return finish(t, task_state::failed, now);
   t.state = task_state::pending;
-  t.due_at = now + how.try_again.value_or(backoff(policy, t.tries, random));
+  t.due_at = now + how.try_again.value_or(backoff(policy, t.tries - t.tries_before, random));
 }
 
-bool cancel(task& t, timestamp now) {
+bool cancel(task& t, const lease* held, timestamp now) {
   if (is_final(t.state)) return false;
+  require((held != nullptr) == (t.state == task_state::running), "a running task has a lease, and no other");
+  if (held != nullptr) remember_try(t, *held, outcome_kind::cancelled, {}, now);
   finish(t, task_state::cancelled, now);
   return true;
 }
@@ -104,6 +111,7 @@ bool retry(task& t, std::uint32_t more, timestamp now) {
   t.state = task_state::pending;
   t.finished_at.reset();
   t.due_at = now;
+  t.tries_before = t.tries;
   t.tries_max = t.tries + more;
   return true;
 }
@@ -114,7 +122,8 @@ std::string encode(const task& t) {
   const auto bits = (t.last_try_at ? has_last_try : 0) | (t.finished_at ? has_finished : 0);
   out.u8(task_version).u8(static_cast<std::uint8_t>(t.state)).u8(t.priority).u8(static_cast<std::uint8_t>(bits));
   out.varint(t.id).text(t.worker_type).text(t.payload).text(t.unique_key).text(t.queued_by);
-  out.varint(to_unix_ms(t.queued_at)).varint(to_unix_ms(t.due_at)).varint(t.rank).varint(t.tries).varint(t.tries_max);
+  out.varint(to_unix_ms(t.queued_at)).varint(to_unix_ms(t.due_at)).varint(t.rank);
+  out.varint(t.tries).varint(t.tries_max).varint(t.tries_before);
   if (t.last_try_at) out.varint(to_unix_ms(*t.last_try_at));
   if (t.finished_at) out.varint(to_unix_ms(*t.finished_at));
   out.text(t.last_error).text(t.result).varint(t.history.size());
@@ -141,7 +150,7 @@ result<task> decode_task(std::string_view bytes) {
   t.queued_at = from_unix_ms(in.varint());
   t.due_at = from_unix_ms(in.varint());
   t.rank = in.varint();
-  const auto tries = in.varint(), tries_max = in.varint();
+  const auto tries = in.varint(), tries_max = in.varint(), tries_before = in.varint();
   if (bits & has_last_try) t.last_try_at = from_unix_ms(in.varint());
   if (bits & has_finished) t.finished_at = from_unix_ms(in.varint());
   t.last_error = in.text();
@@ -149,12 +158,13 @@ result<task> decode_task(std::string_view bytes) {
   const auto count = in.varint();
   if (!in.ok() || version != task_version) return bad("unknown version or cut short");
   if (state == 0 || state >= state_words.size() || t.priority > task::priority_lowest || bits > all_bits ||
-      tries > UINT32_MAX || tries_max > UINT32_MAX || count > task::history_max)
+      tries > UINT32_MAX || tries_max > UINT32_MAX || tries_before > tries || count > task::history_max)
     return bad("a value out of range");
   t.state = static_cast<task_state>(state);
   if (is_final(t.state) != t.finished_at.has_value()) return bad("it has ended without a time, or has not and has one");
   t.tries = static_cast<std::uint32_t>(tries);
   t.tries_max = static_cast<std::uint32_t>(tries_max);
+  t.tries_before = static_cast<std::uint32_t>(tries_before);
   for (std::uint64_t i = 0; i < count; ++i) {
     attempt a;
     const auto number = in.varint();

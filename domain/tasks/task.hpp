@@ -35,6 +35,7 @@ enum class outcome_kind : std::uint8_t {
   permanent, ///< trying again cannot help: fails at once
   not_yet,   ///< what it needs is not there, such as an identifier in an empty pool: again later, costs no try
   lost,      ///< its worker said nothing until the lease ran out; it may have had its effect. Costs a try
+  cancelled, ///< somebody cancelled the task meanwhile; it may have had its effect
 };
 [[nodiscard]] std::string_view to_string(outcome_kind k) noexcept;
 [[nodiscard]] std::optional<outcome_kind> parse_outcome_kind(std::string_view word) noexcept;
@@ -53,7 +54,7 @@ struct attempt {
   timestamp ended_at{};
   outcome_kind ended = outcome_kind::done;
   std::string worker;
-  std::string error; ///< empty when done
+  std::string error; ///< empty when done or cancelled
 
   bool operator==(const attempt&) const = default;
 };
@@ -72,11 +73,12 @@ struct task {
   std::uint8_t priority = priority_usual; ///< 0 (first) to 9
   task_state state = task_state::pending;
   timestamp queued_at{};
-  timestamp due_at{};          ///< PENDING: not started earlier
-  std::uint64_t rank = 0;      ///< PENDING: its place among those that may be begun, the lowest first; fixed when it
-                               ///< became PENDING, whatever becomes of the settings
-  std::uint32_t tries = 0;     ///< real ones, all together
-  std::uint32_t tries_max = 0; ///< FAILED when the last of so many failed; a manual retry raises it
+  timestamp due_at{};             ///< PENDING: not started earlier
+  std::uint64_t rank = 0;         ///< PENDING: its place among those that may be begun, the lowest first; fixed when it
+                                  ///< became PENDING, whatever becomes of the settings
+  std::uint32_t tries = 0;        ///< real ones, all together
+  std::uint32_t tries_max = 0;    ///< FAILED when the last of so many failed; a manual retry raises it
+  std::uint32_t tries_before = 0; ///< of `tries`, those before the last manual retry: back-off begins anew after it
   std::optional<timestamp> last_try_at;
   std::optional<timestamp> finished_at;
   std::string last_error; ///< of the last try; empty once done
@@ -104,7 +106,8 @@ void begin_try(task& t, timestamp now);
 void end_try(task& t, const lease& held, const outcome& how, timestamp now, const retry_policy& policy,
              random_source& random);
 /// PENDING and RUNNING become CANCELLED; whoever runs it is refused when it is done. False: it had ended before.
-[[nodiscard]] bool cancel(task& t, timestamp now);
+/// @param held of the try that this ends; null exactly when none runs
+[[nodiscard]] bool cancel(task& t, const lease* held, timestamp now);
 /// FAILED and CANCELLED become PENDING, due at once, with `more` further tries. False: it is in another state.
 [[nodiscard]] bool retry(task& t, std::uint32_t more, timestamp now);
 

@@ -82,12 +82,19 @@ public:
     m.action = static_cast<std::uint8_t>(action);
     return ask<tasks::task>(m);
   }
-  cell<std::uint64_t> send_retry_failed(std::string type, std::string error, std::uint32_t limit) {
+  cell<actors::finished_tries> send_finish(std::vector<actors::finished_try> tries) {
+    actors::finish_tasks m;
+    m.tries = std::move(tries);
+    return ask<actors::finished_tries>(std::move(m));
+  }
+  cell<actors::retried_tasks> send_retry_failed(std::string type, std::string error, std::uint32_t limit,
+                                                actors::failed_place from = {}) {
     actors::retry_failed m;
+    m.from = from;
     m.worker_type = std::move(type);
     m.error_prefix = std::move(error);
     m.limit = limit;
-    return ask<std::uint64_t>(std::move(m));
+    return ask<actors::retried_tasks>(std::move(m));
   }
 
   // -- with their answers -------------------------------------------------------------------------------------------

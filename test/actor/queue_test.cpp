@@ -316,6 +316,66 @@ TEST_F(a_queue, fails_at_once_what_cannot_be_helped) {
   EXPECT_EQ(t.tries, 1U);
 }
 
+TEST_F(a_queue, takes_in_many_finished_tasks_at_once_and_judges_each_by_itself) {
+  for (int i = 0; i < 5; ++i) (void)q.enqueue_one(a_task(i == 4 ? "few" : "work"));
+  auto held = q.lease("work", 4);
+  held.push_back(q.lease_one("few"));
+  ASSERT_TRUE(q.cancel(held[1].task.id));
+  ASSERT_TRUE(q.end(held[2], done));
+  std::vector<actors::finished_try> tries;
+  for (const auto& one : held) tries.push_back({one.task.id, one.lease.token, R"({"ok":true})"});
+  tries.push_back(tries[0]);
+  tries.push_back({777, 1, {}});
+  tries.push_back({held[3].task.id, held[0].lease.token, {}});
+  const auto answers = q.answer(q.send_finish(tries));
+  ASSERT_TRUE(answers) << answers.error().message;
+  std::vector<std::string> said;
+  for (const auto& one : *answers) said.emplace_back(one ? to_string(*one) : to_string(one.error().code));
+  EXPECT_EQ(said, (std::vector<std::string>{"COMPLETED", "lease_lost", "COMPLETED", "COMPLETED", "COMPLETED",
+                                            "COMPLETED", "lease_lost", "lease_lost"}));
+  EXPECT_EQ(q.find(held[0].task.id).task.result, R"({"ok":true})");
+  EXPECT_EQ(q.counts().of(task_state::completed), 3U);
+  EXPECT_EQ(q.counts("few").of(task_state::completed), 1U);
+  EXPECT_EQ(q.counts().tries_total, 4U);
+}
+
+TEST_F(a_queue, takes_in_finished_tasks_that_do_not_fit_one_write) {
+  const std::string long_text(tasks::task::result_bytes_max - 2, 'x');
+  std::vector<actors::finished_try> tries;
+  for (int i = 0; i < 40; ++i) (void)q.enqueue_one(a_task());
+  for (const auto& one : q.lease("work", 40)) tries.push_back({one.task.id, one.lease.token, "\"" + long_text + "\""});
+  const auto answers = q.answer(q.send_finish(tries));
+  ASSERT_TRUE(answers) << answers.error().message;
+  for (const auto& one : *answers) EXPECT_EQ(one, task_state::completed);
+  EXPECT_EQ(q.counts().of(task_state::completed), 40U);
+}
+
+TEST_F(a_queue, shows_whole_tasks_to_who_asks_for_them) {
+  const auto ask = [&](std::string key) {
+    actors::enqueue_tasks m;
+    m.tasks = {a_task("work", std::move(key))};
+    m.whole = true;
+    return q.answer(q.ask<std::vector<actors::queued_task>>(std::move(m)));
+  };
+  const auto fresh = ask("k");
+  ASSERT_TRUE(fresh && fresh->front().task);
+  EXPECT_FALSE(fresh->front().existed);
+  EXPECT_EQ(fresh->front().task->payload, R"({"a":1})");
+  EXPECT_EQ(fresh->front().task->state, task_state::pending);
+  const auto held = q.lease_one();
+  const auto running = ask("k");
+  ASSERT_TRUE(running && running->front().task && running->front().held);
+  EXPECT_TRUE(running->front().existed);
+  EXPECT_EQ(running->front().task->state, task_state::running);
+  EXPECT_EQ(*running->front().held, held.lease);
+  ASSERT_TRUE(q.end(held, done));
+  later(2h);
+  const auto gone = ask("k");
+  ASSERT_TRUE(gone);
+  EXPECT_TRUE(gone->front().existed);
+  EXPECT_FALSE(gone->front().task) << "it was purged";
+}
+
 TEST_F(a_queue, refuses_an_outcome_that_no_worker_can_tell) {
   (void)q.enqueue_one(a_task());
   const auto held = q.lease_one();
@@ -546,7 +606,13 @@ TEST_F(a_queue, cancels_what_waits_what_is_ready_and_what_runs) {
   EXPECT_EQ(refusal(q.answer(q.send_renewal(held))), errc::lease_lost);
   EXPECT_EQ(q.counts().of(task_state::cancelled), 3U);
   EXPECT_EQ(q.counts().tries_total, 1U) << "the one that ran was a try";
-  EXPECT_EQ(q.find(running).task.tries, 1U);
+  const auto taken_away = q.find(running).task;
+  EXPECT_EQ(taken_away.tries, 1U);
+  ASSERT_EQ(taken_away.history.size(), 1U);
+  EXPECT_EQ(taken_away.history[0].ended, outcome_kind::cancelled);
+  EXPECT_EQ(taken_away.history[0].token, held.lease.token);
+  EXPECT_EQ(taken_away.history[0].worker, "w");
+  EXPECT_TRUE(q.find(ready).task.history.empty());
   EXPECT_EQ(q.counts().of(task_state::running), 0U);
   later(2h);
   EXPECT_TRUE(q.lease().empty());
@@ -589,12 +655,39 @@ TEST_F(a_queue, tries_again_in_bulk_by_type_and_error) {
   for (const auto& one : q.lease("work", 100)) ASSERT_TRUE(q.end(one, {outcome_kind::permanent, "Another thing", {}}));
   (void)try_once(hopeless, "few");
   ASSERT_EQ(q.counts().of(task_state::failed), 200U);
-  EXPECT_EQ(q.answer(q.send_retry_failed("work", "There is no", 30)), 30U);
-  EXPECT_EQ(q.answer(q.send_retry_failed("work", "There is no", 1'000)), 70U);
+  const auto some = q.answer(q.send_retry_failed("work", "There is no", 30));
+  ASSERT_TRUE(some && some->next);
+  EXPECT_EQ(some->count, 30U);
+  const auto others = q.answer(q.send_retry_failed("work", "There is no", 1'000, *some->next));
+  ASSERT_TRUE(others);
+  EXPECT_EQ(others->count, 70U);
+  EXPECT_FALSE(others->next);
   EXPECT_EQ(q.counts().of(task_state::failed), 100U);
   EXPECT_EQ(q.counts("few").of(task_state::failed), 1U);
-  EXPECT_EQ(q.answer(q.send_retry_failed("", "", 1'000)), 101U);
+  const auto all = q.answer(q.send_retry_failed("", "", 1'000));
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->count, 101U);
   EXPECT_EQ(q.counts().of(task_state::pending), 250U);
+}
+
+TEST_F(a_queue, tries_again_in_bulk_what_failed_first_and_leaves_alone_what_fails_again_meanwhile) {
+  std::vector<std::uint64_t> failed;
+  for (int i = 0; i < 4; ++i) {
+    failed.push_back(q.enqueue_one(a_task()));
+    (void)try_once(hopeless);
+    later(10ms);
+  }
+  const auto first = q.answer(q.send_retry_failed("", "", 2));
+  ASSERT_TRUE(first && first->next);
+  EXPECT_EQ(first->count, 2U);
+  EXPECT_EQ(q.state(failed[1]), task_state::pending);
+  EXPECT_EQ(q.state(failed[2]), task_state::failed);
+  later(10ms);
+  (void)try_once(hopeless);
+  const auto rest = q.answer(q.send_retry_failed("", "", 10, *first->next));
+  ASSERT_TRUE(rest);
+  EXPECT_EQ(rest->count, 2U) << "and not the one that failed again";
+  EXPECT_FALSE(rest->next);
 }
 
 TEST_F(a_queue, tries_again_in_bulk_around_a_row_that_is_damaged) {
@@ -607,7 +700,9 @@ TEST_F(a_queue, tries_again_in_bulk_around_a_row_that_is_damaged) {
   const auto key = s.queue()->part.task_key(failed[1]);
   const auto row = s.row(storage::column::tasks, key);
   s.overwrite(storage::column::tasks, key, "damaged");
-  EXPECT_EQ(q.answer(q.send_retry_failed("", "", 10)), 2U);
+  const auto retried = q.answer(q.send_retry_failed("", "", 10));
+  ASSERT_TRUE(retried);
+  EXPECT_EQ(retried->count, 2U);
   EXPECT_FALSE(s.alarms().empty());
   s.overwrite(storage::column::tasks, key, *row);
   EXPECT_EQ(q.report().counts, q.counts());
@@ -795,6 +890,54 @@ struct a_queue_with_a_small_window : a_queue {
   a_queue_with_a_small_window() : a_queue(some_types(4)) {}
 };
 
+struct a_queue_with_little_memory : a_queue {
+  static actors::queue_context little() {
+    auto cx = some_types();
+    cx.running_bytes_max = 1'000; // of one task
+    cx.running_most = 5;
+    return cx;
+  }
+  a_queue_with_little_memory() : a_queue(little()) {}
+};
+
+TEST_F(a_queue_with_little_memory, ends_each_task_as_if_it_had_kept_it) {
+  for (int i = 0; i < 5; ++i) (void)q.enqueue_one(a_task());
+  const auto held = q.lease("work", 5);
+  ASSERT_EQ(held.size(), 5U);
+  ASSERT_TRUE(q.answer(q.send_renewal(held[1])));
+  EXPECT_EQ(q.end(held[1], done)->state, task_state::completed);
+  EXPECT_EQ(q.end(held[2], hopeless)->history.size(), 1U);
+  EXPECT_EQ(q.cancel(held[3].task.id)->state, task_state::cancelled);
+  later(31s);
+  EXPECT_EQ(q.find(held[4].task.id).task.last_error, "The worker w said nothing until its lease ran out.");
+  EXPECT_EQ(q.find(held[0].task.id).task.tries, 1U);
+}
+
+TEST_F(a_queue_with_little_memory, runs_no_more_at_once_than_it_has_memory_for) {
+  for (int i = 0; i < 8; ++i) (void)q.enqueue_one(a_task());
+  const auto held = q.lease("work", 8);
+  ASSERT_EQ(held.size(), 5U);
+  EXPECT_TRUE(q.lease("work", 8).empty());
+  ASSERT_TRUE(q.end(held[0], done));
+  EXPECT_EQ(q.lease("work", 8).size(), 1U);
+}
+
+TEST_F(a_queue_with_little_memory, lets_a_running_task_whose_row_is_damaged_harm_no_other) {
+  for (int i = 0; i < 3; ++i) (void)q.enqueue_one(a_task());
+  const auto held = q.lease("work", 3);
+  const auto key = s.queue()->part.task_key(held[1].task.id);
+  const auto row = s.row(storage::column::tasks, key);
+  s.overwrite(storage::column::tasks, key, "damaged");
+  EXPECT_EQ(refusal(q.end(held[1], done)), errc::corrupt);
+  later(31s);
+  EXPECT_EQ(q.state(held[2].task.id), task_state::pending) << "its lease ran out, too";
+  EXPECT_FALSE(s.alarms().empty());
+  s.overwrite(storage::column::tasks, key, *row);
+  kill();
+  later(1s);
+  EXPECT_EQ(q.state(held[1].task.id), task_state::pending) << "once it is mended";
+}
+
 TEST_F(a_queue_with_a_small_window, gives_everything_once_and_in_order) {
   std::vector<std::uint64_t> expected;
   for (int i = 0; i < 30; ++i) {
@@ -863,7 +1006,9 @@ TEST(a_queue_in_trouble, agrees_with_its_rows_and_ends_each_task_once) {
         if (cell->ready() && cell->value())
           for (const auto& one : *cell->value()) {
             known.insert(one.id);
-            if (!key.empty()) EXPECT_EQ(of_key.try_emplace(key, one.id).first->second, one.id) << key;
+            if (!key.empty()) {
+              EXPECT_EQ(of_key.try_emplace(key, one.id).first->second, one.id) << key;
+            }
           }
       std::erase_if(queued, [](const auto& e) { return e.second->ready(); });
     };

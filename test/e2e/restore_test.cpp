@@ -1,5 +1,6 @@
 // A node that was restored from a backup never issues again what was issued after the backup.
 #include "test/e2e/node_fixture.hpp"
+#include "test/e2e/task_world.hpp"
 
 #include <gmock/gmock.h>
 
@@ -91,6 +92,39 @@ protected:
 };
 
 } // namespace
+
+TEST_F(a_restore, gives_no_task_and_no_lease_a_number_that_was_given_out_since) {
+  for (const std::vector<std::string>& how :
+       {std::vector<std::string>{"--skip", "5"}, std::vector<std::string>{"--old-data", node_.data().string()}}) {
+    std::filesystem::remove_all(elsewhere_ / "backup");
+    std::filesystem::remove_all(folder());
+    if (!node_.running()) node_.start();
+    task_client client(node_);
+    const auto kept = client.enqueue("example", {}, {{"unique_key", "kept " + how.front()}});
+    backup();
+    const auto lost = client.enqueue("example");
+    const auto held = client.lease("example", {{"count", 100}});
+    ASSERT_GE(held.size(), 2U);
+    node_.kill();
+
+    ASSERT_EQ(tool({"restore", "--from", directory()}).status, 0);
+    const auto settled = settle(how);
+    ASSERT_EQ(settled.status, 0) << settled.output << settled.errors;
+    EXPECT_EQ(tool({"verify"}).status, 0) << tool({"verify"}).output;
+    const auto other = restored();
+    other->start();
+    task_client again(*other);
+    EXPECT_EQ(again.http().get(task_client::path(lost)).status, 404);
+    const auto fresh = again.enqueue("example");
+    EXPECT_GT(task_client::id_of(fresh), task_client::id_of(lost));
+    // Workers of before the loss come back when others have their tasks.
+    const auto held_now = again.lease("example", {{"count", 100}});
+    EXPECT_GE(held_now.size(), 2U);
+    for (const auto& one : held) EXPECT_EQ(again.complete(one).code(), "lease_lost");
+    for (const auto& one : held_now) EXPECT_EQ(again.complete(one).status, 200);
+    EXPECT_EQ(again.look(kept).at("task_status"), "COMPLETED");
+  }
+}
 
 TEST_F(a_restore, goes_on_behind_everything_that_the_lost_node_had_issued) {
   const auto before = issue("four_digits", 50);

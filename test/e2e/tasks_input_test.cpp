@@ -160,8 +160,8 @@ TEST_F(task_input, of_a_worker_is_refused) {
   expect(at("complete"), {{with_token(R"({"token":"T","then":[)" + eleven + "]}"), 422}});
   std::string heavy;
   for (int i = 0; i < 5; ++i)
-    heavy += (i == 0 ? "" : ",") + R"({"worker_type":"example","worker_payload":{"x":")" + std::string(60'000, 'x') +
-             R"("}})";
+    heavy += std::string(i == 0 ? "" : ",") + R"({"worker_type":"example","worker_payload":{"x":")" +
+             std::string(60'000, 'x') + R"("}})";
   expect(at("complete"), {{with_token(R"({"token":"T","then":[)" + heavy + "]}"), 413}});
   expect(at("fail"), {{with_token(R"({"token":"T"})"), 422},
                       {with_token(R"({"token":"T","error":""})"), 422},
@@ -189,6 +189,25 @@ TEST_F(task_input, of_a_worker_is_refused) {
   expect("/v1/queues/nobody/lease", {{R"({"worker":"w"})", 404}});
 }
 
+TEST_F(task_input, of_a_worker_with_many_finished_tasks_is_refused) {
+  std::string many;
+  for (int i = 0; i < 101; ++i) many += std::string(i == 0 ? "" : ",") + R"({"id":1,"token":1})";
+  expect("/v1/tasks/complete",
+         {{"[]", 400},
+          {R"({})", 422},
+          {R"({"items":7})", 422},
+          {R"({"items":[]})", 422},
+          {R"({"items":[7]})", 422},
+          {R"({"items":[{"id":1}]})", 422},
+          {R"({"items":[{"token":1}]})", 422},
+          {R"({"items":[{"id":0,"token":1}]})", 422},
+          {R"({"items":[{"id":1,"token":1,"error":"e"}]})", 422},
+          {R"({"items":[{"id":1,"token":1}],"more":1})", 422},
+          {R"({"items":[)" + many + "]}", 422},
+          {R"({"items":[{"id":1,"token":1,"result":")" + std::string(16 << 10, 'r') + R"("}]})", 422},
+          {"[" + std::string(512 << 10, ' ') + "]", 413}});
+}
+
 TEST_F(task_input, of_an_operator_is_refused) {
   expect("/v1/tasks/retry", {{"[]", 400},
                              {R"({"limit":0})", 422},
@@ -197,6 +216,10 @@ TEST_F(task_input, of_an_operator_is_refused) {
                              {R"({"error":""})", 422},
                              {R"({"error":")" + std::string(201, 'e') + R"("})", 422},
                              {R"({"reason":""})", 422},
+                             {R"({"cursor":""})", 422},
+                             {R"({"cursor":"1.2"})", 422},
+                             {R"({"cursor":"1.2.x"})", 422},
+                             {R"({"cursor":"1.2.3.4"})", 422},
                              {R"({"status":"FAILED"})", 422}});
   for (const auto& target : {task_client::path(leased_) + "/cancel", task_client::path(leased_) + "/retry",
                              std::string("/v1/queues/example/pause"), std::string("/v1/queues/example/resume")})

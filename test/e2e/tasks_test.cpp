@@ -20,9 +20,9 @@ class tasks : public ::testing::Test {
 protected:
   static void SetUpTestSuite() {
     node_ = std::make_unique<node_process>(
-        task_world({"basic",  "unique", "failing",   "patient", "hopeless",   "lapsing", "lively",
-                    "twice",  "chain",  "cancelled", "redone",  "redone_too", "paused",  "polled",
-                    "urgent", "timed",  "listed",    "batched", "audited",    "measured"},
+        task_world({"basic",  "unique",    "failing", "patient",    "hopeless", "lapsing", "lively", "twice",
+                    "chain",  "cancelled", "redone",  "redone_too", "paused",   "polled",  "urgent", "timed",
+                    "listed", "batched",   "audited", "measured",   "paged",    "reported"},
                    "[tasks.types.narrow]\nrunning_max = 2\n[tasks.types.slow]\nstarts_per_s = 3\n"
                    "[tasks.types.off]\nenabled = false\n"));
     node_->start();
@@ -313,6 +313,49 @@ TEST_F(tasks, that_failed_are_tried_again_by_type_and_error) {
   EXPECT_EQ(retry({{"error", "HTTP "}, {"reason", "all is well again"}}), 3) << "of every type";
 }
 
+TEST_F(tasks, that_failed_are_tried_again_page_after_page) {
+  auto& c = node_client_;
+  for (int i = 0; i < 5; ++i) c.enqueue("paged");
+  for (const auto& one : c.lease("paged", {{"count", 5}})) ASSERT_EQ(c.fail(one, {{"kind", "permanent"}}).status, 200);
+  int retried = 0;
+  json next;
+  for (int pages = 0; pages == 0 || !next.is_null(); ++pages) {
+    ASSERT_LT(pages, 10);
+    json ask = {{"worker_type", "paged"}, {"limit", 2}};
+    if (!next.is_null()) ask["cursor"] = next;
+    const auto page = task_client::expect(c.http().post("/v1/tasks/retry", ask), 200);
+    retried += page.at("retried").get<int>();
+    next = page.value("next_cursor", json());
+  }
+  EXPECT_EQ(retried, 5);
+}
+
+TEST_F(tasks, are_reported_as_done_many_at_once) {
+  auto& c = node_client_;
+  auto list = json::array();
+  for (int i = 0; i < 100; ++i) list.push_back({{"worker_type", "reported"}, {"worker_payload", json::object()}});
+  ASSERT_EQ(c.http().post("/v1/tasks", {{"tasks", list}}).status, 201);
+  const auto leased = c.lease("reported", {{"count", 100}});
+  ASSERT_EQ(leased.size(), 100U);
+  auto items = json::array();
+  for (const auto& one : leased)
+    items.push_back({{"id", one.at("id")}, {"token", one.at("token")}, {"result", {{"n", one.at("id")}}}});
+  items[7]["token"] = 1'000'000;
+  for (int times = 0; times < 2; ++times) {
+    const auto answer = task_client::expect(c.http().post("/v1/tasks/complete", {{"items", items}}), 200).at("items");
+    ASSERT_EQ(answer.size(), 100U);
+    for (std::size_t i = 0; i < answer.size(); ++i) {
+      EXPECT_EQ(answer[i].at("id"), items[i].at("id"));
+      if (i == 7)
+        EXPECT_EQ(answer[i].at("error").at("code"), "lease_lost");
+      else
+        EXPECT_EQ(answer[i].at("task_status"), "COMPLETED");
+    }
+  }
+  EXPECT_EQ(c.queue("reported").at("completed"), 99);
+  EXPECT_EQ(c.look(leased.at(3)).at("result"), json({{"n", leased.at(3).at("id")}}));
+}
+
 TEST_F(tasks, that_failed_by_the_thousand_are_all_tried_again_in_one_request) {
   auto& c = node_client_;
   constexpr std::size_t count = 1'500;
@@ -532,7 +575,8 @@ TEST_F(tasks, are_changed_by_operators_on_record) {
   ASSERT_EQ(c.http().post("/v1/queues/audited/pause", {{"reason", "repairs"}}).status, 200);
   ASSERT_EQ(c.http().post("/v1/queues/audited/resume").status, 200);
   std::vector<std::string> acts;
-  for (const auto& one : c.http().get("/v1/audit?limit=5")().at("items"))
+  const auto trail = c.http().get("/v1/audit?limit=5")();
+  for (const auto& one : trail.at("items"))
     acts.push_back(one.at("action").get<std::string>() + " " + one.at("target").get<std::string>() + " " +
                    one.value("reason", ""));
   EXPECT_THAT(acts, ElementsAre("queue.resume audited ", "queue.pause audited repairs", "task.retry_failed audited ",

@@ -57,6 +57,7 @@ void queue_clients::ask(node& to, const moment& now) {
     static constexpr std::array hows{outcome_kind::done,      outcome_kind::done,      outcome_kind::done,
                                      outcome_kind::transient, outcome_kind::permanent, outcome_kind::not_yet};
     const auto how = hows[random_.below(hows.size())];
+    if (random_.below(4) == 0) return finish_some(to);
     return end(to, held, held.told && random_.below(4) != 0 ? *held.told : how);
   }
   if (what < 95) {
@@ -136,6 +137,23 @@ void queue_clients::end(node& to, held_lease& held, outcome_kind how) {
   ended_.push_back({held.id, held.token, how, to.send_to_queue<task>(std::move(m))});
 }
 
+void queue_clients::finish_some(node& to) {
+  ++sent_;
+  asked_finish asked;
+  for (auto i = held_.rbegin(); i != held_.rend() && asked.tries.size() < 5; ++i) {
+    if (random_.below(3) == 0) continue;
+    i->two_words = i->two_words || (i->told && *i->told != outcome_kind::done);
+    i->told = outcome_kind::done;
+    // Now and then twice in one request.
+    for (auto n = 1 + (random_.below(8) == 0 ? 1U : 0U); n > 0; --n) asked.tries.push_back({i->id, i->token, {}});
+  }
+  if (asked.tries.empty()) return;
+  actors::finish_tasks m;
+  m.tries = asked.tries;
+  asked.answer = to.send_to_queue<actors::finished_tries>(std::move(m));
+  finished_.push_back(std::move(asked));
+}
+
 void queue_clients::change(node& to) {
   ++sent_;
   const auto id = some_task();
@@ -153,7 +171,7 @@ void queue_clients::retry_failed(node& to) {
   actors::retry_failed m;
   if (random_.below(2) == 0) m.worker_type = type_names[random_.below(type_names.size())];
   m.limit = 1 + static_cast<std::uint32_t>(random_.below(5));
-  others_.push_back({to.send_to_queue<std::uint64_t>(std::move(m))});
+  others_.push_back({to.send_to_queue<actors::retried_tasks>(std::move(m))});
 }
 
 void queue_clients::pause(node& to, const std::string& type, bool paused) {
@@ -171,6 +189,7 @@ void queue_clients::forget() {
   leased_.clear();
   renewed_.clear();
   ended_.clear();
+  finished_.clear();
   changed_.clear();
   others_.clear();
 }
@@ -206,22 +225,29 @@ std::uint64_t queue_clients::collect(const moment& now, bool storage_failed) {
     }
   });
   each_answer(ended_, [&](const asked_end& what, const auto& answer) {
-    const auto* held = find(what.token);
-    const bool valid = held != nullptr && !held->two_words && surely_valid(*held, now);
     if (take("end a task", answer, {errc::lease_lost})) {
       learn_end(what.id, *answer);
       endings_.try_emplace(what.token, what.id, what.how);
-      if (what.how != outcome_kind::done) return;
-      const auto [at, fresh] = done_by_.try_emplace(what.id, what.token);
-      if (fresh) ++completed_;
-      if (at->second != what.token)
-        found_.add(symptom::ended_twice, fmt::format("task {} was acknowledged as done under the leases {} and {}",
-                                                     what.id, at->second, what.token));
+      if (what.how == outcome_kind::done) learn_done(what.id, what.token);
     } else if (answer.error().code == errc::lease_lost) {
-      ++late_workers_;
-      if (valid)
-        found_.add(symptom::lease_broken,
-                   fmt::format("the end of task {} under the valid lease {} was refused", what.id, what.token));
+      learn_refusal(what.id, what.token, now);
+    }
+  });
+  each_answer(finished_, [&](const asked_finish& what, const auto& answers) {
+    if (!take("finish tasks", answers)) return;
+    if (answers->size() != what.tries.size()) return found_.add("not every task that was finished is answered");
+    for (std::size_t i = 0; i < what.tries.size(); ++i) {
+      const auto& [id, token, text] = what.tries[i];
+      const auto& answer = answers->at(i);
+      if (take("finish a task", answer, {errc::lease_lost})) {
+        if (*answer != task_state::completed)
+          found_.add(symptom::outcome_changed,
+                     fmt::format("task {} was finished under the lease {} and is {}", id, token, to_string(*answer)));
+        endings_.try_emplace(token, id, outcome_kind::done);
+        learn_done(id, token);
+      } else if (answer.error().code == errc::lease_lost) {
+        learn_refusal(id, token, now);
+      }
     }
   });
   each_answer(changed_, [&](const asked_change& what, const auto& answer) {
@@ -246,6 +272,9 @@ void queue_clients::learn(const asked_tasks& what, moment now) {
     const auto& wanted = what.wanted[i];
     // One that existed may be gone already: its key is known for ever.
     tasks_.try_emplace(answer[i].id, known_task{.at = answer[i].existed ? timestamp{} : now.decided});
+    if (!answer[i].existed && lost_tasks_.contains(answer[i].id))
+      found_.add(symptom::number_given_again,
+                 fmt::format("task {} has the number of one that was queued after the backup", answer[i].id));
     if (answer[i].existed)
       ++keys_repeated_;
     else
@@ -283,7 +312,10 @@ void queue_clients::learn(const asked_lease& what, moment now) {
       if (other.id == of.id && !other.told && surely_valid(other, now))
         found_.add(symptom::leased_twice,
                    fmt::format("task {} was leased as {} while the lease {} holds", of.id, given.token, other.token));
-    if (find(given.token) != nullptr)
+    if (lost_tokens_.contains(given.token))
+      found_.add(symptom::number_given_again,
+                 fmt::format("the token {} is that of a lease that was given after the backup", given.token));
+    if (!tokens_.insert(given.token).second)
       found_.add(symptom::leased_twice, fmt::format("the token {} was given out twice", given.token));
     if (of.state != task_state::running || of.tries == 0) found_.add("a task is leased and does not run");
     if (done_by_.contains(of.id))
@@ -292,6 +324,31 @@ void queue_clients::learn(const asked_lease& what, moment now) {
     held_.push_back({of.id, given.token, what.at.monotonic, what.time, given.until, what.at.offset(), {}, 0, false});
   }
   if (held_.size() > held_max) held_.erase(held_.begin(), held_.end() - held_max);
+}
+
+void queue_clients::learn_done(std::uint64_t id, std::uint64_t token) {
+  const auto [at, fresh] = done_by_.try_emplace(id, token);
+  if (fresh) ++completed_;
+  if (at->second != token)
+    found_.add(symptom::ended_twice,
+               fmt::format("task {} was acknowledged as done under the leases {} and {}", id, at->second, token));
+}
+
+void queue_clients::learn_refusal(std::uint64_t id, std::uint64_t token, const moment& now) {
+  ++late_workers_;
+  const auto* held = find(token);
+  if (held != nullptr && !held->two_words && surely_valid(*held, now))
+    found_.add(symptom::lease_broken,
+               fmt::format("the end of task {} under the valid lease {} was refused", id, token));
+}
+
+void queue_clients::restored_after(const queue_clients& lost) {
+  lost_tasks_ = lost.lost_tasks_;
+  lost_tokens_ = lost.lost_tokens_;
+  for (const auto& [id, known] : lost.tasks_)
+    if (!tasks_.contains(id)) lost_tasks_.insert(id);
+  for (const auto token : lost.tokens_)
+    if (!tokens_.contains(token)) lost_tokens_.insert(token);
 }
 
 void queue_clients::learn_end(std::uint64_t id, const task& t) {
@@ -359,12 +416,9 @@ void queue_clients::check(const storage::view& durable, timestamp now) {
   }
   for (const auto& [id, row] : rows) {
     const auto& t = row.task;
-    const auto known = tasks_.find(id);
-    // Everybody's cancellations count, those of tasks that were never acknowledged cannot be asked for.
-    const std::uint32_t cancels = known == tasks_.end() ? 0 : known->second.cancels;
     std::uint32_t real = row.held ? 1 : 0;
     for (const auto& a : t.history) real += a.ended != outcome_kind::not_yet ? 1 : 0;
-    if (t.history.size() < task::history_max && (t.tries < real || t.tries > real + cancels))
+    if (t.history.size() < task::history_max && t.tries != real)
       found_.add(symptom::tries_miscounted,
                  fmt::format("task {} counts {} tries, and there were {}", id, t.tries, real));
   }

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,13 +40,16 @@ public:
   std::uint64_t collect(const moment& now, bool storage_failed);
   /// The node is gone; nobody will answer. What was said stays known, and workers keep what they hold.
   void forget();
+  /// This is what was known when the backup was made that the node is restored from; `lost` is what was known since.
+  void restored_after(const queue_clients& lost);
   /// Compares the durable rows with what was acknowledged.
   void check(const storage::view& durable, timestamp now);
   /// Tasks that have not ended, in durable rows.
   [[nodiscard]] static std::uint64_t open_tasks(const storage::view& durable);
 
   [[nodiscard]] std::size_t waiting() const noexcept {
-    return queued_.size() + leased_.size() + renewed_.size() + ended_.size() + changed_.size() + others_.size();
+    return queued_.size() + leased_.size() + renewed_.size() + ended_.size() + finished_.size() + changed_.size() +
+           others_.size();
   }
   [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
   [[nodiscard]] std::uint64_t acknowledged() const noexcept { return acknowledged_; }
@@ -99,18 +103,23 @@ private:
     tasks::outcome_kind how;
     cell<tasks::task> answer;
   };
+  struct asked_finish {
+    std::vector<actors::finished_try> tries;
+    cell<actors::finished_tries> answer;
+  };
   struct asked_change {
     std::uint64_t id;
     cell<tasks::task> answer;
   };
   struct asked_otherwise {
-    cell<std::uint64_t> answer;
+    cell<actors::retried_tasks> answer;
   };
 
   void enqueue(node& to, const moment& now);
   void lease(node& to, const moment& now, std::uint32_t count, milliseconds wait);
   void renew(node& to, const moment& now);
   void end(node& to, held_lease& held, tasks::outcome_kind how);
+  void finish_some(node& to);
   void change(node& to);
   void retry_failed(node& to);
   void pause(node& to, const std::string& type, bool paused);
@@ -118,6 +127,9 @@ private:
   void learn(const asked_tasks& what, moment now);
   void learn(const asked_lease& what, moment now);
   void learn_end(std::uint64_t id, const tasks::task& t);
+  void learn_done(std::uint64_t id, std::uint64_t token);
+  /// A worker was told that its lease does not hold.
+  void learn_refusal(std::uint64_t id, std::uint64_t token, const moment& now);
   void refused(std::string_view what, const error& why, bool storage_failed, std::initializer_list<errc> also = {});
   /// Whether the lease cannot have run out, whatever clock one asks.
   [[nodiscard]] bool surely_valid(const held_lease& held, const moment& now) const;
@@ -130,13 +142,16 @@ private:
   std::vector<asked_lease> leased_;
   std::vector<asked_renewal> renewed_;
   std::vector<asked_end> ended_;
+  std::vector<asked_finish> finished_;
   std::vector<asked_change> changed_;
   std::vector<asked_otherwise> others_;
   std::map<std::uint64_t, known_task> tasks_;
   std::map<name_of_key, std::uint64_t> keys_;
   std::vector<held_lease> held_;
   std::map<std::uint64_t, std::pair<std::uint64_t, tasks::outcome_kind>> endings_; ///< acknowledged, by token
-  std::map<std::uint64_t, std::uint64_t> done_by_; ///< the token under which a task was acknowledged as done
+  std::map<std::uint64_t, std::uint64_t> done_by_;   ///< the token under which a task was acknowledged as done
+  std::set<std::uint64_t> tokens_;                   ///< of every lease that was answered
+  std::set<std::uint64_t> lost_tasks_, lost_tokens_; ///< those that were given out after the backup
   std::uint64_t sent_ = 0, acknowledged_ = 0, number_queued_ = 0, keys_repeated_ = 0, begun_ = 0, completed_ = 0,
                 late_workers_ = 0;
 };

@@ -9,6 +9,9 @@ public:
   [[nodiscard]] timestamp wall() const override { return start + passed_ + jumped_; }
   [[nodiscard]] std::chrono::nanoseconds monotonic() const override { return passed_; }
 
+  /// What the wall clock would say if nobody had ever set it.
+  [[nodiscard]] timestamp never_set() const { return start + std::chrono::floor<milliseconds>(passed_); }
+
   void advance(milliseconds by) noexcept { passed_ += by; }
   /// The wall clock is set, forward or back, while the monotonic one knows nothing of it.
   void jump(milliseconds by) noexcept { jumped_ += by; }

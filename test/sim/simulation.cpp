@@ -199,7 +199,9 @@ private:
     assume(runs_, backup_->known_runs);
     assume(holders_, backup_->known_holders);
     holders_.forget();
-    assume(queue_, backup_->known_tasks);
+    auto known_tasks = backup_->known_tasks;
+    known_tasks.restored_after(queue_);
+    assume(queue_, known_tasks);
     queue_.forget();
     // What was imported since is taken over from the lost disk, or is not there.
     if (how == settled_by::skip || !settles) assume(imports_, backup_->known_imports);
@@ -502,6 +504,8 @@ private:
 
   /// With workers that work, every task comes to its end.
   void settle_tasks() {
+    // For what waits for its time, a clock that was set back stands still until it has caught up.
+    if (time_.wall() < now()) node_->advance(now() - time_.wall());
     for (auto until = time_.wall() + settle_max; node_->fatal().empty();) {
       if (queue_clients::open_tasks(*node_->durable()) == 0) return;
       if (time_.wall() > until)

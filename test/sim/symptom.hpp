@@ -40,6 +40,7 @@ enum class symptom : std::uint8_t {
   ended_twice,         ///< a task was acknowledged as done to two workers
   outcome_changed,     ///< how a task ended is another one later, and nobody asked for another try
   tries_miscounted,    ///< a task counts other tries than there were
+  number_given_again,  ///< a task or a lease has the number of one that was given out after the backup
   count_
 };
 inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);
@@ -77,6 +78,7 @@ inline constexpr std::array<std::string_view, symptoms> symptom_names{
     "ended_twice",
     "outcome_changed",
     "tries_miscounted",
+    "number_given_again",
 };
 [[nodiscard]] constexpr std::string_view to_string(symptom s) noexcept {
   return symptom_names[static_cast<std::size_t>(s)];

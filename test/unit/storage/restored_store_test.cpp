@@ -163,6 +163,27 @@ TEST_F(restored_store_test, of_another_type_is_refused) {
   EXPECT_EQ(settle_restored(*open, type, 200).error().code, errc::not_found);
 }
 
+TEST_F(restored_store_test, gives_tasks_and_leases_numbers_that_nobody_had) {
+  const task_numbers lost{500, 900};
+  EXPECT_EQ(settle_tasks(*open, lost).value(), lost);
+  EXPECT_EQ(find_numbers(*open->latest(), tasks_of_node()).value(), lost);
+  EXPECT_EQ(settle_tasks(*open, {400, 1'000}).value(), (task_numbers{500, 1'000})) << "never backwards";
+  EXPECT_EQ(settle_tasks(*open, {}).value(), (task_numbers{500, 1'000}));
+}
+
+TEST(numbers_by_the_time_of_day, are_beyond_all_that_was_given_out_though_the_same_backup_is_restored_twice) {
+  const timestamp first = noon + std::chrono::days{700};
+  auto given = numbers_beyond(first);
+  // A day of twenty thousand tasks a second, from the number on which the first restore went on.
+  given.next_id += 86'400ULL * 20'000;
+  given.next_token += 86'400ULL * 20'000;
+  const auto second = numbers_beyond(first + std::chrono::days{1});
+  EXPECT_GT(second.next_id, given.next_id);
+  EXPECT_GT(second.next_token, given.next_token);
+  EXPECT_LT(numbers_beyond(first + std::chrono::years{200}).next_id, std::uint64_t{1} << 53);
+  EXPECT_EQ(numbers_beyond(timestamp{}), task_numbers{}) << "a clock that was never set promises nothing";
+}
+
 TEST(restored_mark, says_as_of_when_and_goes) {
   temporary_directory directory;
   const auto folder = directory / "data";

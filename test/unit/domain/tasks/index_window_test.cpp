@@ -97,7 +97,9 @@ TEST(a_window_on_an_index, knows_the_first_row_or_that_it_must_read) {
         if (window.hungry()) disk.feed(window);
       }
       ASSERT_LE(window.size(), window.rows_max());
-      if (!disk.all.empty()) ASSERT_LE(window.from(), *disk.all.begin()) << "it would not be read";
+      if (!disk.all.empty()) {
+        ASSERT_LE(window.from(), *disk.all.begin()) << "it would not be read";
+      }
       const auto first = window.first();
       if (first) {
         ASSERT_FALSE(disk.all.empty());
@@ -105,7 +107,9 @@ TEST(a_window_on_an_index, knows_the_first_row_or_that_it_must_read) {
       } else if (!window.hungry()) {
         ASSERT_TRUE(disk.all.empty()) << "step " << step << ": it says that there is none";
       }
-      if (window.complete()) ASSERT_EQ(window.size(), disk.all.size());
+      if (window.complete()) {
+        ASSERT_EQ(window.size(), disk.all.size());
+      }
     }
     // When everything shows, reading finds all, in order.
     disk.settle(disk.ticket);

@@ -99,6 +99,19 @@ TEST(a_task, is_due_when_the_policy_or_the_worker_says) {
   }
 }
 
+TEST(a_task, waits_after_a_manual_retry_as_after_its_first_failures) {
+  world w;
+  auto t = w.fresh(8);
+  while (t.state == task_state::pending) w.try_once(t, {outcome_kind::transient, "", {}});
+  ASSERT_EQ(t.tries, 8U);
+  for (int i = 0; i < 200; ++i) {
+    auto again = t;
+    ASSERT_TRUE(retry(again, 5, noon));
+    w.try_once(again, {outcome_kind::transient, "", {}});
+    EXPECT_LE(again.due_at, noon + milliseconds{1'005});
+  }
+}
+
 TEST(a_task, keeps_its_latest_tries_with_their_tokens_and_what_a_person_can_read) {
   world w;
   auto t = w.fresh(100);
@@ -137,11 +150,16 @@ TEST(a_task, is_cancelled_and_tried_again_in_some_states_only) {
     if (is_final(state)) t.finished_at = noon;
     auto other = t;
     const auto before = t;
-    EXPECT_EQ(cancel(t, noon + milliseconds{9}), !is_final(state));
+    const lease held{7, "w", noon, noon + milliseconds{30}};
+    EXPECT_EQ(cancel(t, state == task_state::running ? &held : nullptr, noon + milliseconds{9}), !is_final(state));
     if (is_final(state)) {
       EXPECT_EQ(t, before);
     } else {
       EXPECT_EQ(t.state, task_state::cancelled);
+      EXPECT_EQ(t.tries, 3U);
+      ASSERT_EQ(t.history.size(), state == task_state::running ? 1U : 0U);
+      if (state == task_state::running)
+        EXPECT_EQ(t.history[0], (attempt{3, 7, noon, noon + milliseconds{9}, outcome_kind::cancelled, "w", ""}));
       EXPECT_EQ(t.finished_at, noon + milliseconds{9});
     }
     const bool again = state == task_state::failed || state == task_state::cancelled;
@@ -154,6 +172,7 @@ TEST(a_task, is_cancelled_and_tried_again_in_some_states_only) {
       EXPECT_EQ(other.due_at, noon + milliseconds{9});
       EXPECT_EQ(other.tries, 3U);
       EXPECT_EQ(other.tries_max, 8U);
+      EXPECT_EQ(other.tries_before, 3U);
     }
   }
 }
@@ -172,7 +191,7 @@ TEST(the_words_for_states_and_outcomes, are_read_as_they_are_written_in_any_case
        {task_state::pending, task_state::running, task_state::completed, task_state::failed, task_state::cancelled})
     EXPECT_EQ(parse_task_state(to_string(s)), s);
   for (const auto k : {outcome_kind::done, outcome_kind::transient, outcome_kind::permanent, outcome_kind::not_yet,
-                       outcome_kind::lost})
+                       outcome_kind::lost, outcome_kind::cancelled})
     EXPECT_EQ(parse_outcome_kind(to_string(k)), k);
   EXPECT_EQ(parse_task_state("pending"), task_state::pending);
   EXPECT_EQ(parse_outcome_kind("NOT_YET"), outcome_kind::not_yet);
@@ -212,8 +231,14 @@ std::vector<task> various() {
   (void)w.begin(running);
   all.push_back(running);
   auto cancelled = w.fresh();
-  (void)cancel(cancelled, noon);
+  (void)cancel(cancelled, nullptr, noon);
   all.push_back(cancelled);
+  auto interrupted = w.fresh();
+  const auto held = w.begin(interrupted);
+  (void)cancel(interrupted, &held, noon);
+  all.push_back(interrupted);
+  (void)retry(interrupted, 3, noon);
+  all.push_back(interrupted);
   return all;
 }
 
