@@ -200,8 +200,11 @@ void stage::start_actors() {
     tasks->make_random = [this] { return std::make_unique<seeded_random>(random_.next()); };
     tasks->gauge = std::make_shared<actors::queue_gauge>();
     tasks->queue = runtime::slot_ref::make(*system_, cast.slots);
+    tasks->life = std::to_string(++lives_) + ".";
+    tasks->closing = std::make_shared<std::atomic<bool>>(false);
     queue_ = tasks;
-    helpers.push_back(actors::tasks_subtree(queue_, cast));
+    if (options_.workers) workers_ = options_.workers(queue_, contexts_, *system_);
+    helpers.push_back(actors::tasks_subtree(queue_, cast, workers_));
   }
   std::vector<runtime::child_spec> tree;
   tree.push_back(runtime::subtree("domain", cast.supervision, std::move(helpers)));
@@ -226,6 +229,7 @@ void stage::close() {
   options_.helpers.clear();
   context_.reset();
   contexts_.clear();
+  workers_.clear();
   queue_.reset();
   services_.reset();
   system_.reset();

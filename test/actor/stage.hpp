@@ -48,6 +48,11 @@ struct stage_options {
   std::vector<runtime::child_spec> helpers; ///< further children of "domain"
   /// With worker types there is a task queue, "root/domain/tasks/queue". What the stage knows better is added.
   std::optional<actors::queue_context> tasks;
+  /// Workers inside of the node, made anew in each of its lives.
+  std::function<std::vector<std::shared_ptr<const actors::worker_pool>>(
+      const std::shared_ptr<const actors::queue_context>&,
+      const std::vector<std::shared_ptr<const actors::type_context>>&, caf::actor_system&)>
+      workers;
 };
 
 /// What a client asks for. Times are of the stage's clock.
@@ -208,6 +213,8 @@ private:
   std::vector<std::shared_ptr<const actors::type_context>> contexts_; ///< by issuer
   std::shared_ptr<const actors::type_context> context_;               ///< the first of them
   std::shared_ptr<const actors::queue_context> queue_;
+  std::vector<std::shared_ptr<const actors::worker_pool>> workers_;
+  std::uint32_t lives_ = 0;
   caf::actor root_;
   std::vector<std::string> alarms_;
   std::uint64_t overwrites_ = 0;

@@ -1,5 +1,6 @@
 #include "test/sim/node.hpp"
 
+#include "actors/registrants/remote_id_handlers.hpp"
 #include "actors/schedule_book.hpp"
 #include "runtime/services.hpp"
 #include "runtime/supervisor.hpp"
@@ -11,6 +12,7 @@
 #include <caf/exit_reason.hpp>
 #include <caf/scheduled_actor.hpp>
 #include <caf/send.hpp>
+#include <fmt/format.h>
 
 namespace matricula::sim {
 
@@ -156,9 +158,20 @@ runtime::child_spec node::make_queue(const actors::cast_options& options) {
   cx->retention = {task_retention, task_retention, task_retention};
   cx->ageing = milliseconds{200};
   cx->window_rows = 4;
+  for (const auto name : {registrants::request_worker, registrants::update_worker})
+    cx->types.push_back({.name = std::string(name), .retry = retry, .lease = milliseconds{1'500}});
   cx->queue = runtime::slot_ref::make(*system_, options.slots);
+  cx->life = std::to_string(random_.next());
   queue_ = cx;
-  return actors::tasks_subtree(queue_, options);
+  const actors::remote_generator from{"foreign", around_.generator};
+  workers_ = {
+      actors::make_worker_pool(queue_, cx->types[2],
+                               std::make_shared<actors::remote_request_handler>(queue_, from, around_.blocking_work), 2,
+                               *system_, options.slots),
+      actors::make_worker_pool(queue_, cx->types[3],
+                               std::make_shared<actors::remote_update_handler>(queue_, from, around_.blocking_work), 1,
+                               *system_, options.slots)};
+  return actors::tasks_subtree(queue_, options, workers_);
 }
 
 void node::plant(actors::end_task& message) const {
@@ -168,6 +181,12 @@ void node::plant(actors::end_task& message) const {
 }
 
 void node::kill_queue_by_order() { actors_->command("root/domain/tasks/queue", runtime::actor_command::kill, {}); }
+
+void node::kill_worker_by_order() {
+  const auto& pool = *workers_[random_.below(workers_.size())];
+  actors_->command(fmt::format("root/domain/tasks/{}/{}", pool.type.name, 1 + random_.below(pool.places.size())),
+                   runtime::actor_command::kill, {});
+}
 
 bool node::write_group(std::size_t batches_max) {
   writing_ = true;
@@ -197,6 +216,7 @@ node::~node() {
   seen_log_.reset();
   office_.reset();
   if (actors_) actors_->clear();
+  workers_.clear();
   queue_.reset();
   contexts_.clear();
   services_.reset();

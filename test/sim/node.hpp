@@ -5,6 +5,7 @@
 #include "actors/dead_letter_office.hpp"
 #include "actors/messages.hpp"
 #include "actors/tasks/queue_context.hpp"
+#include "domain/registrants/id_generator.hpp"
 #include "foundation/random.hpp"
 #include "runtime/registry.hpp"
 #include "runtime/services.hpp"
@@ -39,6 +40,8 @@ struct surroundings {
   std::function<bool()> clock_held; ///< whether the clock has jumped and nobody has looked at it
   planted_bug bug;
   std::function<void(const runtime::operator_alarm&)> on_alarm = nullptr;
+  std::shared_ptr<registrants::id_generator> generator = nullptr; ///< from which registrants get their IDs
+  std::function<void(std::function<void()>)> blocking_work = nullptr;
 };
 
 class node {
@@ -102,6 +105,8 @@ public:
   /// By its supervisor's order; `who` is a child of the type, or empty for the type's supervisor.
   void kill_by_order(std::size_t type, const std::string& who);
   void kill_queue_by_order();
+  /// Of a registrants' pool.
+  void kill_worker_by_order();
   /// By an exit message to a random actor that has something to do. False when there is none.
   bool kill_runnable();
   /// After so many more calls the disk fails for good.
@@ -166,6 +171,7 @@ private:
   caf::scheduler::test_coordinator* scheduler_ = nullptr;
   std::vector<std::vector<std::shared_ptr<const actors::type_context>>> contexts_; ///< by type and issuer
   std::shared_ptr<const actors::queue_context> queue_;
+  std::vector<std::shared_ptr<const actors::worker_pool>> workers_;
   caf::actor root_;
 };
 

@@ -1,6 +1,7 @@
 #include "test/sim/planted_log.hpp"
 
 #include "domain/identifiers/record.hpp"
+#include "domain/registrants/generator_call.hpp"
 #include "storage/idempotency.hpp"
 #include "storage/tasks.hpp"
 
@@ -79,6 +80,10 @@ void planted_log::append(permit room, batch what, completion<verdict, position> 
     append_apart([](column c, std::string_view key) { return is_task_row(c, key, unique_key_of_task); },
                  std::move(room), what, std::move(settled));
     break;
+  case planted_bug::id_apart:
+    append_apart([](column c, std::string_view) { return c == column::registrants; }, std::move(room), what,
+                 std::move(settled));
+    break;
   case planted_bug::unwritten_lease:
     real_.append(std::move(room), without_leases(what), std::move(settled));
     break;
@@ -113,7 +118,22 @@ bool planted_log::answer_early() {
   return true;
 }
 
+bool planted_log::begins_a_call(const batch& what) {
+  bool begins = false, alone = true;
+  const bool well_formed = batch::decode(
+      what.encoded(),
+      [&](column c, std::string_view, std::string_view value) {
+        alone = alone && c == column::registrants;
+        const auto call = registrants::decode_generator_call(value);
+        begins = begins || (c == column::registrants && call && call->state == registrants::call_state::open);
+      },
+      [&](column c, std::string_view) { alone = alone && c == column::registrants; });
+  require(well_formed, "a batch decodes");
+  return begins && alone;
+}
+
 bool planted_log::swallows(const batch& what) const {
+  if (bug_ == planted_bug::unwritten_call) return begins_a_call(what);
   const bool letters = bug_ == planted_bug::unkept_letter || bug_ == planted_bug::unmarked_replay;
   if (!letters && bug_ != planted_bug::forgotten_run) return false;
   bool about_letters = false, about_runs = false;

@@ -58,6 +58,7 @@ private:
   [[nodiscard]] static storage::batch without_taken_grants(const storage::batch& what);
   [[nodiscard]] static storage::batch without_leases(const storage::batch& what);
   [[nodiscard]] static storage::batch purging_early(const storage::batch& what);
+  [[nodiscard]] static bool begins_a_call(const storage::batch& what);
   /// Whether the bug is to answer `durable` and to write nothing of this batch.
   [[nodiscard]] bool swallows(const storage::batch& what) const;
 

@@ -6,6 +6,7 @@
 #include "test/sim/imports.hpp"
 #include "test/sim/node.hpp"
 #include "test/sim/queue_clients.hpp"
+#include "test/sim/registrant_clients.hpp"
 #include "test/sim/restore.hpp"
 #include "test/sim/store_check.hpp"
 
@@ -43,7 +44,8 @@ class simulation {
 public:
   simulation(std::uint64_t seed, planted_bug bug, bool trace)
       : random_(seed), bug_(bug), trace_(trace), model_(found_), client_(random_, model_), holders_(random_, found_),
-        letters_(found_), runs_(found_), imports_(random_, found_), queue_(random_, found_) {}
+        letters_(found_), runs_(found_), imports_(random_, found_), queue_(random_, found_),
+        registrants_(random_, found_) {}
 
   run_report run() {
     report_[counter::seeds] = 1;
@@ -100,7 +102,15 @@ private:
       if (a.kind == "grant_refused") found_.add(symptom::granted_twice, a.message);
       if (a.kind == "unreadable_row" && a.path.ends_with("/tasks/queue")) found_.add(a.message);
     };
-    return {time_, random_, letters_, runs_, [this] { return held(); }, bug_, alarm};
+    return {time_,
+            random_,
+            letters_,
+            runs_,
+            [this] { return held(); },
+            bug_,
+            alarm,
+            registrants_.generator(),
+            registrants_.blocking_work()};
   }
 
   /// An operator accepts that the store lacks what the mark file says was answered: now it shows what that was.
@@ -206,6 +216,7 @@ private:
     // What was imported since is taken over from the lost disk, or is not there.
     if (how == settled_by::skip || !settles) assume(imports_, backup_->known_imports);
     imports_.forget();
+    registrants_.restored();
     client_.assume(backup_->acknowledged);
     count_what_was_seen(-1);
     backup_.reset();
@@ -220,6 +231,7 @@ private:
   }
 
   void end() {
+    registrants_.node_ends();
     client_.forget();
     holders_.forget();
     imports_.forget();
@@ -240,6 +252,8 @@ private:
     if (is(mix.client)) {
       ask();
       if (random_.below(2) == 0) queue_.ask(*node_, moment());
+      if (random_.below(4) == 0) registrants_.ask(*node_);
+      if (random_.below(3) == 0) (void)registrants_.answer_a_call();
     } else if (is(mix.actor))
       (void)(node_->run_actor() || write());
     else if (is(mix.write))
@@ -258,7 +272,10 @@ private:
     note(letters_.kept());
     note(runs_.sent_on_time() + runs_.caught_up());
     if (random_.below(500) == 0 && node_->fatal().empty()) check_stored_rows();
-    if (random_.below(200) == 0 && node_->fatal().empty()) queue_.check(*node_->durable(), now());
+    if (random_.below(200) == 0 && node_->fatal().empty()) {
+      queue_.check(*node_->durable(), now());
+      registrants_.check(*node_->durable());
+    }
   }
 
   bool write() {
@@ -496,6 +513,7 @@ private:
     }
     if (node_->fatal().empty()) probe_holders();
     if (node_->fatal().empty()) settle_tasks();
+    if (node_->fatal().empty()) settle_registrants();
     if (node_->fatal().empty()) settle_runs();
     if (node_->fatal().empty()) check_everything();
     if (node_->fatal().empty()) letters_.check_at_rest(*node_->durable(), node_->office().lost());
@@ -514,6 +532,26 @@ private:
       if (!wait_until([&] { return queue_.waiting() == 0; })) return found_.add("the task queue never answers");
       node_->advance(milliseconds{300});
     }
+  }
+
+  /// With a generator that works, every registrant gets its ID.
+  void settle_registrants() {
+    registrants_.put_in_order(true);
+    for (auto until = time_.wall() + settle_max; node_->fatal().empty();) {
+      const auto open = registrants_.unfinished(*node_);
+      if (open == 0) break;
+      if (time_.wall() > until) {
+        found_.add(fmt::format("{} registrants never get their IDs", open));
+        break;
+      }
+      for (int i = 0; i < 20; ++i) {
+        if (!drain() || !node_->fatal().empty()) break;
+        while (registrants_.answer_a_call()) {
+        }
+        node_->advance(milliseconds{100});
+      }
+    }
+    registrants_.put_in_order(false);
   }
 
   /// The scheduler is not behind for longer than it needs to look.
@@ -653,6 +691,7 @@ private:
     holders_.collect(now(), now_ns(), storage_failed_, [this](std::uint64_t x) { note(x); });
     note(imports_.collect(storage_failed_));
     note(queue_.collect(moment(), storage_failed_));
+    registrants_.learn(storage_failed_);
   }
 
   std::vector<stored_rows> check_stored_rows() {
@@ -673,6 +712,7 @@ private:
     check_audit_trail(*durable, client_.steps(), found_);
     holders_.check(*durable, node_->parts(holders_type()).front(), now());
     queue_.check(*durable, now());
+    registrants_.check(*durable);
     for (std::size_t t = 0; t < plain_types(); ++t) {
       model_.recovered(t, rows[t], now());
       for (const auto& key : model_.keys(t))
@@ -708,6 +748,7 @@ private:
   runs runs_;
   imports imports_;
   queue_clients queue_;
+  registrant_clients registrants_;
   sim_clock time_;
   timestamp floor_{}; ///< of the times of decisions in this life
   std::shared_ptr<test::sim_disk> disk_ = std::make_shared<test::sim_disk>();

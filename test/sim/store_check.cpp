@@ -5,6 +5,7 @@
 #include "storage/holders.hpp"
 #include "storage/idempotency.hpp"
 #include "storage/identifiers_verifier.hpp"
+#include "storage/registrants.hpp"
 #include "storage/tasks.hpp"
 
 #include <fmt/format.h>
@@ -287,6 +288,7 @@ void check_as_operators_do(const storage::view& v, findings& found) {
   storage::identifiers_verifier(std::move(types)).check(v, report);
   storage::holders_verifier().check(v, report);
   storage::tasks_verifier().check(v, report);
+  storage::registrants_verifier().check(v, report);
   for (const auto& problem : report.problems()) {
     const bool index = problem.message.find("due index") != std::string::npos;
     const bool twice = problem.message.find("belongs to two issuers") != std::string::npos;

@@ -30,17 +30,21 @@ enum class symptom : std::uint8_t {
   policy_exceeded,       ///< a holder has more VIDs active than a policy allows, or one transaction counted twice
   run_unasked,           ///< a scheduled run at a time when there must be none
   issued_again_after_restore, ///< an identifier that was issued after the backup from which the node was restored
-  granted_twice,       ///< a grant was taken twice: its taker has the identifier already, or another one has it, too
-  import_issued,       ///< an identifier that was imported was issued
-  import_lost,         ///< an identifier that was imported is not in the store
-  key_doubled,         ///< two tasks with one unique key
-  leased_twice,        ///< a task was given to a worker while another one's lease held
-  lease_broken,        ///< a worker was refused though its lease held
-  ended_without_lease, ///< the end of a try was acknowledged to a worker whose try it was not
-  ended_twice,         ///< a task was acknowledged as done to two workers
-  outcome_changed,     ///< how a task ended is another one later, and nobody asked for another try
-  tries_miscounted,    ///< a task counts other tries than there were
-  number_given_again,  ///< a task or a lease has the number of one that was given out after the backup
+  granted_twice,        ///< a grant was taken twice: its taker has the identifier already, or another one has it, too
+  import_issued,        ///< an identifier that was imported was issued
+  import_lost,          ///< an identifier that was imported is not in the store
+  key_doubled,          ///< two tasks with one unique key
+  leased_twice,         ///< a task was given to a worker while another one's lease held
+  lease_broken,         ///< a worker was refused though its lease held
+  ended_without_lease,  ///< the end of a try was acknowledged to a worker whose try it was not
+  ended_twice,          ///< a task was acknowledged as done to two workers
+  outcome_changed,      ///< how a task ended is another one later, and nobody asked for another try
+  tries_miscounted,     ///< a task counts other tries than there were
+  id_shared,            ///< two registrants have one unique ID
+  id_changed,           ///< a registrant has another unique ID than before
+  registrant_forgotten, ///< a registrant's task is done, and it has no ID
+  call_lost,            ///< a generator gave an identifier that nobody has, and no list says so
+  number_given_again,   ///< a task or a lease has the number of one that was given out after the backup
   count_
 };
 inline constexpr std::size_t symptoms = static_cast<std::size_t>(symptom::count_);
@@ -78,6 +82,10 @@ inline constexpr std::array<std::string_view, symptoms> symptom_names{
     "ended_twice",
     "outcome_changed",
     "tries_miscounted",
+    "id_shared",
+    "id_changed",
+    "registrant_forgotten",
+    "call_lost",
     "number_given_again",
 };
 [[nodiscard]] constexpr std::string_view to_string(symptom s) noexcept {

@@ -85,13 +85,16 @@ const std::vector<bad_worker_types> cases{
 INSTANTIATE_TEST_SUITE_P(table, worker_type_settings_refused, testing::ValuesIn(cases),
                          [](const auto& one) { return one.param.what; });
 
-TEST(worker_types, have_one_that_is_shipped) {
+TEST(worker_types, have_some_that_are_shipped) {
   const auto s = defaults().tasks;
   EXPECT_EQ(s.ageing_seconds, 10U);
   EXPECT_EQ(s.completed_retention_hours, 24U);
   EXPECT_EQ(s.cancelled_retention_hours, 24U);
   EXPECT_EQ(s.failed_retention_days, 30U);
-  ASSERT_EQ(s.types.size(), 1U);
+  ASSERT_EQ(s.types.size(), 3U);
+  EXPECT_EQ(s.types.at("id_generation_request_worker").workers, 2U);
+  EXPECT_EQ(s.types.at("id_generation_update_worker").workers, 2U);
+  EXPECT_EQ(s.beat, "* * * * *");
   EXPECT_EQ(s.types.at("example"), (worker_type_settings{true, 5, 1000, 300'000, 1000, 30, 0, 0}));
 }
 
@@ -103,7 +106,7 @@ TEST(worker_types, of_ones_own_have_every_default) {
   EXPECT_EQ(types.at("mail"), (worker_type_settings{true, 5, 1000, 300'000, 1000, 30, 3, 0}));
   EXPECT_EQ(types.at("print__cards").starts_per_s, 7U);
   EXPECT_FALSE(types.at("example").enabled);
-  EXPECT_EQ(types.size(), 3U);
+  EXPECT_EQ(types.size(), 5U);
 }
 
 TEST(worker_types, are_no_more_than_the_limit) {
@@ -111,6 +114,22 @@ TEST(worker_types, are_no_more_than_the_limit) {
   for (std::size_t i = 0; i < worker_types_max; ++i) file += "[tasks.types.w" + std::to_string(i) + "]\n";
   EXPECT_THAT(all_problems(load_text(file)),
               testing::HasSubstr("found more than 64 worker types; allowed: at most 64, the shipped ones included"));
+}
+
+TEST(registrant_kinds, say_the_type_of_their_ids) {
+  const auto s = defaults().registrants.kinds;
+  ASSERT_EQ(s.size(), 2U);
+  EXPECT_EQ(s.at("individual").id_type, "uin");
+  EXPECT_EQ(s.at("household").id_type, "family_id");
+  const auto now = accepted(load_text("[registrants.kinds.farmer]\nid_type = \"farmer\"\n"));
+  EXPECT_EQ(now.values.registrants.kinds.at("farmer").id_type, "farmer");
+}
+
+TEST(registrant_kinds, name_a_type_that_is_there) {
+  EXPECT_THAT(all_problems(load_text("[registrants.kinds.farmer]\nid_type = \"farmers\"\n")),
+              testing::HasSubstr("registrants.kinds.farmer.id_type: found the text \"farmers\"; allowed: the name of an "
+                                 "identifier type"));
+  EXPECT_TRUE(load_text("[identifiers.types.uin]\nenabled = false\n")) << "a kind less";
 }
 
 TEST(worker_types, change_at_a_restart) {
