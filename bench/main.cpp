@@ -41,7 +41,10 @@ extent quick_extent() {
           .assigned_many = 500'000,
           .expirer_runs = 5,
           .generation = milliseconds{50},
-          .raw_syncs = milliseconds{300}};
+          .raw_syncs = milliseconds{300},
+          .finished_tasks = 100'000,
+          .task_slice = milliseconds{1'000},
+          .task_slices = 3};
 }
 
 /// Everything that the run writes; on the disk that holds the report, and gone with the object.
@@ -93,6 +96,7 @@ report measure(const options& how, const std::filesystem::path& folder) {
     step("restart", [&] { restart(node, how_long, found); });
   }
   step("expirer", [&] { expirer(folder, how_long, found); });
+  step("tasks", [&] { tasks(folder, how_long, found); });
   return found;
 }
 
@@ -105,7 +109,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", how.json, "Where to write the figures")->capture_default_str();
   app.add_option("--only", how.only, "Only these")
       ->delimiter(',')
-      ->check(CLI::IsMember({"disk", "generation", "single", "batch", "restart", "expirer"}));
+      ->check(CLI::IsMember({"disk", "generation", "single", "batch", "restart", "expirer", "tasks"}));
   app.add_flag("--quick", how.quick, "Shorter, with a smaller store and more noise");
   app.add_flag("--check", how.check, "Status 2 when a target is missed");
   CLI11_PARSE(app, argc, argv);

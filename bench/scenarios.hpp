@@ -26,6 +26,9 @@ struct extent {
   std::size_t expirer_runs = 7;
   std::chrono::milliseconds generation{150}; ///< a slice of it
   std::chrono::milliseconds raw_syncs{1'000};
+  std::uint64_t finished_tasks = 1'000'000; ///< in the larger store of the task queue
+  std::chrono::milliseconds task_slice{3'000};
+  std::size_t task_slices = 5;
 };
 
 /// What a load of batches asks for.
@@ -46,6 +49,9 @@ void restart(test::node_process& node, const extent& how_long, report& to);
 /// Runs of the expirer with a thousand due identifiers, in a small store and in a large one.
 /// @param folder where the two nodes keep what they write.
 void expirer(const std::filesystem::path& folder, const extent& how_long, report& to);
+/// Tasks from queued to completed, on an empty store and on one with many finished ones.
+/// @param folder where the nodes keep what they write.
+void tasks(const std::filesystem::path& folder, const extent& how_long, report& to);
 /// Finding identifiers alone, on one processor.
 void generation(const extent& how_long, report& to);
 /// What the disk does without any of us.

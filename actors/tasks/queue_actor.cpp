@@ -582,11 +582,11 @@ caf::result<void> queue_actor::on_finish(const finish_tasks& request) {
     batch.reset();
     room.reset();
   };
-  const auto finish = [&](const finished_try& one) -> result<task_state> {
+  const auto finish = [&](const finished_try& one) -> result<task> {
     auto* at = held(one.id, one.token);
     if (at == nullptr) {
       flush(); // it may have been said a moment ago, in this request
-      return said_before(one.id, one.token, outcome_kind::done).transform([](const task& t) { return t.state; });
+      return said_before(one.id, one.token, outcome_kind::done);
     }
     const ending e{{outcome_kind::done, one.result, std::nullopt}, {}, {}, request.context.principal};
     const auto bytes = bytes_to_end(*at, one.id, e);
@@ -597,9 +597,12 @@ caf::result<void> queue_actor::on_finish(const finish_tasks& request) {
       room.emplace(std::move(*taken));
       batch.emplace(cx_->part.shard);
     }
-    return end_into(*batch, *at, one.id, e, now).transform([](const task& t) { return t.state; });
+    return end_into(*batch, *at, one.id, e, now);
   };
-  for (const auto& one : request.tries) answers.push_back(finish(one));
+  for (const auto& one : request.tries) {
+    const auto ended = finish(one);
+    answers.push_back(ended ? result<task_state>(ended->state) : std::unexpected(ended.error()));
+  }
   flush();
   part_->after_settled(answering(request.reply, std::move(answers)));
   after_message();

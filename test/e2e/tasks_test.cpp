@@ -346,10 +346,11 @@ TEST_F(tasks, are_reported_as_done_many_at_once) {
     ASSERT_EQ(answer.size(), 100U);
     for (std::size_t i = 0; i < answer.size(); ++i) {
       EXPECT_EQ(answer[i].at("id"), items[i].at("id"));
-      if (i == 7)
+      if (i == 7) {
         EXPECT_EQ(answer[i].at("error").at("code"), "lease_lost");
-      else
+      } else {
         EXPECT_EQ(answer[i].at("task_status"), "COMPLETED");
+      }
     }
   }
   EXPECT_EQ(c.queue("reported").at("completed"), 99);

@@ -158,8 +158,9 @@ TEST(a_task, is_cancelled_and_tried_again_in_some_states_only) {
       EXPECT_EQ(t.state, task_state::cancelled);
       EXPECT_EQ(t.tries, 3U);
       ASSERT_EQ(t.history.size(), state == task_state::running ? 1U : 0U);
-      if (state == task_state::running)
+      if (state == task_state::running) {
         EXPECT_EQ(t.history[0], (attempt{3, 7, noon, noon + milliseconds{9}, outcome_kind::cancelled, "w", ""}));
+      }
       EXPECT_EQ(t.finished_at, noon + milliseconds{9});
     }
     const bool again = state == task_state::failed || state == task_state::cancelled;
