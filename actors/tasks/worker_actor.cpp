@@ -38,6 +38,11 @@ bool passes(errc code) noexcept {
   }
 }
 
+/// Whether the worker wants more: when half of what it may have in hand is done, so that one lease brings many.
+bool wants_more(const papers& p, std::uint32_t most) noexcept {
+  return !p.closing && !p.asking && p.in_hand.size() <= most / 2;
+}
+
 } // namespace
 
 worker_actor::worker_actor(caf::actor_config& cfg, runtime::child_context context,
@@ -80,7 +85,7 @@ void worker_actor::look() {
       }
     }
     const auto most = pool_->handler->in_hand_max();
-    if (p.closing || p.asking || p.in_hand.size() >= most || now < p.ask_at) return;
+    if (!wants_more(p, most) || now < p.ask_at) return;
     p.asking = true;
     to_ask = most - static_cast<std::uint32_t>(p.in_hand.size());
   });
@@ -231,7 +236,7 @@ void worker_actor::set_timer() {
   const auto now = pool_->queue->monotonic->monotonic();
   auto next = now + nanoseconds(pool_->type.lease) / renewals_per_lease;
   desk().with([&](const papers& p) {
-    if (!p.closing && !p.asking && p.in_hand.size() < pool_->handler->in_hand_max()) next = std::min(next, p.ask_at);
+    if (wants_more(p, pool_->handler->in_hand_max())) next = std::min(next, p.ask_at);
     for (const auto& [token, t] : p.in_hand) {
       if (t.over && !t.telling) next = std::min(next, t.tell_at);
       if (!t.over && !t.renewing) next = std::min(next, t.renew_at);
