@@ -20,7 +20,10 @@ constexpr std::string_view variable_prefix = "MATRICULA_";
 
 /// Whether some key lies in the table `path`; a name stands for its family's placeholder.
 bool is_section(std::string_view path) {
-  if (std::ranges::any_of(families(), [&](const family& f) { return f.table == path; })) return true;
+  const auto holds = [path](std::string_view table) {
+    return table.starts_with(path) && (table.size() == path.size() || table[path.size()] == '.');
+  };
+  if (std::ranges::any_of(families(), [&](const family& f) { return holds(f.table); })) return true;
   std::string pattern(path);
   if (const auto [of, name] = member_in(path); of != nullptr)
     pattern.replace(of->table.size() + 1, name.size(), of->placeholder);
