@@ -172,10 +172,10 @@ TEST(sim, finds_a_planted_bug_lease_that_is_not_written_as_a_task_that_two_worke
 }
 
 TEST(sim, finds_a_planted_bug_call_that_is_not_written_down_as_an_identifier_that_nobody_has) {
-  expect_found(planted_bug::unwritten_call, symptom::call_lost, seeds_for_a_bug_of_tasks);
+  expect_found(planted_bug::unwritten_call, symptom::call_lost);
 }
 TEST(sim, finds_a_planted_bug_id_behind_the_end_of_its_task_as_a_registrant_without_one) {
-  expect_found(planted_bug::id_apart, symptom::registrant_forgotten, seeds_for_a_bug_of_tasks);
+  expect_found(planted_bug::id_apart, symptom::registrant_forgotten);
 }
 
 TEST(sim, finds_a_planted_bug_import_that_is_not_skipped_as_an_imported_identifier_that_is_issued) {
