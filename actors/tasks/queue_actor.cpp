@@ -326,8 +326,9 @@ std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted, const std
   return bytes;
 }
 
-result<std::vector<queued_task>> queue_actor::enqueue(const std::vector<new_task>& wanted, const std::string& principal,
-                                                      timestamp now, storage::batch& into) {
+result<std::vector<queued_task>> queue_actor::queue_up(const std::vector<new_task>& wanted,
+                                                       const std::string& principal, timestamp now,
+                                                       storage::batch& into) {
   std::vector<queued_task> answer;
   std::map<std::pair<std::string, std::string>, std::uint64_t> of_this_batch;
   for (const auto& w : wanted) {
@@ -397,7 +398,7 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
   auto room = part_->reserve(bytes);
   if (!room) return refuse(room.error());
   storage::batch batch(cx_->part.shard);
-  auto queued = enqueue(request.tasks, request.context.principal, cx_->time->now(), batch);
+  auto queued = queue_up(request.tasks, request.context.principal, cx_->time->now(), batch);
   if (!queued) throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
   // All known: the answer rests on writes that may still be on their way.
   const bool all_known = batch.empty();
@@ -500,7 +501,7 @@ result<void> queue_actor::end(line& at, std::uint64_t id, const outcome& how, co
   auto ended = end_into(batch, at, id, how, now);
   if (!ended) return std::unexpected(ended.error());
   if (!then.empty())
-    if (const auto queued = enqueue(then, principal, now, batch); !queued)
+    if (const auto queued = queue_up(then, principal, now, batch); !queued)
       throw std::runtime_error("tasks: " + queued.error().message);
   write(std::move(*room), std::move(batch), answering(std::move(reply), std::move(*ended)));
   return {};
