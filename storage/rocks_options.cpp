@@ -77,6 +77,9 @@ rocksdb::ColumnFamilyOptions column_options(const store_options& o) {
   c.max_write_buffer_number = 3;
   c.arena_block_size = std::min<std::size_t>(256 << 10, c.write_buffer_size / 8);
   c.compression = rocksdb::kLZ4Compression;
+  // A table of the newest level is soon read again and written into the next one: compressing it twice is work for
+  // nothing.
+  c.compression_per_level = {rocksdb::kNoCompression, rocksdb::kLZ4Compression};
   c.level_compaction_dynamic_level_bytes = true;
   c.target_file_size_base = 32 << 20;
   c.max_bytes_for_level_base = 128 << 20;
