@@ -136,6 +136,7 @@ TEST_F(a_large_import, survives_the_death_of_client_and_node_and_is_never_issued
         for (;;) {
           const auto answer = asking.send(
               {.method = "POST", .target = "/v1/ids/bulk", .body = R"({"count":)" + std::to_string(ask) + "}"});
+          EXPECT_TRUE(answer) << "no answer";
           if (!answer || answer->status == 410) return true;
           if (answer->status == 422) ask = std::max(ask / 4, 1U); // fewer are left
           if (answer->status == 503) return false;
