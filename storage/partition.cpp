@@ -30,7 +30,8 @@ result<std::optional<std::string>> partition::get(column where, std::string_view
 void partition::write(permit room, batch what, completion<verdict> settled) {
   forget_settled();
   const auto ticket = ++written_;
-  unsettled_.push_back({ticket, std::make_unique<const std::string>(what.encoded()), {}});
+  unsettled_batch kept{ticket, std::make_unique<const std::string>(what.encoded()), {}};
+  unsettled_.push_back(std::move(kept));
   log_.append(std::move(room), std::move(what),
               [block = shared_, done = std::move(settled)](verdict v, position) mutable noexcept {
                 if (v != verdict::durable) block->broken.store(true, std::memory_order_release);
