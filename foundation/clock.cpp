@@ -58,9 +58,23 @@ std::string to_rfc3339(timestamp t) {
   const auto day = std::chrono::floor<std::chrono::days>(t);
   const std::chrono::year_month_day ymd{day};
   const std::chrono::hh_mm_ss time{t - day};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(ymd.year()),
-                     static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()), time.hours().count(),
-                     time.minutes().count(), time.seconds().count(), time.subseconds().count());
+  const int year = static_cast<int>(ymd.year());
+  // Beyond what the format has room for, such as the largest of all times: readable, but it is not read back.
+  if (year < 0 || year > 9'999)
+    return fmt::format("{}-{:02}-{:02}", year, static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()));
+  // By hand: almost every answer and log line has one, and a general formatter showed in profiles.
+  std::string text = "0000-00-00T00:00:00.000Z";
+  const auto put = [&text](std::size_t at, std::size_t digits, std::uint64_t value) {
+    for (; digits > 0; value /= 10) text[at + --digits] = static_cast<char>('0' + value % 10);
+  };
+  put(0, 4, static_cast<unsigned>(year));
+  put(5, 2, static_cast<unsigned>(ymd.month()));
+  put(8, 2, static_cast<unsigned>(ymd.day()));
+  put(11, 2, static_cast<std::uint64_t>(time.hours().count()));
+  put(14, 2, static_cast<std::uint64_t>(time.minutes().count()));
+  put(17, 2, static_cast<std::uint64_t>(time.seconds().count()));
+  put(20, 3, static_cast<std::uint64_t>(time.subseconds().count()));
+  return text;
 }
 
 result<timestamp> parse_rfc3339(std::string_view text) {

@@ -3,20 +3,15 @@
 namespace matricula::storage {
 
 namespace {
-void begin_operation(std::string& data, char kind, column where, std::string_view key) {
-  byte_writer head;
-  head.u8(static_cast<std::uint8_t>(kind)).u8(static_cast<std::uint8_t>(where)).text(key);
-  data.append(head.str());
+byte_writer& begin_operation(byte_writer& data, std::uint8_t kind, column where, std::string_view key) {
+  return data.u8(kind).u8(static_cast<std::uint8_t>(where)).text(key);
 }
 } // namespace
 
 void batch::put(column where, std::string_view key, std::string_view value) {
   require(!key.empty() && static_cast<std::uint8_t>(key.front()) == shard_.value,
           "a key starts with its batch's shard");
-  begin_operation(data_, 1, where, key);
-  byte_writer length;
-  length.varint(value.size());
-  data_.append(length.str()).append(value);
+  begin_operation(data_, 1, where, key).text(value);
   ++operations_;
 }
 

@@ -1,5 +1,6 @@
 /// One atomic change of one shard. Plain bytes, so that every commit-log engine can carry it.
 #pragma once
+#include "foundation/bytes.hpp"
 #include "foundation/error.hpp"
 #include "storage/column.hpp"
 
@@ -30,15 +31,15 @@ public:
   void erase(column where, std::string_view key);
 
   [[nodiscard]] shard_id shard() const noexcept { return shard_; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return data_.size(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return data_.str().size(); }
   [[nodiscard]] std::size_t operations() const noexcept { return operations_; }
   [[nodiscard]] bool empty() const noexcept { return operations_ == 0; }
   /// Whether it keeps the limits that hold on every engine.
-  [[nodiscard]] bool fits() const noexcept { return data_.size() <= bytes_max && operations_ <= operations_max; }
+  [[nodiscard]] bool fits() const noexcept { return bytes() <= bytes_max && operations_ <= operations_max; }
   void reserve(std::size_t n) { data_.reserve(n); }
 
   /// The operations in order, as bytes: per operation kind (1 put, 2 erase), column, key, and for a put the value.
-  [[nodiscard]] std::string_view encoded() const noexcept { return data_; }
+  [[nodiscard]] std::string_view encoded() const noexcept { return data_.str(); }
 
   /// Calls `put(column, key, value)` or `erase(column, key)` for each operation. False when the bytes are malformed.
   template <class Put, class Erase>
@@ -47,7 +48,7 @@ public:
 private:
   shard_id shard_;
   std::size_t operations_ = 0;
-  std::string data_;
+  byte_writer data_;
 };
 
 } // namespace matricula::storage

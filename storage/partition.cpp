@@ -2,12 +2,15 @@
 
 #include "foundation/bytes.hpp"
 
+#include <algorithm>
+
 namespace matricula::storage {
 
 partition::partition(commit_log& log, const tenure& held) : log_(log), tenure_(held) {}
 
 result<std::optional<std::string>> partition::get(column where, std::string_view key) {
   forget_settled();
+  bring_overlay_up_to_date();
   if (!overlay_.empty()) {
     std::string name;
     name.reserve(key.size() + 2);
@@ -28,21 +31,6 @@ void partition::write(permit room, batch what, completion<verdict> settled) {
   forget_settled();
   const auto ticket = ++written_;
   unsettled_batch kept{ticket, std::make_unique<const std::string>(what.encoded()), {}};
-  kept.keys.reserve(what.operations());
-  const auto base = std::string_view(*kept.bytes);
-  const auto note = [&](std::string_view key, std::optional<std::string_view> value) {
-    // In the encoding a key follows its column byte and its length, one byte for our short keys: that is its name here.
-    require(key.size() < 128, "keys are shorter than 128 bytes");
-    const auto name = base.substr(static_cast<std::size_t>(key.data() - base.data()) - 2, key.size() + 2);
-    kept.keys.push_back(name);
-    // Erase first: an older entry's name points into a batch that may be forgotten before this one.
-    overlay_.erase(name);
-    overlay_.emplace(name, pending_value{ticket, value});
-  };
-  const bool well_formed = batch::decode(
-      base, [&](column, std::string_view k, std::string_view v) { note(k, v); },
-      [&](column, std::string_view k) { note(k, std::nullopt); });
-  require(well_formed, "a batch decodes");
   unsettled_.push_back(std::move(kept));
   log_.append(std::move(room), std::move(what),
               [block = shared_, done = std::move(settled)](verdict v, position) mutable noexcept {
@@ -82,6 +70,30 @@ void partition::forget_settled() {
     }
     unsettled_.pop_front();
   }
+}
+
+void partition::bring_overlay_up_to_date() {
+  if (laid_over_ == written_) return;
+  const auto first = std::ranges::upper_bound(unsettled_, laid_over_, {}, &unsettled_batch::ticket);
+  for (auto i = first; i != unsettled_.end(); ++i) lay_over(*i);
+  laid_over_ = written_;
+}
+
+void partition::lay_over(unsettled_batch& one) {
+  const auto base = std::string_view(*one.bytes);
+  const auto note = [&](std::string_view key, std::optional<std::string_view> value) {
+    // In the encoding a key follows its column byte and its length, one byte for our short keys: that is its name here.
+    require(key.size() < 128, "keys are shorter than 128 bytes");
+    const auto name = base.substr(static_cast<std::size_t>(key.data() - base.data()) - 2, key.size() + 2);
+    one.keys.push_back(name);
+    // Erase first: an older entry's name points into a batch that may be forgotten before this one.
+    overlay_.erase(name);
+    overlay_.emplace(name, pending_value{one.ticket, value});
+  };
+  const bool well_formed = batch::decode(
+      base, [&](column, std::string_view k, std::string_view v) { note(k, v); },
+      [&](column, std::string_view k) { note(k, std::nullopt); });
+  require(well_formed, "a batch decodes");
 }
 
 } // namespace matricula::storage

@@ -59,20 +59,25 @@ private:
   struct unsettled_batch {
     std::uint64_t ticket;
     std::unique_ptr<const std::string> bytes;
-    std::vector<std::string_view> keys;
+    std::vector<std::string_view> keys; ///< that `overlay_` may have of it
   };
   struct pending_value {
     std::uint64_t ticket;
     std::optional<std::string_view> value; ///< nothing = erased
   };
   void forget_settled();
+  void bring_overlay_up_to_date();
+  void lay_over(unsettled_batch& one);
 
   commit_log& log_;
   tenure tenure_;
   std::shared_ptr<shared_block> shared_ = std::make_shared<shared_block>();
   std::uint64_t written_ = 0;
   std::deque<unsettled_batch> unsettled_;
-  std::unordered_map<std::string_view, pending_value> overlay_; ///< by column byte and key
+  /// By column byte and key, of the batches up to `laid_over_`: the later ones are added when somebody reads, for most
+  /// writes are followed by none before they settle.
+  std::unordered_map<std::string_view, pending_value> overlay_;
+  std::uint64_t laid_over_ = 0;
 };
 
 } // namespace matricula::storage

@@ -66,6 +66,12 @@ rocksdb::ColumnFamilyOptions column_options(const store_options& o) {
   table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  // A large table's index and filter in small parts: in one piece each they are a megabyte, which a look-up of one row
+  // would read, check and push everything else out of the cache for.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.metadata_block_size = 4 << 10;
+  table.pin_top_level_index_and_filter = true;
   table.optimize_filters_for_memory = true;
   table.whole_key_filtering = true;
   table.block_size = 8 << 10;
@@ -77,6 +83,9 @@ rocksdb::ColumnFamilyOptions column_options(const store_options& o) {
   c.max_write_buffer_number = 3;
   c.arena_block_size = std::min<std::size_t>(256 << 10, c.write_buffer_size / 8);
   c.compression = rocksdb::kLZ4Compression;
+  // A table of the newest level is soon read again and written into the next one: compressing it twice is work for
+  // nothing.
+  c.compression_per_level = {rocksdb::kNoCompression, rocksdb::kLZ4Compression};
   c.level_compaction_dynamic_level_bytes = true;
   c.target_file_size_base = 32 << 20;
   c.max_bytes_for_level_base = 128 << 20;

@@ -129,21 +129,32 @@ TEST_F(a_large_import, survives_the_death_of_client_and_node_and_is_never_issued
 
   std::size_t issued = 0;
   auto asking = node.client();
-  for (unsigned ask = 1'000;;) {
-    const auto answer =
-        asking.send({.method = "POST", .target = "/v1/ids/bulk", .body = R"({"count":)" + std::to_string(ask) + "}"});
-    ASSERT_TRUE(answer) << node.log_tail();
-    if (answer->status == 410) break;
-    if (answer->status == 422) ask = std::max(ask / 4, 1U); // fewer are left
-    if (answer->status != 201) continue;
-    const auto given = json::parse(answer->body);
-    for (const auto& id : given.at("ids")) {
-      auto seen = imported.at(std::stoull(id.get<std::string>()));
-      ASSERT_FALSE(seen) << id << " was imported or issued before";
-      seen = true;
-      ++issued;
-    }
-  }
+  unsigned ask = 1'000;
+  // A pool of little but imports fills slowly: asked now and then, it has the processors for that.
+  const bool all = eventually(
+      [&] {
+        for (;;) {
+          const auto answer = asking.send(
+              {.method = "POST", .target = "/v1/ids/bulk", .body = R"({"count":)" + std::to_string(ask) + "}"});
+          EXPECT_TRUE(answer) << "no answer";
+          if (!answer || answer->status == 410) return true;
+          if (answer->status == 422) ask = std::max(ask / 4, 1U); // fewer are left
+          if (answer->status == 503) return false;
+          if (answer->status != 201) continue;
+          const auto given = json::parse(answer->body);
+          for (const auto& id : given.at("ids")) {
+            auto seen = imported.at(std::stoull(id.get<std::string>()));
+            if (seen) {
+              ADD_FAILURE() << id << " was imported or issued before";
+              return true;
+            }
+            seen = true;
+            ++issued;
+          }
+        }
+      },
+      std::chrono::minutes(20));
+  EXPECT_TRUE(all) << node.log_tail();
   EXPECT_EQ(issued + count, of.capacity);
   std::cout << "issued the rest, " << issued << ": not one of them imported\n";
   const auto last = type();

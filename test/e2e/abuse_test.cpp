@@ -242,13 +242,6 @@ TEST_P(abuse, of_every_kind_at_once_leaves_good_clients_half_their_rate_and_memo
   });
   const auto during = good.run(abused_for);
   for (auto& attack : attacks) attack.join();
-  std::fprintf(stderr, "%s: %.0f/s undisturbed, %.0f/s under abuse, p99 %.1f ms, %.0f MiB resident at most\n",
-               tls ? "tls" : "plain", before.rate, during.rate, during.p99_ms, static_cast<double>(most) / (1 << 20));
-
-  EXPECT_EQ(before.refused + during.refused, 0U) << "good requests that were not answered 201";
-  EXPECT_GE(during.rate, before.rate / 2);
-  EXPECT_LT(during.p99_ms, 1'000);
-  EXPECT_LT(most, resident_bytes_max);
   for (auto& one : bad) {
     EXPECT_GE(one.rounds, rounds_least) << "of one attacker";
     for (const auto& [name, statuses] : one.outcomes)
@@ -262,6 +255,18 @@ TEST_P(abuse, of_every_kind_at_once_leaves_good_clients_half_their_rate_and_memo
     for (const auto& [name, status] : one.expected)
       EXPECT_GT(one.outcomes[name][status], 0) << name << ": never refused";
   }
+  bad.clear(); // and all their connections
+  const auto after = good.run(undisturbed_for);
+  std::fprintf(stderr,
+               "%s: %.0f/s before, %.0f/s afterwards, %.0f/s under abuse, p99 %.1f ms, %.0f MiB resident at most\n",
+               tls ? "tls" : "plain", before.rate, after.rate, during.rate, during.p99_ms,
+               static_cast<double>(most) / (1 << 20));
+
+  EXPECT_EQ(before.refused + during.refused + after.refused, 0U) << "good requests that were not answered 201";
+  // Both are measured, for the machine itself may become faster or slower meanwhile.
+  EXPECT_GE(during.rate, (before.rate + after.rate) / 4);
+  EXPECT_LT(during.p99_ms, 1'000);
+  EXPECT_LT(most, resident_bytes_max);
   EXPECT_FALSE(node.logged("http.handler_threw")) << node.log_tail();
   EXPECT_FALSE(node.logged("http.failed")) << node.log_tail();
   EXPECT_TRUE(ready());

@@ -113,6 +113,15 @@ TEST(rfc3339, reads_back_what_it_writes) {
   }
 }
 
+TEST(rfc3339, writes_every_part_with_its_zeros) {
+  EXPECT_EQ(to_rfc3339(timestamp{}), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(to_rfc3339(timestamp{milliseconds{-1}}), "1969-12-31T23:59:59.999Z");
+  EXPECT_EQ(to_rfc3339(timestamp{milliseconds{951'868'799'008}}), "2000-02-29T23:59:59.008Z");
+  EXPECT_EQ(to_rfc3339(timestamp{milliseconds{-62'167'219'200'000}}), "0000-01-01T00:00:00.000Z");
+  EXPECT_EQ(to_rfc3339(timestamp{milliseconds{253'402'300'799'999}}), "9999-12-31T23:59:59.999Z");
+  EXPECT_EQ(to_rfc3339(timestamp{milliseconds{253'402'300'800'000}}), "10000-01-01") << "beyond the format";
+}
+
 TEST(rfc3339, reads_fractions_and_offsets) {
   const auto noon = parse_rfc3339("2030-01-02T12:00:00Z").value();
   EXPECT_EQ(parse_rfc3339("2030-01-02T12:00:00.000Z").value(), noon);

@@ -55,6 +55,41 @@ TEST_F(partition_test, shows_its_own_writes_before_they_have_settled) {
   EXPECT_EQ(p.unsettled(), 0u);
 }
 
+// Reads and settlements between the writes in every order of them: what is read is always what was written last.
+TEST_F(partition_test, shows_the_last_write_whatever_was_read_and_settled_before) {
+  constexpr unsigned steps = 5;
+  for (unsigned choices = 0; choices < 1U << (2 * steps); ++choices) {
+    partition p(*log, acquire());
+    std::string last = std::to_string(choices);
+    write(p, last);
+    for (unsigned step = 0; step < steps; ++step) {
+      switch (choices >> (2 * step) & 3U) {
+      case 0:
+        write(p, last = std::to_string(choices) + "/" + std::to_string(step));
+        break;
+      case 1:
+        ASSERT_EQ(read(p), last) << choices << ", step " << step;
+        break;
+      case 2:
+        (void)log->write_group(1);
+        break;
+      default: {
+        // Another row's write, which shares nothing with it.
+        batch b(seven);
+        b.put(column::uins, row_key(seven, 2), "other");
+        auto room = p.reserve(b.bytes());
+        ASSERT_TRUE(room);
+        p.write(std::move(*room), std::move(b), [](verdict) noexcept {});
+      }
+      }
+    }
+    ASSERT_EQ(read(p), last) << choices;
+    while (log->write_group()) {
+    }
+    ASSERT_EQ(read(p), last) << choices << ", all settled";
+  }
+}
+
 TEST_F(partition_test, an_erased_row_is_gone_before_the_erasure_has_settled) {
   partition p(*log, acquire());
   write(p, "here");
