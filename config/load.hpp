@@ -23,6 +23,10 @@ inline constexpr std::size_t policies_max = 32;
 /// Worker types, shipped and own together.
 inline constexpr std::size_t worker_types_max = 64;
 
+/// Generators of other systems.
+inline constexpr std::size_t generators_max = 16;
+inline constexpr std::size_t webhooks_max = 64;
+
 /// A settings file, read.
 struct file_text {
   std::string name; ///< for messages

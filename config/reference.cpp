@@ -12,6 +12,8 @@ constexpr std::size_t line_width = 110;
 constexpr std::string_view type_section = "identifiers.types.<type>";
 constexpr std::string_view policy_section = "vid_policies.<policy>";
 constexpr std::string_view worker_section = "tasks.types.<worker_type>";
+constexpr std::string_view generator_section = "generators.<generator>";
+constexpr std::string_view webhook_section = "webhooks.<webhook>";
 constexpr std::string_view example_type = "example";
 constexpr std::string_view example_worker_type = "my_work"; // there is a shipped one called example
 
@@ -41,7 +43,9 @@ std::string_view applies(const setting& row) { return row.reloadable ? "on reloa
 
 /// What an example shows for a row without a default.
 std::string example_of(const setting& row) {
-  if (row.required) return row.what == kind::integer ? "12" : "\"pool\"";
+  if (row.required && row.what == kind::integer) return "12";
+  if (row.required && row.what == kind::text) return R"("https://registry.example/path")";
+  if (row.required) return in_quotes(row.words.back());
   switch (row.what) {
   case kind::integer:
     return "3";
@@ -97,6 +101,8 @@ std::string reference_toml() {
     if (s.name == type_section) out += comment("As an example, a type of your own with every key:");
     if (s.name == policy_section) out += comment("As an example, a policy of your own with every key:");
     if (s.name == worker_section) out += comment("As an example, a worker type of your own with every key:");
+    if (s.name == generator_section) out += comment("As an example, one with every key:");
+    if (s.name == webhook_section) out += comment("As an example, one with every key:");
     out += fmt::format("{}[{}]\n", example ? "#" : "",
                        with_type(s.name, s.name == worker_section ? example_worker_type : example_type));
     for (const auto& row : schema())

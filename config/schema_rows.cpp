@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 6> profiles{"strict",    "mosip-uin",  "m
                                                    "mosip-vid", "mosip-prid", "openg2p"};
 constexpr std::array<std::string_view, 3> lifecycles{"uin", "vid", "pool"};
 constexpr std::array<std::string_view, 2> reuses{"random", "never"};
+constexpr std::array<std::string_view, 2> generator_kinds{"openg2p", "mosip"};
 constexpr std::array<std::string_view, 3> restore_actions{"REVOKED", "USED", "REGENERATE"};
 
 enum class when : std::uint8_t { restart, reload };
@@ -522,11 +523,65 @@ std::vector<setting> worker_type_rows() {
   };
 }
 
+std::vector<setting> generator_rows() {
+  using S = generator_settings;
+  constexpr auto in = &settings::generators;
+  return {
+      required(word("generators.<generator>.kind", bound_in_member<in, &S::kind>(), "", generator_kinds, when::restart,
+                    "Whose it is: MOSIP's kernel-idgenerator-service or OpenG2P's id-generator.")),
+      required(text("generators.<generator>.url", bound_in_member<in, &S::url>(), "", 1, when::restart,
+                    "Address, http:// or https://. MOSIP: of its UINs, such as https://HOST/v1/idgenerator/uin. "
+                    "OpenG2P: what stands before /v1/idgenerator.")),
+      text("generators.<generator>.id_type", bound_in_member<in, &S::id_type>(), "", 0, when::restart,
+           "OpenG2P: the type of the identifiers, a small letter and then 1 to 63 small letters, digits or "
+           "underscores. Empty for MOSIP."),
+      integer("generators.<generator>.timeout_ms", bound_in_member<in, &S::timeout_ms>(), 10'000, 100, 10 * minute_ms,
+              "milliseconds", when::restart,
+              "How long one call may take, a new token included. Keep it below the lease of the worker that calls."),
+      text("generators.<generator>.token_url", bound_in_member<in, &S::token_url>(), "", 0, when::restart,
+           "Address of the token endpoint, asked by client_credentials. Empty: calls carry no token."),
+      text("generators.<generator>.client_id", bound_in_member<in, &S::client_id>(), "", 0, when::restart,
+           "Client that tokens are asked for."),
+      text("generators.<generator>.client_secret_file", bound_in_member<in, &S::client_secret_file>(), "", 0,
+           when::restart,
+           "File with the client's secret, which only the node's user may read, outside storage.data_dir. A line's "
+           "end after it does not count."),
+      text("generators.<generator>.client_secret_env", bound_in_member<in, &S::client_secret_env>(), "", 0,
+           when::restart, "Name of an environment variable that holds the client's secret, instead of a file."),
+      text("generators.<generator>.ca_file", bound_in_member<in, &S::ca_file>(), "", 0, when::restart,
+           "Certificates (PEM) to trust for url and token_url. Empty: those of the system."),
+  };
+}
+
+std::vector<setting> webhook_rows() {
+  using S = webhook_settings;
+  constexpr auto in = &settings::webhooks;
+  return {
+      required(text("webhooks.<webhook>.url", bound_in_member<in, &S::url>(), "", 1, when::restart,
+                    "Address, http:// or https://, that deliveries go to.")),
+      list("webhooks.<webhook>.allowed_hosts", kind::text_list, bound_in_member<in, &S::allowed_hosts>(), 64,
+           when::restart,
+           "Further hosts that a task may name in an address of its own, each \"HOST\" (ports 80 and 443) or "
+           "\"HOST:PORT\". All others are refused, so that nobody reaches what only this node can reach. Empty: only "
+           "that of url."),
+      text("webhooks.<webhook>.secret_file", bound_in_member<in, &S::secret_file>(), "", 0, when::restart,
+           "File with the secret that deliveries are signed with, which only the node's user may read, outside "
+           "storage.data_dir. Without a secret they are not signed."),
+      text("webhooks.<webhook>.secret_env", bound_in_member<in, &S::secret_env>(), "", 0, when::restart,
+           "Name of an environment variable that holds the secret, instead of a file."),
+      integer("webhooks.<webhook>.timeout_ms", bound_in_member<in, &S::timeout_ms>(), 10'000, 100, 10 * minute_ms,
+              "milliseconds", when::restart,
+              "How long one delivery may take. Keep it below the lease of the worker that calls."),
+      text("webhooks.<webhook>.ca_file", bound_in_member<in, &S::ca_file>(), "", 0, when::restart,
+           "Certificates (PEM) to trust. Empty: those of the system."),
+  };
+}
+
 std::vector<setting> all_rows() {
   std::vector<setting> all;
-  for (auto part :
-       {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
-        config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows, worker_type_rows})
+  for (auto part : {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
+                    config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows,
+                    worker_type_rows, generator_rows, webhook_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -539,7 +594,7 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 19> all{{
+  static constexpr std::array<section, 21> all{{
       {"server", "The HTTP server and its limits."},
       {"server.tls", "TLS for the HTTP server. Both files, or none."},
       {"auth", "Who may call."},
@@ -569,6 +624,12 @@ std::span<const section> sections() {
        "One kind of work, as the worker_type of a task names it. A file may change a shipped type, disable it with "
        "`enabled = false`, or add types. Names are a small letter and then 1 to 63 small letters, digits or "
        "underscores."},
+      {"generators.<generator>",
+       "A generator of another system, which workers take identifiers from. Names are a small letter and then 1 to 63 "
+       "small letters, digits or underscores. See connectors.md."},
+      {"webhooks.<webhook>", "An address that workers of webhooks deliver to. Names are a small letter and then 1 to "
+                             "63 small letters, digits "
+                             "or underscores. See connectors.md."},
   }};
   return all;
 }
