@@ -62,7 +62,7 @@ const std::vector<bad_outside_system> cases{
     {"two_secrets",
      mosip + "token_url = \"https://iam.example/token\"\nclient_id = \"m\"\nclient_secret_env = \"SECRET\"\n"
              "client_secret_file = \"/etc/secret\"\n",
-     "test.toml:6:21: generators.mosip.client_secret_env: found besides client_secret_file (test.toml:7:22); allowed: "
+     "test.toml:6:21: generators.mosip.client_secret_env: found besides client_secret_file (test.toml:7); allowed: "
      "one "
      "of the two"},
     {"secret_in_the_data", "[storage]\ndata_dir = \"/data\"\n" + hook + "secret_file = \"/data/secret\"\n",

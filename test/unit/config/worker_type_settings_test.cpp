@@ -42,7 +42,8 @@ const std::vector<bad_worker_types> cases{
      "",
      {},
      {"tasks.types.example.lease_seconds=0"},
-     "--set tasks.types.example.lease_seconds: found the integer 0; allowed: an integer from 1 to 43200 (seconds)"},
+     "--set tasks.types.example.lease_seconds: tasks.types.example.lease_seconds: found the integer 0; allowed: an "
+     "integer from 1 to 43200 (seconds)"},
     {"text_for_a_number",
      "[tasks]\nageing_seconds = \"10\"\n",
      {},
