@@ -60,7 +60,8 @@ public:
     return act(leased, "fail", more);
   }
   nlohmann::json queue(const std::string& type) {
-    for (const auto& one : expect(client_.get("/v1/queues"), 200).at("items"))
+    const auto all = expect(client_.get("/v1/queues"), 200); // it must outlive the loop
+    for (const auto& one : all.at("items"))
       if (one.at("worker_type") == type) return one;
     throw std::runtime_error("no queue of " + type);
   }

@@ -160,8 +160,8 @@ TEST_F(task_input, of_a_worker_is_refused) {
   expect(at("complete"), {{with_token(R"({"token":"T","then":[)" + eleven + "]}"), 422}});
   std::string heavy;
   for (int i = 0; i < 5; ++i)
-    heavy += (i == 0 ? "" : ",") + R"({"worker_type":"example","worker_payload":{"x":")" + std::string(60'000, 'x') +
-             R"("}})";
+    heavy += std::string(i == 0 ? "" : ",") + R"({"worker_type":"example","worker_payload":{"x":")" +
+             std::string(60'000, 'x') + R"("}})";
   expect(at("complete"), {{with_token(R"({"token":"T","then":[)" + heavy + "]}"), 413}});
   expect(at("fail"), {{with_token(R"({"token":"T"})"), 422},
                       {with_token(R"({"token":"T","error":""})"), 422},
