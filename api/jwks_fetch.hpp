@@ -8,6 +8,10 @@
 #include <memory>
 #include <string>
 
+namespace matricula::connectors {
+class http_text;
+}
+
 namespace matricula::api {
 
 /// Where a key set is. Exactly one of `file` and `host` is set.
@@ -36,9 +40,8 @@ public:
   void stop() noexcept;
 
 private:
-  struct call;
   jwks_location from_;
-  std::unique_ptr<call> call_;
+  std::unique_ptr<connectors::http_text> over_http_; ///< null: a file
 };
 
 } // namespace matricula::api

@@ -1,5 +1,6 @@
 #include "commands/master_key.hpp"
 
+#include "commands/private_file.hpp"
 #include "foundation/digest.hpp"
 #include "foundation/random.hpp"
 
@@ -11,7 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <memory>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,20 +35,10 @@ result<identifiers::permutation_key> parse(std::string_view text, std::string_vi
 }
 
 result<std::string> read_file(const std::string& path, std::string_view setting) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return fail(errc::io, fmt::format("{} {}: {}. Make one with `matricula key create {}`.", setting, path,
-                                      std::strerror(errno), path));
-  const std::unique_ptr<const int, void (*)(const int*)> closer(&fd, [](const int* f) { ::close(*f); });
-  struct stat info{};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-    return fail(errc::io, fmt::format("{} {} is not a file.", setting, path));
-  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return fail(errc::forbidden, fmt::format("{} {} may be read by others. Run `chmod 600 {}`.", setting, path, path));
-  std::array<char, key_text_max> buffer{};
-  const auto n = ::read(fd, buffer.data(), buffer.size());
-  if (n < 0) return fail(errc::io, fmt::format("{} {}: {}.", setting, path, std::strerror(errno)));
-  return std::string(buffer.data(), static_cast<std::size_t>(n));
+  auto text = read_private_file(path, setting, key_text_max);
+  if (!text && text.error().code == errc::io && ::access(path.c_str(), F_OK) != 0)
+    text.error().message += fmt::format(" Make one with `matricula key create {}`.", path);
+  return text;
 }
 
 result<std::string> read_command(const std::string& command, std::string_view setting) {

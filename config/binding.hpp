@@ -125,4 +125,12 @@ constexpr binding bound_in_kind() {
       }};
 }
 
+/// `Members` is a map of settings by name, `Field` a member of what it holds.
+template <auto Members, auto Field>
+constexpr binding bound_in_member() {
+  return {
+      [](const settings& s, std::string_view name) { return to_value((s.*Members).find(name)->second.*Field); },
+      [](settings& s, std::string_view name, const value& v) { assign((s.*Members).find(name)->second.*Field, v); }};
+}
+
 } // namespace matricula::config

@@ -152,6 +152,73 @@ void check_config_server(const loaded& now, problem_list& problems) {
                              server.user.empty() ? "nothing with" : "a user without"));
 }
 
+void check_url(const loaded& now, problem_list& problems, const std::string& key, const std::string& url) {
+  if (split_url(url)) return;
+  problems.add(
+      now.origin_of(key), key,
+      fmt::format("found the text {}; allowed: http:// or https://, HOST[:PORT]/PATH, without user and fragment",
+                  shown(url)));
+}
+
+/// A secret in a file or a variable: at most one of the two, outside the data folder.
+void check_secret(const loaded& now, problem_list& problems, const std::string& file_key, const std::string& file,
+                  const std::string& variable_key, const std::string& variable) {
+  if (!file.empty() && !variable.empty())
+    problems.add(now.origin_of(variable_key), variable_key,
+                 fmt::format("found besides {} ({}); allowed: one of the two", name_of(file_key),
+                             to_string(now.origin_of(file_key))));
+  if (!file.empty() && is_inside(file, now.values.storage.data_dir))
+    problems.add(now.origin_of(file_key), file_key,
+                 fmt::format("found {} inside storage.data_dir = {}; allowed: a file elsewhere, so that a copy of the "
+                             "data is no copy of the secret",
+                             shown(file), shown(now.values.storage.data_dir)));
+  if (!variable.empty() && !parse_key_source("env:" + variable))
+    problems.add(now.origin_of(variable_key), variable_key,
+                 fmt::format("found the text {}; allowed: the name of an environment variable: letters, digits and "
+                             "underscores",
+                             shown(variable)));
+}
+
+void check_generator(const loaded& now, problem_list& problems, const std::string& name, const generator_settings& g) {
+  const auto key = [&](std::string_view last) { return fmt::format("generators.{}.{}", name, last); };
+  check_url(now, problems, key("url"), g.url);
+  if (g.kind == "openg2p" && !is_type_name(g.id_type))
+    problems.add(now.origin_of(key("id_type")), key("id_type"),
+                 fmt::format("found {} with kind = \"openg2p\"; allowed: a small letter, then 1 to 63 small letters, "
+                             "digits or underscores",
+                             g.id_type.empty() ? "nothing" : "the text " + shown(g.id_type)));
+  if (g.kind == "mosip" && !g.id_type.empty())
+    problems.add(now.origin_of(key("id_type")), key("id_type"),
+                 fmt::format("found the text {} with kind = \"mosip\"; allowed: nothing, MOSIP has UINs only",
+                             shown(g.id_type)));
+  check_secret(now, problems, key("client_secret_file"), g.client_secret_file, key("client_secret_env"),
+               g.client_secret_env);
+  const bool has_secret = !g.client_secret_file.empty() || !g.client_secret_env.empty();
+  if (!g.token_url.empty()) check_url(now, problems, key("token_url"), g.token_url);
+  if (!g.token_url.empty() && (g.client_id.empty() || !has_secret))
+    problems.add(now.origin_of(key("token_url")), key("token_url"),
+                 fmt::format("found without {}; allowed: with client_id and with client_secret_file or "
+                             "client_secret_env",
+                             g.client_id.empty() ? "client_id" : "a secret"));
+  if (g.token_url.empty() && (!g.client_id.empty() || has_secret)) {
+    const auto there = key(!g.client_id.empty()            ? "client_id"
+                           : !g.client_secret_file.empty() ? "client_secret_file"
+                                                           : "client_secret_env");
+    problems.add(now.origin_of(there), there, "found without token_url; allowed: with it");
+  }
+}
+
+void check_webhook(const loaded& now, problem_list& problems, const std::string& name, const webhook_settings& w) {
+  const auto key = [&](std::string_view last) { return fmt::format("webhooks.{}.{}", name, last); };
+  check_url(now, problems, key("url"), w.url);
+  check_secret(now, problems, key("secret_file"), w.secret_file, key("secret_env"), w.secret_env);
+  for (const auto& entry : w.allowed_hosts)
+    if (!is_host_entry(entry))
+      problems.add(
+          now.origin_of(key("allowed_hosts")), key("allowed_hosts"),
+          fmt::format("found the text {}; allowed: \"HOST\" or \"HOST:PORT\", IPv6 in brackets", shown(entry)));
+}
+
 void check_not_below(const loaded& now, problem_list& problems, std::string_view upper_key, std::uint32_t upper,
                      std::string_view lower_key, std::uint32_t lower) {
   if (upper >= lower) return;
@@ -221,6 +288,8 @@ void check_consistency(const loaded& now, problem_list& problems) {
                   s.runtime.backoff_min_ms);
   for (const auto& [name, type] : s.identifiers.types) check_type(now, problems, name, type);
   for (const auto& [name, of] : s.registrants.kinds) check_kind(now, problems, name, of);
+  for (const auto& [name, generator] : s.generators) check_generator(now, problems, name, generator);
+  for (const auto& [name, webhook] : s.webhooks) check_webhook(now, problems, name, webhook);
   for (const auto& [name, type] : s.tasks.types)
     check_not_below(now, problems, fmt::format("tasks.types.{}.backoff_max_ms", name), type.backoff_max_ms,
                     fmt::format("tasks.types.{}.backoff_first_ms", name), type.backoff_first_ms);

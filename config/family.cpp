@@ -16,9 +16,12 @@ std::vector<std::string> names_of(const Map& members) {
   return out;
 }
 
-void add_defaults(settings& s, const family& of, std::string_view name) {
+/// With every default of the family whose keys hold `placeholder`, if it is not there.
+template <class Map>
+void add_member(settings& s, Map& members, std::string_view placeholder, std::string_view name) {
+  if (!members.try_emplace(std::string(name)).second) return;
   for (const auto& row : schema())
-    if (family_of_row(row.key) == &of && !std::holds_alternative<std::monostate>(row.initial))
+    if (row.key.find(placeholder) != row.key.npos && !std::holds_alternative<std::monostate>(row.initial))
       row.write(s, name, row.initial);
 }
 
@@ -33,7 +36,7 @@ bool is_policy_name(std::string_view name) noexcept {
 } // namespace
 
 std::span<const family> families() {
-  static constexpr std::array<family, 4> all{{
+  static constexpr auto all = std::to_array<family>({
       {"identifiers.types", "<type>", "type", "types",
        "a small letter, then 1 to 63 small letters, digits or underscores", "uin", types_max, is_type_name,
        [](const settings& s, std::string_view name) { return s.identifiers.types.contains(name); },
@@ -44,24 +47,28 @@ std::span<const family> families() {
        policies_max, is_policy_name,
        [](const settings& s, std::string_view name) { return s.vid_policies.policies.contains(name); },
        [](const settings& s) { return names_of(s.vid_policies.policies); },
-       [](settings& s, std::string_view name) {
-         if (s.vid_policies.policies.try_emplace(std::string(name)).second) add_defaults(s, families()[1], name);
-       }},
+       [](settings& s, std::string_view name) { add_member(s, s.vid_policies.policies, "<policy>", name); }},
       {"tasks.types", "<worker_type>", "worker type", "worker types",
        "a small letter, then 1 to 63 small letters, digits or underscores", "example", worker_types_max, is_type_name,
        [](const settings& s, std::string_view name) { return s.tasks.types.contains(name); },
        [](const settings& s) { return names_of(s.tasks.types); },
-       [](settings& s, std::string_view name) {
-         if (s.tasks.types.try_emplace(std::string(name)).second) add_defaults(s, families()[2], name);
-       }},
+       [](settings& s, std::string_view name) { add_member(s, s.tasks.types, "<worker_type>", name); }},
       {"registrants.kinds", "<kind>", "kind", "kinds",
        "a small letter, then 1 to 63 small letters, digits or underscores", "individual", registrant_kinds_max,
        is_type_name, [](const settings& s, std::string_view name) { return s.registrants.kinds.contains(name); },
        [](const settings& s) { return names_of(s.registrants.kinds); },
-       [](settings& s, std::string_view name) {
-         if (s.registrants.kinds.try_emplace(std::string(name)).second) add_defaults(s, families()[3], name);
-       }},
-  }};
+       [](settings& s, std::string_view name) { add_member(s, s.registrants.kinds, "<kind>", name); }},
+      {"generators", "<generator>", "generator", "generators",
+       "a small letter, then 1 to 63 small letters, digits or underscores", "mosip", generators_max, is_type_name,
+       [](const settings& s, std::string_view name) { return s.generators.contains(name); },
+       [](const settings& s) { return names_of(s.generators); },
+       [](settings& s, std::string_view name) { add_member(s, s.generators, "<generator>", name); }},
+      {"webhooks", "<webhook>", "webhook", "webhooks",
+       "a small letter, then 1 to 63 small letters, digits or underscores", "registry", webhooks_max, is_type_name,
+       [](const settings& s, std::string_view name) { return s.webhooks.contains(name); },
+       [](const settings& s) { return names_of(s.webhooks); },
+       [](settings& s, std::string_view name) { add_member(s, s.webhooks, "<webhook>", name); }},
+  });
   return all;
 }
 

@@ -24,6 +24,10 @@ inline constexpr std::size_t policies_max = 32;
 inline constexpr std::size_t worker_types_max = 64;
 inline constexpr std::size_t registrant_kinds_max = 64;
 
+/// Generators of other systems.
+inline constexpr std::size_t generators_max = 16;
+inline constexpr std::size_t webhooks_max = 64;
+
 /// A settings file, read.
 struct file_text {
   std::string name; ///< for messages

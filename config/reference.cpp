@@ -9,12 +9,8 @@ namespace matricula::config {
 namespace {
 
 constexpr std::size_t line_width = 110;
-constexpr std::string_view type_section = "identifiers.types.<type>";
-constexpr std::string_view policy_section = "vid_policies.<policy>";
-constexpr std::string_view worker_section = "tasks.types.<worker_type>";
-constexpr std::string_view kind_section = "registrants.kinds.<kind>";
-constexpr std::string_view example_type = "example";
-constexpr std::string_view example_worker_type = "my_work"; // there is a shipped one called example
+/// Of families with shipped members; one is called "example".
+constexpr std::string_view example_member = "my_own";
 
 /// `text` as comment lines.
 std::string comment(std::string_view text) {
@@ -42,7 +38,7 @@ std::string_view applies(const setting& row) { return row.reloadable ? "on reloa
 
 /// What an example shows for a row without a default.
 std::string example_of(const setting& row) {
-  if (row.required) return row.what == kind::integer ? "12" : "\"pool\"";
+  if (row.required) return to_toml(row.example);
   switch (row.what) {
   case kind::integer:
     return "3";
@@ -95,12 +91,8 @@ std::string reference_toml() {
   for (const auto& s : sections()) {
     const bool example = family_of_row(s.name) != nullptr;
     out += "\n" + comment(s.help);
-    if (s.name == type_section) out += comment("As an example, a type of your own with every key:");
-    if (s.name == policy_section) out += comment("As an example, a policy of your own with every key:");
-    if (s.name == kind_section) out += comment("As an example, a kind of your own with every key:");
-    if (s.name == worker_section) out += comment("As an example, a worker type of your own with every key:");
-    out += fmt::format("{}[{}]\n", example ? "#" : "",
-                       with_type(s.name, s.name == worker_section ? example_worker_type : example_type));
+    if (example) out += comment("As an example, one of your own with every key:");
+    out += fmt::format("{}[{}]\n", example ? "#" : "", with_type(s.name, example_member));
     for (const auto& row : schema())
       if (section_of(row.key) == s.name) out += "\n" + setting_lines(row, example);
   }

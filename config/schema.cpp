@@ -309,6 +309,12 @@ std::optional<host_and_port> split_address(std::string_view listen) {
   return host_and_port{std::string(host), number};
 }
 
+bool is_host_entry(std::string_view text) {
+  const bool has_port = text.find(':') != std::string_view::npos && !text.ends_with(']');
+  const auto parts = split_address(has_port ? std::string(text) : std::string(text) + ":1");
+  return parts && parts->port != 0;
+}
+
 bool is_loopback(std::string_view host) noexcept {
   if (host == "localhost" || host == "::1") return true;
   // 127.0.0.0/8 in full dotted form; "127.evil.example" is a name, not an address.

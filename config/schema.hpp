@@ -29,8 +29,8 @@ enum class kind : std::uint8_t {
   symbol_list, ///< up to max items of 1 to 32 digits and capital letters
 };
 
-/// One row. In `key`, "<type>" stands for the name of an identifier type, "<policy>" for that of a VID policy and
-/// "<worker_type>" for that of a worker type.
+/// One row. In `key`, "<type>" stands for the name of an identifier type, "<policy>" for that of a VID policy; the
+/// other placeholders are in family.cpp.
 struct setting {
   std::string_view key;
   kind what;
@@ -41,6 +41,7 @@ struct setting {
   std::span<const std::string_view> words;
   bool reloadable = false; ///< takes effect on reload; otherwise after a restart
   bool required = false;   ///< a new type must say it
+  value example;           ///< of a required one, for matricula.toml
   bool secret = false;     ///< environment only, never shown
   std::string_view help;   ///< one or two sentences
 
@@ -68,7 +69,7 @@ struct section {
 /// The last part of a key.
 [[nodiscard]] std::string_view name_of(std::string_view key) noexcept;
 
-/// `key` with the name in place of "<type>", "<policy>", "<worker_type>" or "<kind>".
+/// `key` with the name in place of its placeholder.
 [[nodiscard]] std::string with_type(std::string_view key, std::string_view type);
 
 /// A key that somebody wrote, recognised.

@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 6> profiles{"strict",    "mosip-uin",  "m
                                                    "mosip-vid", "mosip-prid", "openg2p"};
 constexpr std::array<std::string_view, 3> lifecycles{"uin", "vid", "pool"};
 constexpr std::array<std::string_view, 2> reuses{"random", "never"};
+constexpr std::array<std::string_view, 2> generator_kinds{"openg2p", "mosip"};
 constexpr std::array<std::string_view, 3> restore_actions{"REVOKED", "USED", "REGENERATE"};
 
 enum class when : std::uint8_t { restart, reload };
@@ -85,9 +86,10 @@ setting optional(setting s) {
   return s;
 }
 
-/// Without a default: a new type or policy must say it.
-setting required(setting s) {
+/// Without a default: a new member of the family must say it.
+setting required(setting s, value example) {
   s.initial = value{};
+  s.example = std::move(example);
   s.required = true;
   return s;
 }
@@ -385,14 +387,16 @@ std::vector<setting> type_rows() {
       flag("identifiers.types.<type>.enabled", bound_in_type<&S::enabled>(), true, when::restart,
            "Whether the type is served. A disabled type keeps its records."),
       required(integer("identifiers.types.<type>.length", bound_in_type<&S::length>(), 0, 2, 32, "characters",
-                       when::restart, "Length of an identifier, check digit included. At most 24 with letters.")),
+                       when::restart, "Length of an identifier, check digit included. At most 24 with letters."),
+               std::int64_t{12}),
       word("identifiers.types.<type>.alphabet", bound_in_type<&S::alphabet>(), "digits", alphabets, when::restart,
            "Digits, or digits and capital letters without look-alikes."),
       word("identifiers.types.<type>.profile", bound_in_type<&S::profile>(), "strict", profiles, when::restart,
            "The set of rules that every identifier keeps. \"strict\" is the union of the others."),
       required(word("identifiers.types.<type>.lifecycle", bound_in_type<&S::lifecycle>(), "", lifecycles, when::restart,
                     "\"uin\": issued, then confirmed or returned. \"vid\": issued until it expires or is revoked. "
-                    "\"pool\": taken, for good.")),
+                    "\"pool\": taken, for good."),
+               std::string("pool")),
       word("identifiers.types.<type>.reuse", bound_in_type<&S::reuse>(), "random", reuses, when::restart,
            "What becomes of an expired VID after its cool-off: available again in a random place, or retired."),
       integer("identifiers.types.<type>.cool_off_seconds", bound_in_type<&S::cool_off_seconds>(), 5 * day_s, 0,
@@ -465,7 +469,8 @@ std::vector<setting> vid_policy_rows() {
               1'000'000, "transactions; 0 = unlimited", when::restart,
               "How often a VID can be used. The last time makes it USED."),
       required(integer("vid_policies.<policy>.instances_allowed", bound_in_policy<&P::instances_allowed>(), 0, 1, 32,
-                       "VIDs", when::restart, "How many a holder may have active at once.")),
+                       "VIDs", when::restart, "How many a holder may have active at once."),
+               std::int64_t{12}),
       flag("vid_policies.<policy>.auto_restore_allowed", bound_in_policy<&P::auto_restore_allowed>(), false,
            when::restart,
            "Whether a fresh VID comes by itself for one that ended as restore_on_action says, and whether at the "
@@ -540,11 +545,68 @@ std::vector<setting> registrant_kind_rows() {
   };
 }
 
+std::vector<setting> generator_rows() {
+  using S = generator_settings;
+  constexpr auto in = &settings::generators;
+  return {
+      required(word("generators.<generator>.kind", bound_in_member<in, &S::kind>(), "", generator_kinds, when::restart,
+                    "Whose it is: MOSIP's kernel-idgenerator-service or OpenG2P's id-generator."),
+               std::string("mosip")),
+      required(text("generators.<generator>.url", bound_in_member<in, &S::url>(), "", 1, when::restart,
+                    "Address, http:// or https://. MOSIP: of its UINs, such as https://HOST/v1/idgenerator/uin. "
+                    "OpenG2P: what stands before /v1/idgenerator."),
+               std::string("https://registry.example/path")),
+      text("generators.<generator>.id_type", bound_in_member<in, &S::id_type>(), "", 0, when::restart,
+           "OpenG2P: the type of the identifiers, a small letter and then 1 to 63 small letters, digits or "
+           "underscores. Empty for MOSIP."),
+      integer("generators.<generator>.timeout_ms", bound_in_member<in, &S::timeout_ms>(), 10'000, 100, 10 * minute_ms,
+              "milliseconds", when::restart,
+              "How long one call may take, a new token included. Keep it below the lease of the worker that calls."),
+      text("generators.<generator>.token_url", bound_in_member<in, &S::token_url>(), "", 0, when::restart,
+           "Address of the token endpoint, asked by client_credentials. Empty: calls carry no token."),
+      text("generators.<generator>.client_id", bound_in_member<in, &S::client_id>(), "", 0, when::restart,
+           "Client that tokens are asked for."),
+      text("generators.<generator>.client_secret_file", bound_in_member<in, &S::client_secret_file>(), "", 0,
+           when::restart,
+           "File with the client's secret, which only the node's user may read, outside storage.data_dir. A line's "
+           "end after it does not count."),
+      text("generators.<generator>.client_secret_env", bound_in_member<in, &S::client_secret_env>(), "", 0,
+           when::restart, "Name of an environment variable that holds the client's secret, instead of a file."),
+      text("generators.<generator>.ca_file", bound_in_member<in, &S::ca_file>(), "", 0, when::restart,
+           "Certificates (PEM) to trust for url and token_url. Empty: those of the system."),
+  };
+}
+
+std::vector<setting> webhook_rows() {
+  using S = webhook_settings;
+  constexpr auto in = &settings::webhooks;
+  return {
+      required(text("webhooks.<webhook>.url", bound_in_member<in, &S::url>(), "", 1, when::restart,
+                    "Address, http:// or https://, that deliveries go to."),
+               std::string("https://registry.example/path")),
+      list("webhooks.<webhook>.allowed_hosts", kind::text_list, bound_in_member<in, &S::allowed_hosts>(), 64,
+           when::restart,
+           "Further hosts that a task may name in an address of its own, each \"HOST\" (ports 80 and 443) or "
+           "\"HOST:PORT\". All others are refused, so that nobody reaches what only this node can reach. Empty: only "
+           "that of url."),
+      text("webhooks.<webhook>.secret_file", bound_in_member<in, &S::secret_file>(), "", 0, when::restart,
+           "File with the secret that deliveries are signed with, which only the node's user may read, outside "
+           "storage.data_dir. Without a secret they are not signed."),
+      text("webhooks.<webhook>.secret_env", bound_in_member<in, &S::secret_env>(), "", 0, when::restart,
+           "Name of an environment variable that holds the secret, instead of a file."),
+      integer("webhooks.<webhook>.timeout_ms", bound_in_member<in, &S::timeout_ms>(), 10'000, 100, 10 * minute_ms,
+              "milliseconds", when::restart,
+              "How long one delivery may take. Keep it below the lease of the worker that calls."),
+      text("webhooks.<webhook>.ca_file", bound_in_member<in, &S::ca_file>(), "", 0, when::restart,
+           "Certificates (PEM) to trust. Empty: those of the system."),
+  };
+}
+
 std::vector<setting> all_rows() {
   std::vector<setting> all;
   for (auto part : {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
                     config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows,
-                    worker_type_rows, registrant_kind_rows})
+                    worker_type_rows, registrant_kind_rows, generator_rows, webhook_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -557,7 +619,7 @@ std::span<const setting> schema() {
 }
 
 std::span<const section> sections() {
-  static constexpr std::array<section, 20> all{{
+  static constexpr auto all = std::to_array<section>({
       {"server", "The HTTP server and its limits."},
       {"server.tls", "TLS for the HTTP server. Both files, or none."},
       {"auth", "Who may call."},
@@ -590,7 +652,13 @@ std::span<const section> sections() {
       {"registrants.kinds.<kind>", "One kind of registrants: POST /v1/registrants. A file may change a shipped kind or "
                                    "add kinds. Names are a small "
                                    "letter and then 1 to 63 small letters, digits or underscores."},
-  }};
+      {"generators.<generator>",
+       "A generator of another system, which workers take identifiers from. Names are a small letter and then 1 to 63 "
+       "small letters, digits or underscores. See connectors.md."},
+      {"webhooks.<webhook>", "An address that workers of webhooks deliver to. Names are a small letter and then 1 to "
+                             "63 small letters, digits "
+                             "or underscores. See connectors.md."},
+  });
   return all;
 }
 

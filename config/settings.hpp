@@ -236,6 +236,30 @@ struct registrant_settings {
   bool operator==(const registrant_settings&) const = default;
 };
 
+/// Another system's generator of identifiers.
+struct generator_settings {
+  std::string kind; ///< "mosip" or "openg2p"
+  std::string url;
+  std::string id_type; ///< OpenG2P only
+  std::uint32_t timeout_ms = 0;
+  std::string token_url; ///< empty = calls carry no token; with it client_id and one of the secrets
+  std::string client_id;
+  std::string client_secret_file; ///< at most one of these two is not empty
+  std::string client_secret_env;  ///< the name of a variable
+  std::string ca_file;
+  bool operator==(const generator_settings&) const = default;
+};
+
+struct webhook_settings {
+  std::string url;
+  std::vector<std::string> allowed_hosts; ///< besides that of `url`; see `is_host_entry`
+  std::string secret_file;                ///< at most one of these two is not empty
+  std::string secret_env;                 ///< the name of a variable
+  std::uint32_t timeout_ms = 0;
+  std::string ca_file;
+  bool operator==(const webhook_settings&) const = default;
+};
+
 struct settings {
   server_settings server;
   tls_settings tls; ///< keys "server.tls."
@@ -253,6 +277,8 @@ struct settings {
   vid_policy_settings vid_policies;
   task_settings tasks;
   registrant_settings registrants;
+  std::map<std::string, generator_settings, std::less<>> generators;
+  std::map<std::string, webhook_settings, std::less<>> webhooks;
   bool operator==(const settings&) const = default;
 };
 
@@ -292,6 +318,9 @@ struct host_and_port {
 };
 /// Nothing for an empty host, a port that is not 0 to 65535, or an IPv6 address without brackets.
 [[nodiscard]] std::optional<host_and_port> split_address(std::string_view listen);
+
+/// Whether `text` is "HOST", "HOST:PORT" or "[IPv6]", "[IPv6]:PORT": an entry of webhooks.<webhook>.allowed_hosts.
+[[nodiscard]] bool is_host_entry(std::string_view text);
 
 /// Whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost.
 [[nodiscard]] bool is_loopback(std::string_view host) noexcept;

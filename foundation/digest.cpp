@@ -1,6 +1,10 @@
 #include "foundation/digest.hpp"
 
+#include "foundation/error.hpp"
+
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 namespace matricula {
@@ -9,6 +13,17 @@ std::string sha256(std::string_view data) {
   std::string out(SHA256_DIGEST_LENGTH, '\0');
   SHA256(reinterpret_cast<const unsigned char*>(data.data()), data.size(),
          reinterpret_cast<unsigned char*>(out.data()));
+  return out;
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view data) {
+  std::string out(SHA256_DIGEST_LENGTH, '\0');
+  unsigned size = 0;
+  // OpenSSL takes a null key for "the one of before".
+  const auto* made = HMAC(EVP_sha256(), key.empty() ? "" : key.data(), static_cast<int>(key.size()),
+                          reinterpret_cast<const unsigned char*>(data.data()), data.size(),
+                          reinterpret_cast<unsigned char*>(out.data()), &size);
+  require(made != nullptr && size == out.size(), "an HMAC can be computed");
   return out;
 }
 

@@ -1,4 +1,4 @@
-/// SHA-256 and hexadecimal, on OpenSSL.
+/// SHA-256, HMAC and hexadecimal, on OpenSSL.
 #pragma once
 #include <optional>
 #include <string>
@@ -8,6 +8,8 @@ namespace matricula {
 
 /// 32 raw bytes.
 [[nodiscard]] std::string sha256(std::string_view data);
+/// HMAC with SHA-256 (RFC 2104): 32 raw bytes. @param key of any length
+[[nodiscard]] std::string hmac_sha256(std::string_view key, std::string_view data);
 /// Lower-case hexadecimal.
 [[nodiscard]] std::string to_hex(std::string_view bytes);
 /// Nothing unless `text` is an even number of hexadecimal digits.

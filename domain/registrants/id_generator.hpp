@@ -17,6 +17,7 @@ enum class call_outcome : std::uint8_t {
   failed,         ///< it surely had no effect; asking again may help
   unknown,        ///< it may have had its effect: no answer, or one that cannot be read
 };
+[[nodiscard]] std::string_view to_string(call_outcome o) noexcept;
 
 struct generator_answer {
   call_outcome outcome = call_outcome::unknown;

@@ -59,15 +59,15 @@ TEST(reload, does_not_show_a_changed_secret) {
 }
 
 TEST(reload, leaves_running_settings_that_differ_only_where_a_restart_is_needed) {
-  auto fresh = defaults();
+  auto fresh = defaults_with_members();
   for (const auto& row : schema())
     if (row.what == kind::integer) row.write(fresh, some_name(row), row.max - 1);
   fresh.log.format = log::format::json;
   fresh.identifiers.types.erase("prid");
   add_type(fresh, "school_id");
-  const auto after = after_reload({defaults(), {}}, {fresh, {}}).values;
+  const auto after = after_reload({defaults_with_members(), {}}, {fresh, {}}).values;
   EXPECT_THAT(diff_reload(after, fresh).now, IsEmpty());
-  EXPECT_THAT(diff_reload(defaults(), after).restart, IsEmpty());
+  EXPECT_THAT(diff_reload(defaults_with_members(), after).restart, IsEmpty());
   EXPECT_EQ(after.server.request_deadline_ms, 599'999U);
   EXPECT_EQ(after.server.threads, 32U);
   EXPECT_EQ(after.log.format, log::format::text);

@@ -126,9 +126,10 @@ TEST(registrant_kinds, say_the_type_of_their_ids) {
 }
 
 TEST(registrant_kinds, name_a_type_that_is_there) {
-  EXPECT_THAT(all_problems(load_text("[registrants.kinds.farmer]\nid_type = \"farmers\"\n")),
-              testing::HasSubstr("registrants.kinds.farmer.id_type: found the text \"farmers\"; allowed: the name of an "
-                                 "identifier type"));
+  EXPECT_THAT(
+      all_problems(load_text("[registrants.kinds.farmer]\nid_type = \"farmers\"\n")),
+      testing::HasSubstr("registrants.kinds.farmer.id_type: found the text \"farmers\"; allowed: the name of an "
+                         "identifier type"));
   EXPECT_TRUE(load_text("[identifiers.types.uin]\nenabled = false\n")) << "a kind less";
 }
 
