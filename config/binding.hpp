@@ -115,4 +115,11 @@ constexpr binding bound_in_worker_type() {
       [](settings& s, std::string_view type, const value& v) { assign(s.tasks.types.find(type)->second.*Field, v); }};
 }
 
+/// `Field` is a member of bridge_settings.
+template <auto Field>
+constexpr binding bound_in_bridge() {
+  return {[](const settings& s, std::string_view name) { return to_value(s.bridges.find(name)->second.*Field); },
+          [](settings& s, std::string_view name, const value& v) { assign(s.bridges.find(name)->second.*Field, v); }};
+}
+
 } // namespace matricula::config

@@ -1,5 +1,5 @@
-/// Tables of the settings that people name themselves: one for each identifier type, VID policy and worker type. In a
-/// key of the schema the family's placeholder stands for the name.
+/// Tables of the settings that people name themselves: one for each identifier type, VID policy, worker type and
+/// bridge. In a key of the schema the family's placeholder stands for the name.
 #pragma once
 #include "config/settings.hpp"
 
@@ -17,7 +17,7 @@ struct family {
   std::string_view member;      ///< "type": for messages
   std::string_view members;     ///< "types"
   std::string_view names_are;   ///< what a name may be, as a phrase
-  std::string_view example;     ///< a shipped member
+  std::string_view example;     ///< a member that could be
   std::size_t members_max = 0;  ///< shipped ones included
   bool (*may_be_named)(std::string_view) noexcept = nullptr;
   bool (*has)(const settings&, std::string_view) = nullptr;

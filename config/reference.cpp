@@ -12,6 +12,7 @@ constexpr std::size_t line_width = 110;
 constexpr std::string_view type_section = "identifiers.types.<type>";
 constexpr std::string_view policy_section = "vid_policies.<policy>";
 constexpr std::string_view worker_section = "tasks.types.<worker_type>";
+constexpr std::string_view bridge_section = "bridges.<bridge>";
 constexpr std::string_view example_type = "example";
 constexpr std::string_view example_worker_type = "my_work"; // there is a shipped one called example
 
@@ -41,6 +42,7 @@ std::string_view applies(const setting& row) { return row.reloadable ? "on reloa
 
 /// What an example shows for a row without a default.
 std::string example_of(const setting& row) {
+  if (row.required && row.what == kind::text) return "\"host=db.example dbname=openg2p user=matricula\"";
   if (row.required) return row.what == kind::integer ? "12" : "\"pool\"";
   switch (row.what) {
   case kind::integer:
@@ -97,8 +99,11 @@ std::string reference_toml() {
     if (s.name == type_section) out += comment("As an example, a type of your own with every key:");
     if (s.name == policy_section) out += comment("As an example, a policy of your own with every key:");
     if (s.name == worker_section) out += comment("As an example, a worker type of your own with every key:");
-    out += fmt::format("{}[{}]\n", example ? "#" : "",
-                       with_type(s.name, s.name == worker_section ? example_worker_type : example_type));
+    if (s.name == bridge_section) out += comment("As an example, a bridge with every key:");
+    const auto name = s.name == worker_section   ? example_worker_type
+                      : s.name == bridge_section ? family_of_row(s.name)->example
+                                                 : example_type;
+    out += fmt::format("{}[{}]\n", example ? "#" : "", with_type(s.name, name));
     for (const auto& row : schema())
       if (section_of(row.key) == s.name) out += "\n" + setting_lines(row, example);
   }

@@ -29,8 +29,8 @@ enum class kind : std::uint8_t {
   symbol_list, ///< up to max items of 1 to 32 digits and capital letters
 };
 
-/// One row. In `key`, "<type>" stands for the name of an identifier type, "<policy>" for that of a VID policy and
-/// "<worker_type>" for that of a worker type.
+/// One row. In `key`, "<type>" stands for the name of an identifier type, "<policy>" for that of a VID policy,
+/// "<worker_type>" for that of a worker type and "<bridge>" for that of a bridge.
 struct setting {
   std::string_view key;
   kind what;

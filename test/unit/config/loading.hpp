@@ -30,7 +30,14 @@ inline loaded accepted(load_result outcome) {
   return outcome ? std::move(*outcome) : loaded{defaults(), {}};
 }
 
-/// A name for keys that need one: of a shipped type or policy.
+/// The defaults, and a member of every family: of some none is shipped.
+inline settings one_of_each() {
+  auto s = defaults();
+  for (const auto& of : families()) of.add(s, of.example);
+  return s;
+}
+
+/// A name for keys that need one, which `one_of_each` has.
 inline std::string_view some_name(const setting& row) {
   const auto* of = family_of_row(row.key);
   return of == nullptr ? "" : of->example;

@@ -59,7 +59,7 @@ TEST(reload, does_not_show_a_changed_secret) {
 }
 
 TEST(reload, leaves_running_settings_that_differ_only_where_a_restart_is_needed) {
-  auto fresh = defaults();
+  auto fresh = one_of_each();
   for (const auto& row : schema())
     if (row.what == kind::integer) row.write(fresh, some_name(row), row.max - 1);
   fresh.log.format = log::format::json;

@@ -65,6 +65,7 @@ TEST(effective, lists_every_key_of_every_type_and_policy) {
     expected += !row.named()                           ? 1
                 : row.key.starts_with("vid_policies.") ? policies
                 : row.key.starts_with("tasks.")        ? worker_types
+                : row.key.starts_with("bridges.")      ? 0
                                                        : types;
   EXPECT_EQ(effective(accepted(load_text(""))).size(), expected);
 }

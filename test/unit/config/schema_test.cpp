@@ -44,7 +44,7 @@ TEST(schema, names_the_unit_of_every_integer) {
 
 TEST(schema, writes_and_reads_each_key_at_its_own_place) {
   // Each row is given a value of its own; a row that shares its place with another would be overwritten.
-  auto s = defaults();
+  auto s = one_of_each();
   std::int64_t step = 0;
   std::vector<value> written;
   for (const auto& row : schema()) {
@@ -78,7 +78,7 @@ TEST(schema, writes_and_reads_each_key_at_its_own_place) {
 }
 
 TEST(schema, holds_both_ends_of_every_range) {
-  auto s = defaults();
+  auto s = one_of_each();
   for (const auto& row : schema()) {
     if (row.what != kind::integer) continue;
     for (const auto end : {row.min, row.max}) {
@@ -92,7 +92,7 @@ TEST(schema, holds_both_ends_of_every_range) {
 }
 
 TEST(schema, accepts_every_word_it_names_and_keeps_it) {
-  auto s = defaults();
+  auto s = one_of_each();
   for (const auto& row : schema())
     for (const auto word : row.words) {
       ASSERT_EQ(refusal(row, std::string(word), {}), std::nullopt) << row.key;
@@ -167,7 +167,7 @@ TEST(shipped_types, are_those_that_the_references_know) {
 }
 
 TEST(defaults, are_those_that_were_decided) {
-  const auto s = defaults();
+  const auto s = one_of_each();
   EXPECT_EQ(s.server.listen, "127.0.0.1:8080");
   EXPECT_EQ(s.server.body_bytes_max, 1'048'576U);
   EXPECT_EQ(s.auth.mode, auth_mode::tokens);
@@ -179,7 +179,7 @@ TEST(defaults, are_those_that_were_decided) {
 }
 
 TEST(tokens_path, is_in_the_data_folder_unless_said_otherwise) {
-  auto s = defaults();
+  auto s = one_of_each();
   EXPECT_EQ(tokens_path(s), "/var/lib/matricula/tokens");
   s.auth.tokens_file = "/etc/matricula/tokens";
   EXPECT_EQ(tokens_path(s), "/etc/matricula/tokens");
