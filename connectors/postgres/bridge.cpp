@@ -33,9 +33,7 @@ bridge_options with_owner(bridge_options o, random_source& random) {
 }
 
 /// What a failed try leaves in the task, from what the generator said.
-std::string text_of(const generator_answer& a) {
-  return a.error.empty() ? "The generator gave no reason." : a.error;
-}
+std::string text_of(const generator_answer& a) { return a.error.empty() ? "The generator gave no reason." : a.error; }
 
 } // namespace
 
@@ -178,10 +176,9 @@ sql_result<void> bridge::undo_what_was_not_begun() {
 }
 
 sql_result<void> bridge::give_back() {
-  auto given =
-      connection_->run("UPDATE matricula.bridge_try SET owner = NULL, lease_until = NULL WHERE "
-                       "owner = $1",
-                       options_.owner);
+  auto given = connection_->run("UPDATE matricula.bridge_try SET owner = NULL, lease_until = NULL WHERE "
+                                "owner = $1",
+                                options_.owner);
   if (!given) return std::unexpected(given.error());
   return {};
 }
@@ -745,7 +742,7 @@ sql_result<void> bridge::fail_try(const claim& c, bool for_good, std::string_vie
     ++r.did.tries_failed;
     r.did.tasks_failed += failed && !counted->empty() ? 1 : 0;
   });
-  if (counted->empty()) saw_others(c);
+  if (counted->empty() || counted->number(0, 0) != (**own).attempts_seen + 1) saw_others(c);
   if (failed || counted->empty()) return forget(c);
   const auto pause = std::max(backoff(options_.retry, tries, random_), try_again.value_or(milliseconds{0}));
   auto kept = connection_->run("UPDATE matricula.bridge_try SET tries = $5::integer, attempts_seen = $6::integer WHERE "

@@ -16,7 +16,8 @@ CREATE TABLE IF NOT EXISTS matricula.bridge_try (
   attempts_seen integer     NOT NULL DEFAULT 0,     -- OpenG2P's own count when the bridge looked last
   PRIMARY KEY (task_table, step, task_id)
 );
-CREATE INDEX IF NOT EXISTS bridge_try_due ON matricula.bridge_try (task_table, step, due_at);
+-- Not by table and step first: a planner without statistics would then take it for the primary key.
+CREATE INDEX IF NOT EXISTS bridge_try_due ON matricula.bridge_try (due_at);
 CREATE INDEX IF NOT EXISTS bridge_try_owner ON matricula.bridge_try (owner) WHERE owner IS NOT NULL;
 
 -- Numbers calls.

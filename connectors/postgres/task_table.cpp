@@ -76,22 +76,28 @@ step_statements statements_of(const step_shape& s, const std::string& table, con
                        tried, sets, s.status, s.attempts);
   };
   step_statements out;
-  out.claim_new = fmt::format(
-      "WITH found AS MATERIALIZED (SELECT t.id, coalesce(t.{0}, 0) AS attempts FROM {1} t WHERE {2} AND NOT EXISTS "
-      "(SELECT 1 FROM matricula.bridge_try y WHERE {3} AND y.task_id = t.id) ORDER BY t.id LIMIT $3::bigint FOR UPDATE "
-      "OF t SKIP LOCKED) INSERT INTO matricula.bridge_try (task_table, step, task_id, owner, lease_until, due_at, "
-      "attempts_seen) SELECT {4}, '{5}', id, $1::text, now() + $2::bigint * interval '1 ms', now(), attempts FROM "
-      "found "
-      "ON CONFLICT DO NOTHING RETURNING task_id",
-      s.attempts, table, pending, own, literal(name), s.name);
-  out.claim_due = fmt::format(
-      "WITH found AS MATERIALIZED (SELECT y.task_id FROM matricula.bridge_try y WHERE {0} AND y.due_at <= now() AND "
-      "(y.lease_until IS NULL OR y.lease_until <= now()) AND EXISTS (SELECT 1 FROM {1} t WHERE t.id = y.task_id AND "
-      "{2}) ORDER BY y.due_at, y.task_id LIMIT $3::bigint FOR UPDATE OF y SKIP LOCKED) UPDATE matricula.bridge_try y "
-      "SET "
-      "owner = $1::text, lease_until = now() + $2::bigint * interval '1 ms' FROM found WHERE {0} AND y.task_id = "
-      "found.task_id RETURNING y.task_id",
-      own, table, pending);
+  // Each row is looked up by key, in a subquery that the planner cannot turn into a join: without statistics, as after
+  // a restore or at the first start, it would join ten thousand rows with each other one by one.
+  const auto begun = fmt::format("(SELECT true FROM matricula.bridge_try y WHERE {} AND y.task_id = t.id)", own);
+  const auto to_do =
+      fmt::format("coalesce((SELECT true FROM {} t WHERE t.id = y.task_id AND {}), false)", table, pending);
+  constexpr std::string_view not_claimed = "(y.lease_until IS NULL OR y.lease_until <= now())";
+  out.claim_new = fmt::format("WITH found AS MATERIALIZED (SELECT t.id, coalesce(t.{0}, 0) AS attempts FROM {1} t "
+                              "WHERE {2} AND {3} IS NULL ORDER "
+                              "BY t.id LIMIT $3::bigint FOR UPDATE OF t SKIP LOCKED) INSERT INTO matricula.bridge_try "
+                              "(task_table, step, task_id, "
+                              "owner, lease_until, due_at, attempts_seen) SELECT {4}, '{5}', id, $1::text, now() + "
+                              "$2::bigint * interval '1 ms', "
+                              "now(), attempts FROM found ON CONFLICT DO NOTHING RETURNING task_id",
+                              s.attempts, table, pending, begun, literal(name), s.name);
+  const auto those_found = fmt::format("{} AND y.task_id = ANY (ARRAY(SELECT task_id FROM found))", own);
+  out.claim_due =
+      fmt::format("WITH found AS MATERIALIZED (SELECT y.task_id FROM matricula.bridge_try y WHERE {0} AND y.due_at <= "
+                  "now() AND {1} AND "
+                  "{2} ORDER BY y.due_at, y.task_id LIMIT $3::bigint FOR UPDATE OF y SKIP LOCKED) UPDATE "
+                  "matricula.bridge_try y SET "
+                  "owner = $1::text, lease_until = now() + $2::bigint * interval '1 ms' WHERE {3} RETURNING y.task_id",
+                  own, not_claimed, to_do, those_found);
   out.lock =
       fmt::format("SELECT t.{0} = 'PENDING', coalesce(t.{1}, 0), {2} FROM {3} t WHERE t.id = $1::bigint FOR UPDATE",
                   s.status, s.attempts, s.subject, table);
@@ -99,11 +105,9 @@ step_statements statements_of(const step_shape& s, const std::string& table, con
   out.try_failed = change(fmt::format("{} = $2, {}", s.status, error_text(3)));
   out.note_interrupt = change(error_text(2));
   out.forget = fmt::format(
-      "DELETE FROM matricula.bridge_try y WHERE {0} AND y.task_id IN (SELECT y.task_id FROM matricula.bridge_try y "
-      "WHERE "
-      "{0} AND (y.lease_until IS NULL OR y.lease_until <= now()) AND NOT EXISTS (SELECT 1 FROM {1} t WHERE t.id = "
-      "y.task_id AND {2}) LIMIT $1::bigint)",
-      own, table, pending);
+      "WITH found AS MATERIALIZED (SELECT y.task_id FROM matricula.bridge_try y WHERE {0} AND {1} AND NOT {2} LIMIT "
+      "$1::bigint FOR UPDATE OF y SKIP LOCKED) DELETE FROM matricula.bridge_try y WHERE {3}",
+      own, not_claimed, to_do, those_found);
   out.counts = fmt::format(
       "SELECT count(*) FILTER (WHERE t.{0} = 'PENDING'), count(*) FILTER (WHERE t.{0} = 'FAILED'), coalesce(floor("
       "extract(epoch FROM (now() AT TIME ZONE 'UTC') - min(t.queued_datetime) FILTER (WHERE t.{0} = "

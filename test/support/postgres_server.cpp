@@ -10,6 +10,7 @@
 #include <pwd.h>
 #include <sstream>
 #include <stdexcept>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,15 +46,35 @@ std::vector<std::string> as_other_user(std::vector<std::string> words) {
   return all;
 }
 
+void run(const std::vector<std::string>& words) {
+  const auto done = run_command(words);
+  if (done.status != 0) throw std::runtime_error(words.front() + ": " + done.errors);
+}
+
+/// To make a cluster takes seconds, to copy one a moment: the first test program makes it, beside the test programs.
+void copy_new_cluster(const std::filesystem::path& to) {
+  const std::filesystem::path kept = MATRICULA_TEST_CLUSTER;
+  const int lock = ::open((kept.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0 || ::flock(lock, LOCK_EX) != 0) throw std::runtime_error("the lock of " + kept.string());
+  if (!std::filesystem::exists(kept)) {
+    run(as_other_user({std::string(programs) + "initdb", "--pgdata", to.string(), "--username=postgres", "--auth=trust",
+                       "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"}));
+    const auto fresh = kept.string() + ".new";
+    std::filesystem::remove_all(fresh);
+    run({"cp", "-a", to.string(), fresh});
+    std::filesystem::rename(fresh, kept);
+  } else {
+    run({"cp", "-a", kept.string(), to.string()});
+  }
+  ::close(lock);
+}
+
 } // namespace
 
 postgres_server::postgres_server() {
   if (const auto* user = other_user(); user && ::chown(scratch_.path().c_str(), user->pw_uid, user->pw_gid) != 0)
     throw std::runtime_error(std::string("chown: ") + std::strerror(errno));
-  const auto made = run_command(
-      as_other_user({std::string(programs) + "initdb", "--pgdata", (scratch_ / "data").string(), "--username=postgres",
-                     "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"}));
-  if (made.status != 0) throw std::runtime_error("initdb: " + made.errors);
+  copy_new_cluster(scratch_ / "data");
   start();
 }
 
