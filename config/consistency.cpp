@@ -219,6 +219,29 @@ void check_webhook(const loaded& now, problem_list& problems, const std::string&
           fmt::format("found the text {}; allowed: \"HOST\" or \"HOST:PORT\", IPv6 in brackets", shown(entry)));
 }
 
+/// Whether libpq would find a password in it: `password=` among its words, or one in front of the host of a URL.
+bool holds_password(std::string_view connection) {
+  if (connection.find("password") != std::string_view::npos && !connection.starts_with("postgres")) return true;
+  const auto at = connection.find("://");
+  if (at == std::string_view::npos) return false;
+  const auto rest = connection.substr(at + 3);
+  const auto user = rest.substr(0, std::min(rest.find('@'), rest.size()));
+  const bool in_user = user.size() < rest.size() && user.find(':') != std::string_view::npos;
+  return in_user || rest.find("password=") != std::string_view::npos;
+}
+
+/// NAME, or SCHEMA.NAME where `with_schema`.
+bool is_sql_name(std::string_view name, bool with_schema) {
+  constexpr std::size_t bytes_max = 63;
+  const auto dot = name.find('.');
+  if (with_schema && dot != std::string_view::npos)
+    return is_sql_name(name.substr(0, dot), false) && is_sql_name(name.substr(dot + 1), false);
+  return !name.empty() && name.size() <= bytes_max && !(name.front() >= '0' && name.front() <= '9') &&
+         std::ranges::all_of(name, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+         });
+}
+
 void check_not_below(const loaded& now, problem_list& problems, std::string_view upper_key, std::uint32_t upper,
                      std::string_view lower_key, std::uint32_t lower) {
   if (upper >= lower) return;
@@ -245,6 +268,29 @@ void check_type(const loaded& now, problem_list& problems, const std::string& na
                  fmt::format("found the integer {} with alphabet = \"letters_and_digits\"; allowed: at most {} "
                              "characters with letters",
                              type.length, letters_length_max));
+}
+
+void check_bridge(const loaded& now, problem_list& problems, const std::string& name, const bridge_settings& bridge) {
+  const auto key = [&](std::string_view last) { return fmt::format("bridges.{}.{}", name, last); };
+  const auto refuse_if = [&](bool wrong, std::string_view last, const std::string& found, std::string_view allowed) {
+    if (wrong) problems.add(now.origin_of(key(last)), key(last), fmt::format("found {}; allowed: {}", found, allowed));
+  };
+  refuse_if(holds_password(bridge.connection), "connection", "a password (not shown)",
+            fmt::format("none here, but in {} or the environment variable {}", key("password_file"),
+                        environment_name(key("password"))));
+  refuse_if(!bridge.password.empty() && !bridge.password_file.empty(), "password_file",
+            fmt::format("a file besides {}", key("password")), "one of the two");
+  constexpr std::string_view table = "NAME or SCHEMA.NAME of letters, digits and '_'";
+  refuse_if(!bridge.task_table.empty() && !is_sql_name(bridge.task_table, true), "task_table",
+            "the text " + shown(bridge.task_table), table);
+  refuse_if(!is_sql_name(bridge.registrant_table, true), "registrant_table",
+            "the text " + shown(bridge.registrant_table), table);
+  refuse_if(!is_sql_name(bridge.id_column, false), "id_column", "the text " + shown(bridge.id_column),
+            "a name of letters, digits and '_'");
+  refuse_if(bridge.request_worker_type == bridge.update_worker_type, "update_worker_type",
+            "the text " + shown(bridge.update_worker_type), "not the same as request_worker_type");
+  check_not_below(now, problems, key("backoff_max_ms"), bridge.backoff_max_ms, key("backoff_first_ms"),
+                  bridge.backoff_first_ms);
 }
 
 /// Whose policies would hold would otherwise depend on what a reader looks at first. What only repeats the shipped
@@ -293,6 +339,7 @@ void check_consistency(const loaded& now, problem_list& problems) {
   for (const auto& [name, type] : s.tasks.types)
     check_not_below(now, problems, fmt::format("tasks.types.{}.backoff_max_ms", name), type.backoff_max_ms,
                     fmt::format("tasks.types.{}.backoff_first_ms", name), type.backoff_first_ms);
+  for (const auto& [name, bridge] : s.bridges) check_bridge(now, problems, name, bridge);
 }
 
 } // namespace matricula::config

@@ -68,6 +68,11 @@ std::span<const family> families() {
        [](const settings& s, std::string_view name) { return s.webhooks.contains(name); },
        [](const settings& s) { return names_of(s.webhooks); },
        [](settings& s, std::string_view name) { add_member(s, s.webhooks, "<webhook>", name); }},
+      {"bridges", "<bridge>", "bridge", "bridges", "a small letter, then 1 to 63 small letters, digits or underscores",
+       "openg2p", bridges_max, is_type_name,
+       [](const settings& s, std::string_view name) { return s.bridges.contains(name); },
+       [](const settings& s) { return names_of(s.bridges); },
+       [](settings& s, std::string_view name) { add_member(s, s.bridges, "<bridge>", name); }},
   });
   return all;
 }

@@ -1,5 +1,6 @@
 /// Tables of the settings that people name themselves: one for each identifier type, VID policy, worker type,
-/// generator and webhook. In a key of the schema the family's placeholder stands for the name.
+/// kind of registrants, generator, webhook, bridge and so on. In a key of the schema the family's placeholder stands
+/// for the name.
 #pragma once
 #include "config/settings.hpp"
 

@@ -27,6 +27,8 @@ inline constexpr std::size_t registrant_kinds_max = 64;
 /// Generators of other systems.
 inline constexpr std::size_t generators_max = 16;
 inline constexpr std::size_t webhooks_max = 64;
+/// Bridges to other systems' databases.
+inline constexpr std::size_t bridges_max = 16;
 
 /// A settings file, read.
 struct file_text {

@@ -19,6 +19,8 @@ constexpr std::array<std::string_view, 6> profiles{"strict",    "mosip-uin",  "m
 constexpr std::array<std::string_view, 3> lifecycles{"uin", "vid", "pool"};
 constexpr std::array<std::string_view, 2> reuses{"random", "never"};
 constexpr std::array<std::string_view, 2> generator_kinds{"openg2p", "mosip"};
+constexpr std::array<std::string_view, 2> bridge_queues{"background_task", "id_generation"};
+constexpr std::array<std::string_view, 2> unknown_types{"leave", "fail"};
 constexpr std::array<std::string_view, 3> restore_actions{"REVOKED", "USED", "REGENERATE"};
 
 enum class when : std::uint8_t { restart, reload };
@@ -602,11 +604,86 @@ std::vector<setting> webhook_rows() {
   };
 }
 
+std::vector<setting> bridge_rows() {
+  using S = bridge_settings;
+  constexpr auto in = &settings::bridges;
+  auto password = text("bridges.<bridge>.password", bound_in_member<in, &S::password>(), "", 0, when::restart,
+                       "Password of the database user. Only from the environment, as "
+                       "MATRICULA_BRIDGES__OPENG2P__PASSWORD; never shown.");
+  password.secret = true;
+  return {
+      flag("bridges.<bridge>.enabled", bound_in_member<in, &S::enabled>(), true, when::restart,
+           "Whether the bridge works. Disabled, it leaves the tables as they are."),
+      required(text("bridges.<bridge>.connection", bound_in_member<in, &S::connection>(), "", 1, when::restart,
+                    "The database, as libpq reads it: \"host=db.example port=5432 dbname=openg2p user=matricula "
+                    "sslmode=verify-full\" or a postgresql:// URL. No password here."),
+               std::string("host=db.example dbname=openg2p user=matricula")),
+      text("bridges.<bridge>.password_file", bound_in_member<in, &S::password_file>(), "", 0, when::restart,
+           "File whose first line is the password of the database user. Empty: none, or as password or libpq's own "
+           "password file say."),
+      std::move(password),
+      word("bridges.<bridge>.queue", bound_in_member<in, &S::queue>(), "background_task", bridge_queues, when::restart,
+           "Which generation of OpenG2P's queue it is: \"background_task\" has a row for each step, the older "
+           "\"id_generation\" one for each registrant."),
+      text("bridges.<bridge>.task_table", bound_in_member<in, &S::task_table>(), "", 0, when::restart,
+           "Table of the queue, NAME or SCHEMA.NAME. Empty: g2p_que_background_task or g2p_que_id_generation."),
+      text("bridges.<bridge>.registrant_table", bound_in_member<in, &S::registrant_table>(), "res_partner", 1,
+           when::restart, "Table of the registrants, NAME or SCHEMA.NAME."),
+      text("bridges.<bridge>.id_column", bound_in_member<in, &S::id_column>(), "unique_id", 1, when::restart,
+           "Column of the registrants for their identifier; \"ref_id\" in older versions."),
+      text("bridges.<bridge>.request_worker_type", bound_in_member<in, &S::request_worker_type>(),
+           "id_generation_request_worker", 1, when::restart,
+           "The worker_type of tasks that ask for an identifier. Only of background_task, as the next two."),
+      text("bridges.<bridge>.update_worker_type", bound_in_member<in, &S::update_worker_type>(),
+           "id_generation_update_worker", 1, when::restart,
+           "The worker_type of tasks that tell the generator that an identifier is in use."),
+      word("bridges.<bridge>.unknown_worker_types", bound_in_member<in, &S::unknown_worker_types>(), "leave",
+           unknown_types, when::restart,
+           "What becomes of tasks of other worker types: \"leave\" leaves them to workers of their own, \"fail\" makes "
+           "them FAILED with a reason."),
+      text("bridges.<bridge>.generator", bound_in_member<in, &S::generator>(), "local", 1, when::restart,
+           "Where identifiers come from: \"local\" is this node's own pool, other names are those of remote "
+           "generators."),
+      text("bridges.<bridge>.id_type", bound_in_member<in, &S::id_type>(), "uin", 1, when::restart,
+           "The identifier type that registrants get from the local pool."),
+      integer("bridges.<bridge>.workers", bound_in_member<in, &S::workers>(), 4, 1, 64, "threads", when::restart,
+              "Calls to the generator at once. Each worker has a connection to the database."),
+      integer("bridges.<bridge>.batch_size", bound_in_member<in, &S::batch_size>(), 16, 1, 1000, "tasks", when::restart,
+              "New tasks, and as many that are tried again, of each step that a worker claims at once, half of it "
+              "each."),
+      integer("bridges.<bridge>.poll_interval_ms", bound_in_member<in, &S::poll_interval_ms>(), 1000, 10, hour_ms,
+              "milliseconds", when::restart,
+              "How often it looks for tasks when no notification says that there are some."),
+      integer("bridges.<bridge>.lease_seconds", bound_in_member<in, &S::lease_seconds>(), 60, 1, day_s / 2, "seconds",
+              when::restart,
+              "How long a worker that is silent keeps its tasks. Longer than a call to the generator can take, or one "
+              "registrant may consume two identifiers."),
+      integer("bridges.<bridge>.max_attempts", bound_in_member<in, &S::max_attempts>(), 5, 1, 1000, "attempts",
+              when::restart, "A task that was tried so often without success is FAILED."),
+      integer("bridges.<bridge>.backoff_first_ms", bound_in_member<in, &S::backoff_first_ms>(), 1000, 0, day_s * 1000,
+              "milliseconds", when::restart,
+              "After the first failure a task waits for a random time up to this; up to twice as long after each "
+              "further one."),
+      integer("bridges.<bridge>.backoff_max_ms", bound_in_member<in, &S::backoff_max_ms>(), 300'000, 0, day_s * 1000,
+              "milliseconds", when::restart, "The longest such wait. Not below backoff_first_ms."),
+      integer("bridges.<bridge>.not_yet_ms", bound_in_member<in, &S::not_yet_ms>(), 1000, 1, day_s * 1000,
+              "milliseconds", when::restart,
+              "About how long a task waits when the generator has no identifier. It costs no attempt."),
+      integer("bridges.<bridge>.statement_timeout_ms", bound_in_member<in, &S::statement_timeout_ms>(), 10'000, 100,
+              hour_ms, "milliseconds", when::restart,
+              "After this a statement without an answer ends the connection; the database itself ends it at half of "
+              "it."),
+      flag("bridges.<bridge>.install", bound_in_member<in, &S::install>(), true, when::restart,
+           "Whether it makes its schema matricula and the trigger that wakes it when they are missing. See "
+           "docs/bridge.md for doing it by hand."),
+  };
+}
+
 std::vector<setting> all_rows() {
   std::vector<setting> all;
   for (auto part : {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
                     config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows,
-                    worker_type_rows, registrant_kind_rows, generator_rows, webhook_rows})
+                    worker_type_rows, registrant_kind_rows, generator_rows, webhook_rows, bridge_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -658,6 +735,9 @@ std::span<const section> sections() {
       {"webhooks.<webhook>", "An address that workers of webhooks deliver to. Names are a small letter and then 1 to "
                              "63 small letters, digits "
                              "or underscores. See connectors.md."},
+      {"bridges.<bridge>",
+       "A bridge that works the queue in OpenG2P's own database: docs/bridge.md. Names are as those of worker types; "
+       "none is shipped."},
   });
   return all;
 }

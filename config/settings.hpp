@@ -260,6 +260,34 @@ struct webhook_settings {
   bool operator==(const webhook_settings&) const = default;
 };
 
+/// A bridge to OpenG2P's own tables in PostgreSQL.
+struct bridge_settings {
+  bool enabled = true;
+  std::string connection;
+  std::string password_file; ///< at most one of these two is not empty
+  std::string password;      ///< secret
+  std::string queue;         ///< "background_task" or "id_generation"
+  std::string task_table;    ///< empty = the name that OpenG2P gives it
+  std::string registrant_table;
+  std::string id_column;
+  std::string request_worker_type;
+  std::string update_worker_type;
+  std::string unknown_worker_types; ///< "leave" or "fail"
+  std::string generator;
+  std::string id_type;
+  std::uint32_t workers = 0;
+  std::uint32_t batch_size = 0;
+  std::uint32_t poll_interval_ms = 0;
+  std::uint32_t lease_seconds = 0;
+  std::uint32_t max_attempts = 0;
+  std::uint32_t backoff_first_ms = 0;
+  std::uint32_t backoff_max_ms = 0;
+  std::uint32_t not_yet_ms = 0;
+  std::uint32_t statement_timeout_ms = 0;
+  bool install = true;
+  bool operator==(const bridge_settings&) const = default;
+};
+
 struct settings {
   server_settings server;
   tls_settings tls; ///< keys "server.tls."
@@ -279,6 +307,7 @@ struct settings {
   registrant_settings registrants;
   std::map<std::string, generator_settings, std::less<>> generators;
   std::map<std::string, webhook_settings, std::less<>> webhooks;
+  std::map<std::string, bridge_settings, std::less<>> bridges;
   bool operator==(const settings&) const = default;
 };
 
