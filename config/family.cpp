@@ -33,7 +33,7 @@ bool is_policy_name(std::string_view name) noexcept {
 } // namespace
 
 std::span<const family> families() {
-  static constexpr std::array<family, 3> all{{
+  static constexpr std::array<family, 4> all{{
       {"identifiers.types", "<type>", "type", "types",
        "a small letter, then 1 to 63 small letters, digits or underscores", "uin", types_max, is_type_name,
        [](const settings& s, std::string_view name) { return s.identifiers.types.contains(name); },
@@ -53,6 +53,13 @@ std::span<const family> families() {
        [](const settings& s) { return names_of(s.tasks.types); },
        [](settings& s, std::string_view name) {
          if (s.tasks.types.try_emplace(std::string(name)).second) add_defaults(s, families()[2], name);
+       }},
+      {"alerts.sinks", "<sink>", "sink", "sinks", "a small letter, then 1 to 63 small letters, digits or underscores",
+       "log", alert_sinks_max, is_type_name,
+       [](const settings& s, std::string_view name) { return s.alerts.sinks.contains(name); },
+       [](const settings& s) { return names_of(s.alerts.sinks); },
+       [](settings& s, std::string_view name) {
+         if (s.alerts.sinks.try_emplace(std::string(name)).second) add_defaults(s, families()[3], name);
        }},
   }};
   return all;

@@ -22,6 +22,8 @@ inline constexpr std::size_t types_max = 64;
 inline constexpr std::size_t policies_max = 32;
 /// Worker types, shipped and own together.
 inline constexpr std::size_t worker_types_max = 64;
+/// Sinks of alerts, shipped one included.
+inline constexpr std::size_t alert_sinks_max = 16;
 
 /// A settings file, read.
 struct file_text {

@@ -12,6 +12,7 @@ constexpr std::size_t line_width = 110;
 constexpr std::string_view type_section = "identifiers.types.<type>";
 constexpr std::string_view policy_section = "vid_policies.<policy>";
 constexpr std::string_view worker_section = "tasks.types.<worker_type>";
+constexpr std::string_view sink_section = "alerts.sinks.<sink>";
 constexpr std::string_view example_type = "example";
 constexpr std::string_view example_worker_type = "my_work"; // there is a shipped one called example
 
@@ -97,6 +98,7 @@ std::string reference_toml() {
     if (s.name == type_section) out += comment("As an example, a type of your own with every key:");
     if (s.name == policy_section) out += comment("As an example, a policy of your own with every key:");
     if (s.name == worker_section) out += comment("As an example, a worker type of your own with every key:");
+    if (s.name == sink_section) out += comment("As an example, a sink of your own with every key:");
     out += fmt::format("{}[{}]\n", example ? "#" : "",
                        with_type(s.name, s.name == worker_section ? example_worker_type : example_type));
     for (const auto& row : schema())
@@ -108,6 +110,8 @@ std::string reference_toml() {
   for (const auto& policy : shipped_policies()) out += shipped_lines("vid_policies", policy);
   out += "\n" + comment("The shipped worker types. What is not said here is as in the example above.");
   for (const auto& type : shipped_worker_types()) out += shipped_lines("tasks.types", type);
+  out += "\n" + comment("The shipped sinks of alerts. What is not said here is as in the example above.");
+  for (const auto& sink : shipped_alert_sinks()) out += shipped_lines("alerts.sinks", sink);
   return out;
 }
 

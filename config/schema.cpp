@@ -241,6 +241,11 @@ settings defaults() {
     for (const auto& [name, v] : type.says)
       find_setting(fmt::format("tasks.types.{}.{}", type.name, name))->row->write(s, type.name, v);
   }
+  for (const auto& sink : shipped_alert_sinks()) {
+    member_in(fmt::format("alerts.sinks.{}", sink.name)).of->add(s, sink.name);
+    for (const auto& [name, v] : sink.says)
+      find_setting(fmt::format("alerts.sinks.{}.{}", sink.name, name))->row->write(s, sink.name, v);
+  }
   return s;
 }
 

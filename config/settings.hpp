@@ -224,6 +224,41 @@ struct task_settings {
   bool operator==(const task_settings&) const = default;
 };
 
+enum class sink_kind : std::uint8_t { log, smtp };
+enum class mail_security : std::uint8_t { starttls, tls, none };
+
+/// Where alerts are told.
+struct alert_sink_settings {
+  bool enabled = true;
+  sink_kind kind = sink_kind::log;
+  std::string server; ///< of smtp: "HOST:PORT"
+  mail_security security = mail_security::starttls;
+  std::string from;
+  std::vector<std::string> to;
+  std::string user;          ///< empty = no authentication
+  std::string password;      ///< secret; at most one of these two is not empty
+  std::string password_file; ///< its first line
+  std::string ca_file;       ///< empty = the system's certificates
+  std::uint32_t timeout_ms = 0;
+  bool operator==(const alert_sink_settings&) const = default;
+};
+
+/// A limit of 0 turns its rule off.
+struct alert_settings {
+  std::string node_name; ///< in notices; empty = not said
+  std::uint32_t beat_seconds = 0;
+  std::uint32_t repeat_first_minutes = 0;
+  std::uint32_t repeat_max_minutes = 0;
+  std::uint32_t recovery_seconds = 0;
+  std::uint32_t retention_days = 0;
+  std::uint32_t queue_age_seconds_max = 0;
+  std::uint32_t failed_tasks_max = 0;
+  std::uint32_t pool_percent_min = 0;
+  std::uint32_t disk_free_mib_min = 0;
+  std::map<std::string, alert_sink_settings, std::less<>> sinks;
+  bool operator==(const alert_settings&) const = default;
+};
+
 struct settings {
   server_settings server;
   tls_settings tls; ///< keys "server.tls."
@@ -240,6 +275,7 @@ struct settings {
   config_server_settings config_server;
   vid_policy_settings vid_policies;
   task_settings tasks;
+  alert_settings alerts;
   bool operator==(const settings&) const = default;
 };
 

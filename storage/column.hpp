@@ -23,12 +23,14 @@ enum class column : std::uint8_t {
   holders,      ///< the VIDs that policies have made, one row a holder
   tasks,        ///< what is to be done, by number
   task_index,   ///< which tasks are ready, wait, run or have ended; their unique keys; the queues' counters
+  alerts,       ///< what was found wrong, and what was said about it
 };
-inline constexpr std::size_t column_count = 16;
+inline constexpr std::size_t column_count = 17;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
-    "default",     "pools",        "uins",      "vids",  "pool_ids", "released",    "due",
-    "idempotency", "dead_letters", "schedules", "audit", "journals", "unconfirmed", "holders", "tasks", "task_index"};
+    "default",     "pools",       "uins",         "vids",       "pool_ids", "released",
+    "due",         "idempotency", "dead_letters", "schedules",  "audit",    "journals",
+    "unconfirmed", "holders",     "tasks",        "task_index", "alerts"};
 
 } // namespace matricula::storage
