@@ -59,12 +59,13 @@ TEST(show_report, keeps_a_strange_file_name_in_its_comment) {
 }
 
 TEST(effective, lists_every_key_of_every_type_and_policy) {
-  constexpr std::size_t types = 9, policies = 6, worker_types = 1;
+  constexpr std::size_t types = 9, policies = 6, worker_types = 1, alert_sinks = 1;
   std::size_t expected = 0;
   for (const auto& row : schema())
     expected += !row.named()                           ? 1
                 : row.key.starts_with("vid_policies.") ? policies
                 : row.key.starts_with("tasks.")        ? worker_types
+                : row.key.starts_with("alerts.")       ? alert_sinks
                                                        : types;
   EXPECT_EQ(effective(accepted(load_text(""))).size(), expected);
 }

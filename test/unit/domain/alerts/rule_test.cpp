@@ -36,7 +36,7 @@ std::vector<std::string> shown(const std::vector<finding>& found) {
   return out;
 }
 
-TEST(rules, are_applied_to_every_reading_of_their_name) {
+TEST(alert_rules, are_applied_to_every_reading_of_their_name) {
   rule_book book(some_rules());
   const std::vector<reading> now{{"failed", "a", 11}, {"failed", "b", 10}, {"level", "", 4}, {"unknown", "a", 1}};
   const auto found = book.apply(now);
@@ -45,7 +45,7 @@ TEST(rules, are_applied_to_every_reading_of_their_name) {
   EXPECT_EQ(found[2].after, milliseconds{9});
 }
 
-TEST(rules, of_growth_say_nothing_of_a_first_reading) {
+TEST(alert_rules, of_growth_say_nothing_of_a_first_reading) {
   rule_book book(some_rules());
   const auto growth = [&](double value) {
     std::vector<std::string> out;
@@ -63,7 +63,7 @@ TEST(rules, of_growth_say_nothing_of_a_first_reading) {
   EXPECT_THAT(growth(9), IsEmpty()) << "nobody knows what was between";
 }
 
-TEST(rules, pass_over_what_is_no_number) {
+TEST(alert_rules, pass_over_what_is_no_number) {
   rule_book book(some_rules());
   const std::vector<reading> odd{{"failed", "a", std::numeric_limits<double>::quiet_NaN()},
                                  {"failed", "b", std::numeric_limits<double>::infinity()}};
