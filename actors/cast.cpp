@@ -1,5 +1,6 @@
 #include "actors/cast.hpp"
 
+#include "actors/alerts/alerts_actor.hpp"
 #include "actors/identifiers/checker_actor.hpp"
 #include "actors/identifiers/expirer_actor.hpp"
 #include "actors/identifiers/pool_actor.hpp"
@@ -77,6 +78,14 @@ runtime::child_spec tasks_subtree(std::shared_ptr<const queue_context> queue, co
   for (const auto& pool : pools)
     children.push_back(worker_subtree(pool, options.supervision, options.mailbox_messages_max));
   return runtime::subtree("tasks", options.supervision, std::move(children));
+}
+
+runtime::child_spec alerts_child(std::shared_ptr<const alerts_context> alerts, const cast_options& options) {
+  const auto slot = alerts->alerts_slot;
+  auto child = runtime::child_of<alerts_actor>("alerts", "alerts", std::move(alerts));
+  child.slot = slot;
+  child.mailbox_messages_max = options.mailbox_messages_max;
+  return child;
 }
 
 } // namespace matricula::actors

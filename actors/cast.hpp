@@ -1,5 +1,6 @@
 /// Who plays: the supervision tree of a node, below the HTTP server and above the store.
 #pragma once
+#include "actors/alerts/alerts_context.hpp"
 #include "actors/identifiers/type_context.hpp"
 #include "actors/tasks/queue_context.hpp"
 #include "actors/tasks/worker_pool.hpp"
@@ -34,6 +35,10 @@ make_issuers(const type_context& one, caf::actor_system& system, const runtime::
 /// "tasks" with the queue and, for each pool, its workers: "tasks/<worker type>/1". @param queue has its address
 [[nodiscard]] runtime::child_spec tasks_subtree(std::shared_ptr<const queue_context> queue, const cast_options& options,
                                                 const std::vector<std::shared_ptr<const worker_pool>>& pools = {});
+
+/// "alerts". @param alerts has its address
+[[nodiscard]] runtime::child_spec alerts_child(std::shared_ptr<const alerts_context> alerts,
+                                               const cast_options& options);
 
 /// Makes every message type known to `config` and to the runtime.
 void declare_messages(caf::actor_system_config& config);

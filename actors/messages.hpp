@@ -1,6 +1,7 @@
 /// Every message that the cast exchanges, in one block of type ids. A comment says who sends it to whom.
 /// Times are milliseconds since 1970; an absent time is 0. Texts of requests never appear in logs.
 #pragma once
+#include "actors/alerts/messages.hpp"
 #include "actors/identifiers/vid_action.hpp"
 #include "actors/request_context.hpp"
 #include "actors/tasks/messages.hpp"
@@ -436,4 +437,7 @@ CAF_ADD_TYPE_ID(matricula, (matricula::actors::begin_generator_call))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::note_generator_answer))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::resolve_generator_call))
 CAF_ADD_TYPE_ID(matricula, (matricula::actors::look_at_desk))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::observe_condition))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::acknowledge_alert))
+CAF_ADD_TYPE_ID(matricula, (matricula::actors::notice_settled))
 CAF_END_TYPE_ID_BLOCK(matricula)

@@ -12,6 +12,7 @@
 #include "api/compat/openg2p.hpp"
 #include "api/jwt_gate.hpp"
 #include "api/resources/actors.hpp"
+#include "api/resources/alerts.hpp"
 #include "api/resources/audit_log.hpp"
 #include "api/resources/backup.hpp"
 #include "api/resources/clock.hpp"
@@ -27,6 +28,7 @@
 #include "api/resources/tasks.hpp"
 #include "api/resources/unconfirmed.hpp"
 #include "api/server.hpp"
+#include "commands/alerts.hpp"
 #include "commands/capacities.hpp"
 #include "commands/end_process.hpp"
 #include "commands/id_types.hpp"
@@ -54,6 +56,7 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/send.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <prometheus/gauge.h>
@@ -108,6 +111,8 @@ struct node::parts {
   std::vector<std::shared_ptr<const actors::type_context>> contexts;
   std::shared_ptr<const actors::queue_context> queue;
   std::vector<std::shared_ptr<const actors::worker_pool>> workers;
+  std::vector<std::shared_ptr<actors::threaded_sink>> alert_sinks;
+  std::shared_ptr<const actors::alerts_context> alerts;
   caf::actor root;
   std::unique_ptr<runtime::watchdog_thread> watchdog;
   std::unique_ptr<runtime::telemetry> telemetry;
@@ -115,10 +120,12 @@ struct node::parts {
   std::unique_ptr<actors::vid_door> vid_door; ///< unless the type that policies draw from is disabled
   std::unique_ptr<actors::task_door> task_door;
   std::unique_ptr<actors::registrant_door> registrant_door;
+  std::unique_ptr<actors::alert_door> alert_door;
 
   server_limits from_server{running, time};
   std::unique_ptr<api::quotas> quotas;
   std::unique_ptr<actors::capacity_keeper> capacities;
+  std::atomic<const actors::capacity_keeper*> capacities_to_watch{nullptr}; ///< while it is there
 
   std::unique_ptr<api::token_store> tokens;   ///< where tokens are accepted
   std::unique_ptr<api::jwks_source> jwt_keys; ///< where JWTs are
@@ -153,6 +160,8 @@ struct node::parts {
   std::shared_ptr<const actors::queue_context> make_queue(const runtime::slot_limits& slots);
   /// What the routes of registrants need.
   api::registrant_sources registrants_of(const config::settings& s, const api::audit_hook& audit);
+  /// What is watched, and who is told; the sinks are started. Errors: as make_alert_sinks.
+  result<void> make_alerts(const runtime::slot_limits& slots);
   /// Writes an operator's act down before it is carried out.
   result<void> note(const api::audit_entry& e);
   api::request_limits limits() const;
@@ -305,6 +314,7 @@ result<void> node::parts::start_actors() {
   auto pools = make_worker_pools(s.tasks, queue, door, *system, cast.slots);
   if (!pools) return std::unexpected(pools.error());
   workers = std::move(*pools);
+  if (auto made = make_alerts(cast.slots); !made) return made;
   runtime::supervisor_options at_root = cast.supervision;
   at_root.how = runtime::strategy::one_for_all;
   at_root.restarts_max = 1;
@@ -340,10 +350,11 @@ result<void> node::parts::start_actors() {
          .make = [](const runtime::scheduled_run&) { return caf::make_message(actors::trim_journals{}); }});
   }
   std::vector<runtime::child_spec> tree;
-  tree.push_back(runtime::subtree(
-      "domain", cast.supervision,
-      {actors::identifiers_subtree(contexts, cast), actors::tasks_subtree(queue, cast, workers), std::move(keeper),
-       runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
+  tree.push_back(
+      runtime::subtree("domain", cast.supervision,
+                       {actors::identifiers_subtree(contexts, cast), actors::tasks_subtree(queue, cast, workers),
+                        actors::alerts_child(alerts, cast), std::move(keeper),
+                        runtime::child_of<runtime::scheduler>("scheduler", "scheduler", std::move(schedule))}));
   letters->connect(system.get(), actors.get());
   root = runtime::start_root(*system, services, at_root, std::move(tree));
   watchdog = std::make_unique<runtime::watchdog_thread>(
@@ -351,6 +362,34 @@ result<void> node::parts::start_actors() {
   telemetry = std::make_unique<runtime::telemetry>(*actors, numbers);
   task_door = std::make_unique<actors::task_door>(queue, gate);
   registrant_door = std::make_unique<actors::registrant_door>(queue, gate);
+  alert_door = std::make_unique<actors::alert_door>(alerts, gate);
+  return {};
+}
+
+result<void> node::parts::make_alerts(const runtime::slot_limits& slots) {
+  const auto& s = settings();
+  auto sinks = make_alert_sinks(s.alerts, time);
+  if (!sinks) return std::unexpected(sinks.error());
+  alert_sinks = std::move(*sinks);
+  auto cx = std::make_shared<actors::alerts_context>();
+  cx->part = storage::alerts_of_node();
+  cx->log = log.get();
+  cx->time = decisions.get();
+  cx->monotonic = &time;
+  cx->rhythm = rhythm_of(s.alerts);
+  cx->beat = std::chrono::seconds(s.alerts.beat_seconds);
+  cx->rules = alert_rules(s);
+  cx->sinks.assign(alert_sinks.begin(), alert_sinks.end());
+  cx->sources = {readings_of_tasks(queue), readings_of_pools(contexts),
+                 readings_of_capacity([this] { return capacities_to_watch.load(); }, contexts),
+                 readings_of_storage(*guard, *log), readings_of_sinks(cx->sinks, time)};
+  cx->alerts_slot = runtime::slot_ref::make(*system, slots);
+  alerts = cx;
+  services->on_alarm = [cx](const runtime::operator_alarm& alarm) { raise_alarm(*cx, alarm); };
+  for (const auto& sink : alert_sinks)
+    sink->start([slot = cx->alerts_slot](std::uint64_t id, const std::string& name, alerts::notice_kind kind) {
+      caf::anon_send(slot.address(), actors::notice_settled{id, static_cast<std::uint8_t>(kind), name});
+    });
   return {};
 }
 
@@ -395,6 +434,7 @@ result<void> node::parts::start_capacities() {
   capacities = make_capacity_keeper(contexts, *capacity_notes, settings().identifiers, services);
   if (auto loaded = capacities->load(); !loaded) return loaded;
   capacities->start();
+  capacities_to_watch = capacities.get();
   return {};
 }
 
@@ -508,7 +548,7 @@ result<void> node::parts::start_server() {
         api::audit_routes(*audit_log), api::id_trail_routes(*door, *audit_log),
         api::unconfirmed_routes({door.get(), decisions.get()}), api::clock_routes({decisions.get(), audit}),
         api::backup_routes({store.get(), decisions.get(), audit}), api::task_routes(*task_door, audit),
-        api::registrant_routes(registrants_of(settings(), audit))})
+        api::registrant_routes(registrants_of(settings(), audit)), api::alert_routes(*alert_door, audit)})
     if (auto ok = app->add(routes); !ok) return ok;
   if (auto ok = add_compatible_routes(); !ok) return ok;
   if (options.bench_route)
@@ -551,6 +591,7 @@ void node::parts::publish_storage() {
   publish_types(numbers, *door, *capacities);
   publish_tasks(numbers, *task_door, decisions->now());
   publish_registrants(numbers, *registrant_door);
+  publish_alerts(numbers, *alert_door);
 }
 
 result<void> node::parts::note(const api::audit_entry& e) {
@@ -596,6 +637,8 @@ void node::parts::stop() {
       std::_Exit(exit_fatal);
     }
   }
+  // What a sink has not taken is owed in the store: it gets it at the next start.
+  for (const auto& sink : alert_sinks) sink->stop();
   if (letters) letters->connect(nullptr, nullptr);
   if (actors) actors->clear();
   writer.reset();
@@ -615,9 +658,11 @@ void node::stop() {
   parts_->task_door.reset();
   parts_->registrant_door.reset();
   parts_->workers.clear();
+  parts_->alert_door.reset();
   parts_->capacities.reset();
   parts_->contexts.clear();
   parts_->queue.reset();
+  parts_->alerts.reset();
   parts_->services.reset();
   parts_->telemetry.reset();
   parts_->system.reset();

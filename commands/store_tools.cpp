@@ -4,6 +4,7 @@
 #include "commands/master_key.hpp"
 #include "config/report.hpp"
 #include "foundation/random.hpp"
+#include "storage/alerts.hpp"
 #include "storage/backup.hpp"
 #include "storage/holders.hpp"
 #include "storage/id_trail_verifier.hpp"
@@ -52,6 +53,7 @@ storage::row_decoders all_decoders() {
   storage::add_holder_decoder(decoders);
   storage::add_task_decoders(decoders);
   storage::add_registrant_decoder(decoders);
+  storage::add_alert_decoder(decoders);
   return decoders;
 }
 
@@ -450,7 +452,8 @@ int verify(const settings_options& settings, bool as_json) {
   const storage::holders_verifier holders;
   const storage::tasks_verifier tasks;
   const storage::registrants_verifier registrants;
-  const storage::verifier* const verifiers[] = {&ids, &journals, &holders, &tasks, &registrants};
+  const storage::alerts_verifier alerts;
+  const storage::verifier* const verifiers[] = {&ids, &journals, &holders, &tasks, &registrants, &alerts};
   const auto report = storage::verify(std::move(open), all_decoders(), verifiers);
   if (as_json) {
     api::json::writer key_check;

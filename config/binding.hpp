@@ -21,6 +21,10 @@ template <>
 inline constexpr std::array<std::string_view, 4> words_of<log::level>{"debug", "info", "warning", "error"};
 template <>
 inline constexpr std::array<std::string_view, 2> words_of<log::format>{"text", "json"};
+template <>
+inline constexpr std::array<std::string_view, 2> words_of<sink_kind>{"log", "smtp"};
+template <>
+inline constexpr std::array<std::string_view, 3> words_of<mail_security>{"starttls", "tls", "none"};
 
 inline value to_value(bool v) { return v; }
 template <std::unsigned_integral T>
@@ -131,6 +135,14 @@ constexpr binding bound_in_member() {
   return {
       [](const settings& s, std::string_view name) { return to_value((s.*Members).find(name)->second.*Field); },
       [](settings& s, std::string_view name, const value& v) { assign((s.*Members).find(name)->second.*Field, v); }};
+}
+
+/// `Field` is a member of alert_sink_settings.
+template <auto Field>
+constexpr binding bound_in_alert_sink() {
+  return {
+      [](const settings& s, std::string_view sink) { return to_value(s.alerts.sinks.find(sink)->second.*Field); },
+      [](settings& s, std::string_view sink, const value& v) { assign(s.alerts.sinks.find(sink)->second.*Field, v); }};
 }
 
 } // namespace matricula::config

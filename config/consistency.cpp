@@ -319,6 +319,29 @@ void check_kind(const loaded& now, problem_list& problems, const std::string& na
                fmt::format("found the text {}; allowed: the name of an identifier type", shown(of.id_type)));
 }
 
+/// The addresses themselves are looked at where mails are written.
+void check_mail_sink(const loaded& now, problem_list& problems, const std::string& name,
+                     const alert_sink_settings& sink) {
+  const auto refuse_if = [&](bool wrong, std::string_view last, std::string_view found, std::string_view allowed) {
+    const auto key = fmt::format("alerts.sinks.{}.{}", name, last);
+    if (wrong) problems.add(now.origin_of(key), key, fmt::format("found {}; allowed: {}", found, allowed));
+  };
+  if (!sink.enabled || sink.kind != sink_kind::smtp) return;
+  const auto server = split_address(sink.server);
+  refuse_if(!server || server->port == 0, "server", "the text " + shown(sink.server),
+            "\"HOST:PORT\", with an IPv6 address in brackets and a port from 1 to 65535");
+  refuse_if(server && sink.security == mail_security::none && !is_loopback(server->host), "security",
+            "\"none\" with server = " + shown(sink.server),
+            "\"none\" only on 127.0.0.1, [::1] or localhost, else \"starttls\" or \"tls\"");
+  refuse_if(sink.from.empty(), "from", "nothing with kind = \"smtp\"", "the sender's address");
+  refuse_if(sink.to.empty(), "to", "nothing with kind = \"smtp\"", "at least one address");
+  refuse_if(!sink.password.empty() && !sink.password_file.empty(), "password_file", "besides a password",
+            "one of the two");
+  refuse_if(sink.user.empty() != (sink.password.empty() && sink.password_file.empty()), "user",
+            sink.user.empty() ? "nothing with a password" : "a user without a password",
+            "both or neither, the password in password_file or in the environment");
+}
+
 } // namespace
 
 void check_consistency(const loaded& now, problem_list& problems) {
@@ -340,6 +363,9 @@ void check_consistency(const loaded& now, problem_list& problems) {
     check_not_below(now, problems, fmt::format("tasks.types.{}.backoff_max_ms", name), type.backoff_max_ms,
                     fmt::format("tasks.types.{}.backoff_first_ms", name), type.backoff_first_ms);
   for (const auto& [name, bridge] : s.bridges) check_bridge(now, problems, name, bridge);
+  check_not_below(now, problems, "alerts.repeat_max_minutes", s.alerts.repeat_max_minutes,
+                  "alerts.repeat_first_minutes", s.alerts.repeat_first_minutes);
+  for (const auto& [name, sink] : s.alerts.sinks) check_mail_sink(now, problems, name, sink);
 }
 
 } // namespace matricula::config

@@ -73,6 +73,11 @@ std::span<const family> families() {
        [](const settings& s, std::string_view name) { return s.bridges.contains(name); },
        [](const settings& s) { return names_of(s.bridges); },
        [](settings& s, std::string_view name) { add_member(s, s.bridges, "<bridge>", name); }},
+      {"alerts.sinks", "<sink>", "sink", "sinks", "a small letter, then 1 to 63 small letters, digits or underscores",
+       "log", alert_sinks_max, is_type_name,
+       [](const settings& s, std::string_view name) { return s.alerts.sinks.contains(name); },
+       [](const settings& s) { return names_of(s.alerts.sinks); },
+       [](settings& s, std::string_view name) { add_member(s, s.alerts.sinks, "<sink>", name); }},
   });
   return all;
 }

@@ -29,6 +29,8 @@ inline constexpr std::size_t generators_max = 16;
 inline constexpr std::size_t webhooks_max = 64;
 /// Bridges to other systems' databases.
 inline constexpr std::size_t bridges_max = 16;
+/// Sinks of alerts, shipped one included.
+inline constexpr std::size_t alert_sinks_max = 16;
 
 /// A settings file, read.
 struct file_text {

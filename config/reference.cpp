@@ -104,6 +104,8 @@ std::string reference_toml() {
   for (const auto& type : shipped_worker_types()) out += shipped_lines("tasks.types", type);
   out += "\n" + comment("The shipped kinds of registrants.");
   for (const auto& one : shipped_registrant_kinds()) out += shipped_lines("registrants.kinds", one);
+  out += "\n" + comment("The shipped sinks of alerts. What is not said here is as in the example above.");
+  for (const auto& sink : shipped_alert_sinks()) out += shipped_lines("alerts.sinks", sink);
   return out;
 }
 

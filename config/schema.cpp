@@ -246,6 +246,11 @@ settings defaults() {
     for (const auto& [name, v] : one.says)
       find_setting(fmt::format("registrants.kinds.{}.{}", one.name, name))->row->write(s, one.name, v);
   }
+  for (const auto& sink : shipped_alert_sinks()) {
+    member_in(fmt::format("alerts.sinks.{}", sink.name)).of->add(s, sink.name);
+    for (const auto& [name, v] : sink.says)
+      find_setting(fmt::format("alerts.sinks.{}.{}", sink.name, name))->row->write(s, sink.name, v);
+  }
   return s;
 }
 

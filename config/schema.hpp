@@ -115,6 +115,9 @@ struct shipped_type {
 /// The shipped kinds of registrants.
 [[nodiscard]] std::span<const shipped_type> shipped_registrant_kinds();
 
+/// The shipped sinks of alerts.
+[[nodiscard]] std::span<const shipped_type> shipped_alert_sinks();
+
 /// Adds a type with every default to `s`, if it is not there.
 void add_type(settings& s, std::string_view name);
 

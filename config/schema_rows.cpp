@@ -679,11 +679,82 @@ std::vector<setting> bridge_rows() {
   };
 }
 
+std::vector<setting> alert_rows() {
+  using S = alert_settings;
+  constexpr auto in = &settings::alerts;
+  constexpr std::int64_t year_min = 366 * 24 * 60;
+  constexpr std::int64_t gib_in_mib = 1024;
+  return {
+      text("alerts.node_name", bound<in, &S::node_name>(), "", 0, when::restart,
+           "What this node is called in notices. Empty: it is not said."),
+      integer("alerts.beat_seconds", bound<in, &S::beat_seconds>(), 10, 1, 3600, "seconds", when::restart,
+              "How often the rules are applied."),
+      integer("alerts.repeat_first_minutes", bound<in, &S::repeat_first_minutes>(), 10, 1, year_min, "minutes",
+              when::restart,
+              "From the first notice of an alert to the second, while it lasts and nobody acknowledges it. The time "
+              "doubles with each further notice."),
+      integer("alerts.repeat_max_minutes", bound<in, &S::repeat_max_minutes>(), 1440, 1, year_min, "minutes",
+              when::restart, "The longest time between two notices. Not below repeat_first_minutes."),
+      integer("alerts.recovery_seconds", bound<in, &S::recovery_seconds>(), 60, 0, day_s, "seconds", when::restart,
+              "An alert is over, and that is told, when what was wrong has been right for so long. What comes back "
+              "sooner is the same alert."),
+      integer("alerts.retention_days", bound<in, &S::retention_days>(), 30, 1, 3650, "days", when::restart,
+              "How long an alert that is over is kept; 500 of them at most."),
+      integer("alerts.queue_age_seconds_max", bound<in, &S::queue_age_seconds_max>(), 300, 0, 30 * day_s, "seconds",
+              when::restart,
+              "Alert queue_age: the next task of a worker type could have been begun for longer than this. 0: off."),
+      integer("alerts.failed_tasks_max", bound<in, &S::failed_tasks_max>(), 100, 0, 1'000'000'000, "tasks",
+              when::restart, "Alert tasks_failed: a worker type has more FAILED tasks than this. 0: off."),
+      integer("alerts.pool_percent_min", bound<in, &S::pool_percent_min>(), 10, 0, 100, "per cent", when::restart,
+              "Alert pool_low: fewer identifiers are available than this part of the type's pool_min, for a minute. "
+              "0: off."),
+      integer("alerts.disk_free_mib_min", bound<in, &S::disk_free_mib_min>(), 1024, 0, gib_in_mib * gib_in_mib, "MiB",
+              when::restart,
+              "Alert disk_low: less free space than this. 0: off. Below storage.disk_free_mib_min, where writes are "
+              "refused, it is disk_full."),
+  };
+}
+
+std::vector<setting> alert_sink_rows() {
+  using S = alert_sink_settings;
+  auto password = text("alerts.sinks.<sink>.password", bound_in_alert_sink<&S::password>(), "", 0, when::restart,
+                       "Password of user. Only from the environment, as MATRICULA_ALERTS__SINKS__NAME__PASSWORD; never "
+                       "shown.");
+  password.secret = true;
+  return {
+      flag("alerts.sinks.<sink>.enabled", bound_in_alert_sink<&S::enabled>(), true, when::restart,
+           "Whether anything is told there."),
+      word("alerts.sinks.<sink>.kind", bound_in_alert_sink<&S::kind>(), "log", words_of<sink_kind>, when::restart,
+           "\"log\": a line in the log. \"smtp\": a mail; the settings below are for it."),
+      text("alerts.sinks.<sink>.server", bound_in_alert_sink<&S::server>(), "", 0, when::restart,
+           "The mail server as \"HOST:PORT\", such as \"mail.example.org:587\"."),
+      word("alerts.sinks.<sink>.security", bound_in_alert_sink<&S::security>(), "starttls", words_of<mail_security>,
+           when::restart,
+           "\"starttls\": TLS is begun first, or nothing is sent. \"tls\": from the first byte, mostly port 465. "
+           "\"none\": only for a server on this machine."),
+      text("alerts.sinks.<sink>.from", bound_in_alert_sink<&S::from>(), "", 0, when::restart, "The sender's address."),
+      list("alerts.sinks.<sink>.to", kind::text_list, bound_in_alert_sink<&S::to>(), 32, when::restart,
+           "The recipients' addresses. All of them see each other."),
+      text("alerts.sinks.<sink>.user", bound_in_alert_sink<&S::user>(), "", 0, when::restart,
+           "User at the mail server. Empty: none is asked for."),
+      std::move(password),
+      text("alerts.sinks.<sink>.password_file", bound_in_alert_sink<&S::password_file>(), "", 0, when::restart,
+           "File whose first line is the password."),
+      text("alerts.sinks.<sink>.ca_file", bound_in_alert_sink<&S::ca_file>(), "", 0, when::restart,
+           "Certificates (PEM) to trust for the mail server. Empty: those of the system."),
+      integer("alerts.sinks.<sink>.timeout_ms", bound_in_alert_sink<&S::timeout_ms>(), 30'000, 100, 10 * minute_ms,
+              "milliseconds", when::restart, "How long one mail may take to be handed over."),
+  };
+}
+
 std::vector<setting> all_rows() {
   std::vector<setting> all;
-  for (auto part : {server_rows, tls_rows, auth_rows, jwt_rows, storage_rows, runtime_rows, small_rows, quota_rows,
-                    config_server_rows, identifier_rows, type_rows, rule_rows, vid_policy_rows, task_rows,
-                    worker_type_rows, registrant_kind_rows, generator_rows, webhook_rows, bridge_rows})
+  for (auto part : {server_rows,        tls_rows,        auth_rows,        jwt_rows,
+                    storage_rows,       runtime_rows,    small_rows,       quota_rows,
+                    config_server_rows, identifier_rows, type_rows,        rule_rows,
+                    vid_policy_rows,    task_rows,       worker_type_rows, registrant_kind_rows,
+                    generator_rows,     webhook_rows,    bridge_rows,      alert_rows,
+                    alert_sink_rows})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -738,6 +809,10 @@ std::span<const section> sections() {
       {"bridges.<bridge>",
        "A bridge that works the queue in OpenG2P's own database: docs/bridge.md. Names are as those of worker types; "
        "none is shipped."},
+      {"alerts", "What is found wrong and told to operators: GET /v1/alerts."},
+      {"alerts.sinks.<sink>",
+       "One place where alerts are told. A file may change the shipped one, disable it with `enabled = false`, or add "
+       "others. Names are a small letter and then 1 to 63 small letters, digits or underscores."},
   });
   return all;
 }
@@ -812,6 +887,11 @@ std::span<const shipped_type> shipped_registrant_kinds() {
       {"individual", "A person.", {{"id_type", std::string("uin")}}},
       {"household", "A family or household.", {{"id_type", std::string("family_id")}}},
   };
+  return all;
+}
+
+std::span<const shipped_type> shipped_alert_sinks() {
+  static const std::vector<shipped_type> all{{"log", "Alerts in the node's own log.", {{"kind", std::string("log")}}}};
   return all;
 }
 

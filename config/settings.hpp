@@ -288,6 +288,41 @@ struct bridge_settings {
   bool operator==(const bridge_settings&) const = default;
 };
 
+enum class sink_kind : std::uint8_t { log, smtp };
+enum class mail_security : std::uint8_t { starttls, tls, none };
+
+/// Where alerts are told.
+struct alert_sink_settings {
+  bool enabled = true;
+  sink_kind kind = sink_kind::log;
+  std::string server; ///< of smtp: "HOST:PORT"
+  mail_security security = mail_security::starttls;
+  std::string from;
+  std::vector<std::string> to;
+  std::string user;          ///< empty = no authentication
+  std::string password;      ///< secret; at most one of these two is not empty
+  std::string password_file; ///< its first line
+  std::string ca_file;       ///< empty = the system's certificates
+  std::uint32_t timeout_ms = 0;
+  bool operator==(const alert_sink_settings&) const = default;
+};
+
+/// A limit of 0 turns its rule off.
+struct alert_settings {
+  std::string node_name; ///< in notices; empty = not said
+  std::uint32_t beat_seconds = 0;
+  std::uint32_t repeat_first_minutes = 0;
+  std::uint32_t repeat_max_minutes = 0;
+  std::uint32_t recovery_seconds = 0;
+  std::uint32_t retention_days = 0;
+  std::uint32_t queue_age_seconds_max = 0;
+  std::uint32_t failed_tasks_max = 0;
+  std::uint32_t pool_percent_min = 0;
+  std::uint32_t disk_free_mib_min = 0;
+  std::map<std::string, alert_sink_settings, std::less<>> sinks;
+  bool operator==(const alert_settings&) const = default;
+};
+
 struct settings {
   server_settings server;
   tls_settings tls; ///< keys "server.tls."
@@ -308,6 +343,7 @@ struct settings {
   std::map<std::string, generator_settings, std::less<>> generators;
   std::map<std::string, webhook_settings, std::less<>> webhooks;
   std::map<std::string, bridge_settings, std::less<>> bridges;
+  alert_settings alerts;
   bool operator==(const settings&) const = default;
 };
 

@@ -24,13 +24,14 @@ enum class column : std::uint8_t {
   tasks,        ///< what is to be done, by number
   task_index,   ///< which tasks are ready, wait, run or have ended; their unique keys; the queues' counters
   registrants,  ///< persons and households, who has which unique ID, and calls of generators
+  alerts,       ///< what was found wrong, and what was said about it
 };
-inline constexpr std::size_t column_count = 17;
+inline constexpr std::size_t column_count = 18;
 
 /// The names on disk; never change one.
 inline constexpr std::array<std::string_view, column_count> column_names{
-    "default",     "pools",       "uins",         "vids",       "pool_ids",   "released",
-    "due",         "idempotency", "dead_letters", "schedules",  "audit",      "journals",
-    "unconfirmed", "holders",     "tasks",        "task_index", "registrants"};
+    "default",     "pools",       "uins",         "vids",       "pool_ids",    "released",
+    "due",         "idempotency", "dead_letters", "schedules",  "audit",       "journals",
+    "unconfirmed", "holders",     "tasks",        "task_index", "registrants", "alerts"};
 
 } // namespace matricula::storage

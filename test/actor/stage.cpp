@@ -63,13 +63,15 @@ const T& must(const result<T>& r) {
 
 class trapped_log final : public storage::commit_log {
 public:
-  trapped_log(storage::commit_log& real, const std::set<std::string>& traps) : real_(real), traps_(traps) {}
+  trapped_log(storage::commit_log& real, const std::set<std::string>& traps, const bool& disk_full)
+      : real_(real), traps_(traps), disk_full_(disk_full) {}
 
   void acquire(storage::shard_id shard, std::string_view partition,
                storage::completion<result<storage::tenure>> granted) override {
     real_.acquire(shard, partition, std::move(granted));
   }
   result<storage::permit> reserve(const storage::tenure& held, std::size_t bytes) noexcept override {
+    if (disk_full_) return fail(errc::storage_full, "The test's disk is full.");
     return real_.reserve(held, bytes);
   }
   void append(storage::permit room, storage::batch what,
@@ -118,6 +120,7 @@ private:
 
   storage::commit_log& real_;
   const std::set<std::string>& traps_;
+  const bool& disk_full_;
 };
 
 stage::stage(stage_options options) : options_(std::move(options)) {
@@ -144,7 +147,7 @@ void stage::open() {
   storage::local_log_options log;
   log.now = [this] { return decisions_->now(); };
   log_ = std::make_unique<storage::local_log>(*store_, std::move(log));
-  seen_log_ = std::make_unique<trapped_log>(*log_, traps_);
+  seen_log_ = std::make_unique<trapped_log>(*log_, traps_, disk_full_);
 }
 
 void stage::start_actors() {
@@ -206,6 +209,17 @@ void stage::start_actors() {
     if (options_.workers) workers_ = options_.workers(queue_, contexts_, *system_);
     helpers.push_back(actors::tasks_subtree(queue_, cast, workers_));
   }
+  if (options_.alerts) {
+    auto alerts = std::make_shared<actors::alerts_context>(*options_.alerts);
+    alerts->part = storage::alerts_of_node();
+    alerts->log = seen_log_.get();
+    alerts->time = decisions_.get();
+    alerts->monotonic = &time_;
+    alerts->board = std::make_shared<actors::alert_board>();
+    alerts->alerts_slot = runtime::slot_ref::make(*system_, cast.slots);
+    alerts_ = alerts;
+    helpers.push_back(actors::alerts_child(alerts_, cast));
+  }
   std::vector<runtime::child_spec> tree;
   tree.push_back(runtime::subtree("domain", cast.supervision, std::move(helpers)));
   office_->connect(system_.get(), actors_.get());
@@ -231,6 +245,7 @@ void stage::close() {
   contexts_.clear();
   workers_.clear();
   queue_.reset();
+  alerts_.reset();
   services_.reset();
   system_.reset();
   office_.reset();

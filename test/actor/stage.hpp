@@ -53,6 +53,8 @@ struct stage_options {
       const std::shared_ptr<const actors::queue_context>&,
       const std::vector<std::shared_ptr<const actors::type_context>>&, caf::actor_system&)>
       workers;
+  /// With this there are alerts, "root/domain/alerts". What the stage knows better is added.
+  std::optional<actors::alerts_context> alerts;
 };
 
 /// What a client asks for. Times are of the stage's clock.
@@ -109,6 +111,8 @@ public:
   /// Ends the actor before it handles anything that waits; its successor is there, but has not begun.
   void kill(std::string_view who);
   void command(std::string_view who, runtime::actor_command what);
+  /// While it is on, nothing more is taken for the store, as on a full disk.
+  void fill_disk(bool on) { disk_full_ = on; }
   /// Another holder of the pool's tenure, as a second incarnation would be; nothing is granted yet.
   [[nodiscard]] std::shared_ptr<std::optional<result<storage::tenure>>> acquire_tenure_of_pool();
   /// From now on whoever reads the record of this identifier crashes, in every life of the node, until it is mended.
@@ -157,6 +161,8 @@ public:
   [[nodiscard]] const std::vector<std::shared_ptr<const actors::type_context>>& issuers() const { return contexts_; }
   /// @pre there is one
   [[nodiscard]] const std::shared_ptr<const actors::queue_context>& queue() const { return queue_; }
+  /// @pre there are some
+  [[nodiscard]] const std::shared_ptr<const actors::alerts_context>& alerts() const { return alerts_; }
   [[nodiscard]] identifiers::pool_level level() const { return context_->level->get(); }
   [[nodiscard]] std::string path(std::string_view who) const;
   [[nodiscard]] runtime::actor_snapshot look(std::string_view who) const;
@@ -202,6 +208,7 @@ private:
   std::shared_ptr<decision_clock> decisions_;
   std::unique_ptr<storage::local_log> log_;
   std::set<std::string> traps_; ///< keys
+  bool disk_full_ = false;
   std::unique_ptr<trapped_log> seen_log_;
   std::unique_ptr<actors::dead_letter_office> office_;
   std::shared_ptr<actors::schedule_book> schedules_;
@@ -215,6 +222,7 @@ private:
   std::shared_ptr<const actors::queue_context> queue_;
   std::vector<std::shared_ptr<const actors::worker_pool>> workers_;
   std::uint32_t lives_ = 0;
+  std::shared_ptr<const actors::alerts_context> alerts_;
   caf::actor root_;
   std::vector<std::string> alarms_;
   std::uint64_t overwrites_ = 0;

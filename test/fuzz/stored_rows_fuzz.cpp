@@ -1,10 +1,12 @@
 // Rows as a damaged disk could give them: any bytes are refused as corrupt or are a row, which written again and read
 // again is the same row. The first byte says which kind; whatever it says, the tools must be able to show the rest.
+#include "domain/alerts/alert.hpp"
 #include "domain/identifiers/grants.hpp"
 #include "domain/identifiers/holder.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "domain/identifiers/record.hpp"
 #include "foundation/digest.hpp"
+#include "storage/alerts.hpp"
 #include "storage/backup.hpp"
 #include "storage/group_record.hpp"
 #include "storage/holders.hpp"
@@ -59,6 +61,7 @@ void show(std::string_view bytes) {
     storage::add_holder_decoder(all);
     storage::add_task_decoders(all);
     storage::add_registrant_decoder(all);
+    storage::add_alert_decoder(all);
     return all;
   }();
   if (bytes.empty()) return;
@@ -125,6 +128,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   case 'd':
     round_trip(rest, registrants::decode_generator_call,
                [](const registrants::generator_call& c) { return encode(c); });
+    break;
+  case 'a':
+    round_trip(rest, alerts::decode_alert, [](const alerts::alert& a) { return encode(a); });
     break;
   case 'm':
     read_manifest(rest);
