@@ -1,11 +1,13 @@
 #include "commands/alerts.hpp"
 
 #include "actors/messages.hpp"
+#include "commands/outside_systems.hpp"
 #include "connectors/mail_message.hpp"
 #include "connectors/smtp.hpp"
 #include "domain/alerts/notice_text.hpp"
 #include "foundation/log.hpp"
 #include "storage/durable_file.hpp"
+#include "storage/registrants.hpp"
 #include "storage/tasks.hpp"
 
 #include <caf/send.hpp>
@@ -175,6 +177,20 @@ actors::reading_source readings_of_storage(const storage::disk_guard& guard, con
   };
 }
 
+actors::reading_source readings_of_doubts(std::shared_ptr<const actors::queue_context> queue,
+                                          std::function<const bridges*()> running) {
+  return [queue = std::move(queue), running = std::move(running)](std::vector<reading>& to) {
+    if (const auto rows = queue->log->read(queue->part.shard))
+      if (const auto numbers =
+              storage::find_registrant_numbers(storage::reader_of(**rows), storage::registrants_of(queue->part)))
+        to.push_back({"tasks_in_doubt", "registrants", static_cast<double>(numbers->in_doubt)});
+    const auto* const all = running();
+    if (all == nullptr) return;
+    for (const auto& report : all->reports())
+      to.push_back({"tasks_in_doubt", "bridge " + report.name, static_cast<double>(report.in_doubt)});
+  };
+}
+
 actors::reading_source readings_of_sinks(std::vector<std::shared_ptr<actors::alert_sink>> sinks, const clock& time) {
   return [sinks = std::move(sinks), &time](std::vector<reading>& to) {
     for (const auto& sink : sinks) {
@@ -252,25 +268,61 @@ result<actors::sink_functions> mail_sink(const std::string& name, const config::
   return f;
 }
 
+/// The key of the notice goes before its text, for the delivery's id: the same notice twice has the same.
+result<actors::sink_functions> webhook_sink(const config::settings& s, const config::alert_sink_settings& sink,
+                                            const clock& time) {
+  auto made = make_webhook(s, sink.webhook, time);
+  if (!made) return std::unexpected(made.error());
+  const std::shared_ptr<connectors::webhook> to = std::move(*made);
+  actors::sink_functions f;
+  f.word = [node = s.alerts.node_name](const alerts::notice& n) {
+    return alerts::key_of(n) + "\n" + alerts::as_json(n, node);
+  };
+  f.send = [to](const std::string& body) {
+    using outcome = alerts::delivery::outcome;
+    const auto end = body.find('\n');
+    const auto answer = to->deliver({body.substr(0, end), body.substr(end + 1)});
+    switch (answer.outcome) {
+    case connectors::delivery_outcome::done:
+      return alerts::delivery{};
+    case connectors::delivery_outcome::refused:
+      return alerts::delivery{outcome::refused, answer.error};
+    case connectors::delivery_outcome::again:
+      break;
+    }
+    return alerts::delivery{outcome::failed, answer.error};
+  };
+  f.stop = [to] { to->stop(); };
+  return f;
+}
+
 } // namespace
 
-result<std::vector<std::shared_ptr<actors::threaded_sink>>> make_alert_sinks(const config::alert_settings& s,
+result<std::vector<std::shared_ptr<actors::threaded_sink>>> make_alert_sinks(const config::settings& s,
                                                                              const clock& time) {
+  const auto& node = s.alerts.node_name;
   std::vector<std::shared_ptr<actors::threaded_sink>> made;
-  for (const auto& [name, sink] : s.sinks) {
+  for (const auto& [name, sink] : s.alerts.sinks) {
     if (!sink.enabled) continue;
     actors::sink_options options{.name = name};
     actors::sink_functions functions;
     switch (sink.kind) {
     case config::sink_kind::log:
       options.kind = "log";
-      functions = log_sink(s.node_name);
+      functions = log_sink(node);
       break;
     case config::sink_kind::smtp: {
       options.kind = "smtp";
-      auto mails = mail_sink(name, sink, s.node_name);
+      auto mails = mail_sink(name, sink, node);
       if (!mails) return std::unexpected(mails.error());
       functions = std::move(*mails);
+      break;
+    }
+    case config::sink_kind::webhook: {
+      options.kind = "webhook";
+      auto deliveries = webhook_sink(s, sink, time);
+      if (!deliveries) return std::unexpected(deliveries.error());
+      functions = std::move(*deliveries);
       break;
     }
     }

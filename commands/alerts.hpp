@@ -5,12 +5,14 @@
 #include "actors/identifiers/capacity_keeper.hpp"
 #include "actors/identifiers/door.hpp"
 #include "actors/tasks/queue_context.hpp"
+#include "commands/bridges.hpp"
 #include "config/settings.hpp"
 #include "foundation/metrics.hpp"
 #include "runtime/services.hpp"
 #include "storage/disk_guard.hpp"
 #include "storage/local_log.hpp"
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,14 +32,18 @@ readings_of_capacity(std::function<const actors::capacity_keeper*()> capacities,
 /// The disk and the commit log; both live longer.
 [[nodiscard]] actors::reading_source readings_of_storage(const storage::disk_guard& guard,
                                                          const storage::local_log& log);
+/// Calls of generators of which nobody knows how they ended: those of registrants, and each bridge's own.
+/// @param running asked with every beat; null while there are no bridges
+[[nodiscard]] actors::reading_source readings_of_doubts(std::shared_ptr<const actors::queue_context> queue,
+                                                        std::function<const bridges*()> running);
 /// How long each sink has failed. @param time lives longer
 [[nodiscard]] actors::reading_source readings_of_sinks(std::vector<std::shared_ptr<actors::alert_sink>> sinks,
                                                        const clock& time);
 
-/// Not started. Errors: invalid_argument (an address that is none), and whatever reading a password file gives.
-/// @param time lives longer
-[[nodiscard]] result<std::vector<std::shared_ptr<actors::threaded_sink>>>
-make_alert_sinks(const config::alert_settings& s, const clock& time);
+/// Not started. Errors: invalid_argument (an address that is none), whatever reading a password file gives, and as
+/// make_webhook. @param time lives longer
+[[nodiscard]] result<std::vector<std::shared_ptr<actors::threaded_sink>>> make_alert_sinks(const config::settings& s,
+                                                                                           const clock& time);
 
 [[nodiscard]] alerts::rhythm rhythm_of(const config::alert_settings& s);
 

@@ -118,7 +118,7 @@ result<bridges> bridges::start(const config::settings& s, const clock& time, con
   bridges out;
   for (const auto& [name, one] : s.bridges) {
     if (!one.enabled) continue;
-    auto* generator = find(one.generator, one.id_type);
+    auto* generator = find(name, one.generator, one.id_type);
     if (generator == nullptr) {
       out.stop();
       return fail(errc::invalid_argument, fmt::format("bridges.{}.generator: there is no generator {} for the type {}.",

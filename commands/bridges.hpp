@@ -45,9 +45,10 @@ private:
 /// All enabled bridges of the settings.
 class bridges {
 public:
-  /// The generator that a bridge's settings name; nothing: there is none of that name. It must live longer than this.
-  using find_generator =
-      std::function<registrants::id_generator*(std::string_view generator, std::string_view id_type)>;
+  /// The generator that a bridge's settings name; null: there is none of that name. It must live longer than this. One
+  /// that knows requests must be the bridge's own: two bridges ask for different registrants with the same words.
+  using find_generator = std::function<registrants::id_generator*(std::string_view bridge, std::string_view generator,
+                                                                  std::string_view id_type)>;
   /// Errors: invalid_argument, and then none is running.
   [[nodiscard]] static result<bridges> start(const config::settings& s, const clock& time, const find_generator& find);
 

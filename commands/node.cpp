@@ -7,6 +7,7 @@
 #include "actors/identifiers/vid_door.hpp"
 #include "actors/journal_keeper.hpp"
 #include "actors/messages.hpp"
+#include "actors/registrants/local_generator.hpp"
 #include "actors/schedule_book.hpp"
 #include "api/compat/mosip.hpp"
 #include "api/compat/openg2p.hpp"
@@ -29,12 +30,14 @@
 #include "api/resources/unconfirmed.hpp"
 #include "api/server.hpp"
 #include "commands/alerts.hpp"
+#include "commands/bridges.hpp"
 #include "commands/capacities.hpp"
 #include "commands/end_process.hpp"
 #include "commands/id_types.hpp"
 #include "commands/jwt_options.hpp"
 #include "commands/limits_from_server.hpp"
 #include "commands/quota_options.hpp"
+#include "commands/remote_generators.hpp"
 #include "commands/server_options.hpp"
 #include "commands/settings_json.hpp"
 #include "commands/task_handlers.hpp"
@@ -66,6 +69,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <system_error>
 
 namespace matricula::commands {
@@ -74,6 +78,7 @@ namespace {
 
 constexpr std::chrono::seconds start_write_timeout{30};
 constexpr std::chrono::seconds audit_write_timeout{5};
+constexpr std::chrono::seconds bridge_call_timeout{10}; ///< of the own pools; well below the bridges' leases
 constexpr milliseconds clock_behind_told = std::chrono::minutes(1);
 
 std::uint64_t mib(std::uint64_t n) { return n << 20; }
@@ -110,6 +115,7 @@ struct node::parts {
   std::unique_ptr<caf::actor_system> system;
   std::vector<std::shared_ptr<const actors::type_context>> contexts;
   std::shared_ptr<const actors::queue_context> queue;
+  std::unique_ptr<remote_generators> generators;
   std::vector<std::shared_ptr<const actors::worker_pool>> workers;
   std::vector<std::shared_ptr<actors::threaded_sink>> alert_sinks;
   std::shared_ptr<const actors::alerts_context> alerts;
@@ -121,6 +127,9 @@ struct node::parts {
   std::unique_ptr<actors::task_door> task_door;
   std::unique_ptr<actors::registrant_door> registrant_door;
   std::unique_ptr<actors::alert_door> alert_door;
+  std::vector<std::unique_ptr<actors::local_generator>> bridge_generators; ///< of bridges over the own pools
+  std::optional<bridges> running_bridges;
+  std::atomic<const bridges*> bridges_to_watch{nullptr}; ///< while they run
 
   server_limits from_server{running, time};
   std::unique_ptr<api::quotas> quotas;
@@ -143,6 +152,8 @@ struct node::parts {
   result<void> open_store();
   result<void> start_actors();
   result<void> start_capacities();
+  /// When the pools can be asked. Errors: as bridges::start.
+  result<void> start_bridges();
   result<void> start_authenticator();
   result<void> start_server();
   /// Whether the store takes writes.
@@ -311,7 +322,10 @@ result<void> node::parts::start_actors() {
   }
   queue = make_queue(cast.slots);
   door = std::make_shared<actors::id_door>(contexts, gate);
-  auto pools = make_worker_pools(s.tasks, queue, door, *system, cast.slots);
+  auto remote = remote_generators::make(s, time, queue->closing);
+  if (!remote) return std::unexpected(remote.error());
+  generators = std::move(*remote);
+  auto pools = make_worker_pools({s, queue, door, *generators, time}, *system, cast.slots);
   if (!pools) return std::unexpected(pools.error());
   workers = std::move(*pools);
   if (auto made = make_alerts(cast.slots); !made) return made;
@@ -368,7 +382,7 @@ result<void> node::parts::start_actors() {
 
 result<void> node::parts::make_alerts(const runtime::slot_limits& slots) {
   const auto& s = settings();
-  auto sinks = make_alert_sinks(s.alerts, time);
+  auto sinks = make_alert_sinks(s, time);
   if (!sinks) return std::unexpected(sinks.error());
   alert_sinks = std::move(*sinks);
   auto cx = std::make_shared<actors::alerts_context>();
@@ -380,9 +394,10 @@ result<void> node::parts::make_alerts(const runtime::slot_limits& slots) {
   cx->beat = std::chrono::seconds(s.alerts.beat_seconds);
   cx->rules = alert_rules(s);
   cx->sinks.assign(alert_sinks.begin(), alert_sinks.end());
-  cx->sources = {readings_of_tasks(queue), readings_of_pools(contexts),
-                 readings_of_capacity([this] { return capacities_to_watch.load(); }, contexts),
-                 readings_of_storage(*guard, *log), readings_of_sinks(cx->sinks, time)};
+  cx->sources = {
+      readings_of_tasks(queue),          readings_of_doubts(queue, [this] { return bridges_to_watch.load(); }),
+      readings_of_pools(contexts),       readings_of_capacity([this] { return capacities_to_watch.load(); }, contexts),
+      readings_of_storage(*guard, *log), readings_of_sinks(cx->sinks, time)};
   cx->alerts_slot = runtime::slot_ref::make(*system, slots);
   alerts = cx;
   services->on_alarm = [cx](const runtime::operator_alarm& alarm) { raise_alarm(*cx, alarm); };
@@ -408,8 +423,10 @@ std::shared_ptr<const actors::queue_context> node::parts::make_queue(const runti
 api::registrant_sources node::parts::registrants_of(const config::settings& s, const api::audit_hook& audit) {
   api::registrant_sources from{.door = registrant_door.get(), .kinds = {}, .audit = audit};
   for (const auto& [name, kind] : s.registrants.kinds) {
-    if (door->find(kind.id_type) != nullptr)
-      from.kinds.emplace(name, kind.id_type);
+    const bool local = kind.generator == config::local_generator;
+    if (!local || door->find(kind.id_type) != nullptr)
+      from.kinds.emplace(
+          name, api::registrant_sources::kind{.id_type = kind.id_type, .generator = local ? "" : kind.generator});
     else
       log::warning("registrants.kind_without_type", "The identifier type of a kind of registrants is disabled.",
                    {{"kind", name}, {"id_type", kind.id_type}});
@@ -427,6 +444,24 @@ runtime::child_spec node::parts::journal_keeper_of(const config::settings& s, co
   auto child = runtime::child_of<actors::journal_keeper>("journal-keeper", "journal_keeper", std::move(keep));
   child.slot = runtime::slot_ref::make(*system, slots);
   return child;
+}
+
+result<void> node::parts::start_bridges() {
+  auto started = bridges::start(settings(), time,
+                                [this](std::string_view bridge, std::string_view generator,
+                                       std::string_view id_type) -> registrants::id_generator* {
+                                  if (generator != config::local_generator) return generators->find(generator);
+                                  const auto* const type = door->find(id_type);
+                                  if (type == nullptr) return nullptr;
+                                  return bridge_generators
+                                      .emplace_back(std::make_unique<actors::local_generator>(
+                                          door, *type, fmt::format("bridge/{}", bridge), bridge_call_timeout, time))
+                                      .get();
+                                });
+  if (!started) return std::unexpected(started.error());
+  running_bridges.emplace(std::move(*started));
+  bridges_to_watch = &*running_bridges;
+  return {};
 }
 
 result<void> node::parts::start_capacities() {
@@ -592,6 +627,7 @@ void node::parts::publish_storage() {
   publish_tasks(numbers, *task_door, decisions->now());
   publish_registrants(numbers, *registrant_door);
   publish_alerts(numbers, *alert_door);
+  if (const auto* const all = bridges_to_watch.load()) publish_bridges(numbers, *all);
 }
 
 result<void> node::parts::note(const api::audit_entry& e) {
@@ -623,6 +659,8 @@ void node::parts::stop() {
   if (server && !server->drain(drain))
     log::warning("node.drain_cut", "Some requests were cut off at the end of the drain.");
   server.reset();
+  // Their workers end after the calls that they are at, which the pools must still answer.
+  if (running_bridges) running_bridges->stop();
   from_server.stop();
   if (jwt_keys) jwt_keys->stop(); // after the last request that may wait for a key
   watchdog.reset();
@@ -653,11 +691,14 @@ void node::stop() {
   parts_->stop();
   // The actor system must go before what its actors point at; contexts hold addresses and so go before the system.
   parts_->app.reset();
+  parts_->running_bridges.reset();
+  parts_->bridge_generators.clear();
   parts_->door.reset();
   parts_->vid_door.reset();
   parts_->task_door.reset();
   parts_->registrant_door.reset();
   parts_->workers.clear();
+  parts_->generators.reset();
   parts_->alert_door.reset();
   parts_->capacities.reset();
   parts_->contexts.clear();
@@ -676,7 +717,8 @@ std::uint16_t node::port() const noexcept { return parts_->port; }
 
 result<std::unique_ptr<node>> node::start(node_options options) {
   auto p = std::make_unique<parts>(std::move(options));
-  for (const auto step : {&parts::open_store, &parts::start_actors, &parts::start_capacities, &parts::start_server}) {
+  for (const auto step : {&parts::open_store, &parts::start_actors, &parts::start_capacities, &parts::start_bridges,
+                          &parts::start_server}) {
     if (auto ok = ((*p).*step)(); !ok) {
       auto why = ok.error();
       node half(std::move(p));

@@ -1,6 +1,7 @@
 #include "commands/task_handlers.hpp"
 
 #include "actors/registrants/local_id_handlers.hpp"
+#include "commands/webhook_handler.hpp"
 
 #include <fmt/format.h>
 
@@ -14,36 +15,40 @@ using actors::task_handler;
 
 namespace {
 
-/// What handlers are made of.
-struct parts {
-  std::shared_ptr<const actors::queue_context> queue;
-  std::shared_ptr<actors::id_door> pools;
-};
+using made_handler = result<std::shared_ptr<task_handler>>;
 
 struct row {
   std::string_view worker_type;
-  std::shared_ptr<task_handler> (*make)(const parts&);
+  made_handler (*make)(const handler_parts&, const config::worker_type_settings&);
 };
 
-template <class Handler>
-std::shared_ptr<task_handler> of_registrants(const parts& from) {
-  return std::make_shared<Handler>(from.queue, from.pools);
+made_handler requests(const handler_parts& from, const config::worker_type_settings&) {
+  return from.generators.request_handler(from.queue,
+                                         std::make_shared<actors::local_request_handler>(from.queue, from.pools));
+}
+
+made_handler updates(const handler_parts& from, const config::worker_type_settings&) {
+  return from.generators.update_handler(from.queue,
+                                        std::make_shared<actors::local_update_handler>(from.queue, from.pools));
+}
+
+made_handler webhooks(const handler_parts& from, const config::worker_type_settings& type) {
+  return webhook_handler::make(from.settings, type.workers, from.time);
 }
 
 /// A worker type inside of the node is one line here.
 constexpr std::array handlers{
-    row{registrants::request_worker, of_registrants<actors::local_request_handler>},
-    row{registrants::update_worker, of_registrants<actors::local_update_handler>},
+    row{registrants::request_worker, requests},
+    row{registrants::update_worker, updates},
+    row{webhook_handler::worker_type, webhooks},
 };
 
 } // namespace
 
 result<std::vector<std::shared_ptr<const actors::worker_pool>>>
-make_worker_pools(const config::task_settings& s, const std::shared_ptr<const actors::queue_context>& queue,
-                  const std::shared_ptr<actors::id_door>& pools, caf::actor_system& system,
-                  const runtime::slot_limits& slots) {
+make_worker_pools(const handler_parts& from, caf::actor_system& system, const runtime::slot_limits& slots) {
   std::vector<std::shared_ptr<const actors::worker_pool>> made;
-  for (const auto& [name, type] : s.types) {
+  for (const auto& [name, type] : from.settings.tasks.types) {
     if (!type.enabled || type.workers == 0) continue;
     const auto* const found = std::ranges::find(handlers, std::string_view(name), &row::worker_type);
     if (found == handlers.end())
@@ -51,8 +56,10 @@ make_worker_pools(const config::task_settings& s, const std::shared_ptr<const ac
                   fmt::format("tasks.types.{}.workers is {}, and the node has no worker of this type inside. Set it to "
                               "0 and let workers ask over HTTP: POST /v1/queues/{}/lease.",
                               name, type.workers, name));
-    made.push_back(
-        actors::make_worker_pool(queue, *queue->find(name), found->make({queue, pools}), type.workers, system, slots));
+    auto handler = found->make(from, type);
+    if (!handler) return std::unexpected(handler.error());
+    made.push_back(actors::make_worker_pool(from.queue, *from.queue->find(name), std::move(*handler), type.workers,
+                                            system, slots));
   }
   return made;
 }

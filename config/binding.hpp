@@ -22,7 +22,7 @@ inline constexpr std::array<std::string_view, 4> words_of<log::level>{"debug", "
 template <>
 inline constexpr std::array<std::string_view, 2> words_of<log::format>{"text", "json"};
 template <>
-inline constexpr std::array<std::string_view, 2> words_of<sink_kind>{"log", "smtp"};
+inline constexpr std::array<std::string_view, 3> words_of<sink_kind>{"log", "smtp", "webhook"};
 template <>
 inline constexpr std::array<std::string_view, 3> words_of<mail_security>{"starttls", "tls", "none"};
 

@@ -270,6 +270,15 @@ void check_type(const loaded& now, problem_list& problems, const std::string& na
                              type.length, letters_length_max));
 }
 
+/// What names a generator names one that is there.
+void check_generator_is_there(const loaded& now, problem_list& problems, const std::string& key,
+                              const std::string& generator) {
+  if (generator == local_generator || now.values.generators.contains(generator)) return;
+  problems.add(now.origin_of(key), key,
+               fmt::format("found the text {}; allowed: \"{}\" or the name of one of [generators.NAME]",
+                           shown(generator), local_generator));
+}
+
 void check_bridge(const loaded& now, problem_list& problems, const std::string& name, const bridge_settings& bridge) {
   const auto key = [&](std::string_view last) { return fmt::format("bridges.{}.{}", name, last); };
   const auto refuse_if = [&](bool wrong, std::string_view last, const std::string& found, std::string_view allowed) {
@@ -291,6 +300,7 @@ void check_bridge(const loaded& now, problem_list& problems, const std::string& 
             "the text " + shown(bridge.update_worker_type), "not the same as request_worker_type");
   check_not_below(now, problems, key("backoff_max_ms"), bridge.backoff_max_ms, key("backoff_first_ms"),
                   bridge.backoff_first_ms);
+  check_generator_is_there(now, problems, key("generator"), bridge.generator);
 }
 
 /// Whose policies would hold would otherwise depend on what a reader looks at first. What only repeats the shipped
@@ -314,9 +324,19 @@ void check_kind(const loaded& now, problem_list& problems, const std::string& na
                 const registrant_kind_settings& of) {
   const auto key = fmt::format("registrants.kinds.{}.id_type", name);
   const auto type = now.values.identifiers.types.find(of.id_type);
+  check_generator_is_there(now, problems, fmt::format("registrants.kinds.{}.generator", name), of.generator);
   if (!now.origins.contains(key) || type != now.values.identifiers.types.end()) return;
   problems.add(now.origin_of(key), key,
                fmt::format("found the text {}; allowed: the name of an identifier type", shown(of.id_type)));
+}
+
+void check_webhook_sink(const loaded& now, problem_list& problems, const std::string& name,
+                        const alert_sink_settings& sink) {
+  if (!sink.enabled || sink.kind != sink_kind::webhook || now.values.webhooks.contains(sink.webhook)) return;
+  const auto key = fmt::format("alerts.sinks.{}.webhook", name);
+  problems.add(now.origin_of(key), key,
+               fmt::format("found {} with kind = \"webhook\"; allowed: the name of one of [webhooks.NAME]",
+                           sink.webhook.empty() ? "nothing" : "the text " + shown(sink.webhook)));
 }
 
 /// The addresses themselves are looked at where mails are written.
@@ -365,7 +385,10 @@ void check_consistency(const loaded& now, problem_list& problems) {
   for (const auto& [name, bridge] : s.bridges) check_bridge(now, problems, name, bridge);
   check_not_below(now, problems, "alerts.repeat_max_minutes", s.alerts.repeat_max_minutes,
                   "alerts.repeat_first_minutes", s.alerts.repeat_first_minutes);
-  for (const auto& [name, sink] : s.alerts.sinks) check_mail_sink(now, problems, name, sink);
+  for (const auto& [name, sink] : s.alerts.sinks) {
+    check_mail_sink(now, problems, name, sink);
+    check_webhook_sink(now, problems, name, sink);
+  }
 }
 
 } // namespace matricula::config

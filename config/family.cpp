@@ -33,6 +33,8 @@ bool is_policy_name(std::string_view name) noexcept {
   return is_type_name(name) && name.size() <= bytes_max && !is_reserved(name);
 }
 
+bool is_generator_name(std::string_view name) noexcept { return is_type_name(name) && name != local_generator; }
+
 } // namespace
 
 std::span<const family> families() {
@@ -59,8 +61,8 @@ std::span<const family> families() {
        [](const settings& s) { return names_of(s.registrants.kinds); },
        [](settings& s, std::string_view name) { add_member(s, s.registrants.kinds, "<kind>", name); }},
       {"generators", "<generator>", "generator", "generators",
-       "a small letter, then 1 to 63 small letters, digits or underscores", "mosip", generators_max, is_type_name,
-       [](const settings& s, std::string_view name) { return s.generators.contains(name); },
+       "a small letter, then 1 to 63 small letters, digits or underscores, but not \"local\"", "mosip", generators_max,
+       is_generator_name, [](const settings& s, std::string_view name) { return s.generators.contains(name); },
        [](const settings& s) { return names_of(s.generators); },
        [](settings& s, std::string_view name) { add_member(s, s.generators, "<generator>", name); }},
       {"webhooks", "<webhook>", "webhook", "webhooks",

@@ -533,8 +533,8 @@ std::vector<setting> worker_type_rows() {
               "attempts per second", when::restart, "Attempts that begin in a second. 0: no limit."),
       integer("tasks.types.<worker_type>.workers", bound_in_worker_type<&S::workers>(), 0, 0, 64, "workers",
               when::restart,
-              "Workers of the type inside of the node, where it has one: id_generation_request_worker and "
-              "id_generation_update_worker. 0: only workers that ask over HTTP."),
+              "Workers of the type inside of the node, where it has one: id_generation_request_worker, "
+              "id_generation_update_worker and webhook. 0: only workers that ask over HTTP."),
   };
 }
 
@@ -544,6 +544,10 @@ std::vector<setting> registrant_kind_rows() {
       text("registrants.kinds.<kind>.id_type", bound_in_kind<&S::id_type>(), "uin", 1, when::restart,
            "The identifier type of the unique IDs of such registrants. What is there already keeps its own. No two "
            "registrants have the same unique ID, so let kinds share a type or have IDs of different lengths."),
+      text(
+          "registrants.kinds.<kind>.generator", bound_in_kind<&S::generator>(), "local", 1, when::restart,
+          "Where such registrants get their unique IDs: \"local\" is this node's own pool, any other word names one of "
+          "[generators.NAME]. What is there already keeps its own."),
   };
 }
 
@@ -564,6 +568,9 @@ std::vector<setting> generator_rows() {
       integer("generators.<generator>.timeout_ms", bound_in_member<in, &S::timeout_ms>(), 10'000, 100, 10 * minute_ms,
               "milliseconds", when::restart,
               "How long one call may take, a new token included. Keep it below the lease of the worker that calls."),
+      integer("generators.<generator>.calls_max", bound_in_member<in, &S::calls_max>(), 4, 1, 64, "calls",
+              when::restart,
+              "Calls at once for registrants; each has a thread. Bridges call with their own workers, besides."),
       text("generators.<generator>.token_url", bound_in_member<in, &S::token_url>(), "", 0, when::restart,
            "Address of the token endpoint, asked by client_credentials. Empty: calls carry no token."),
       text("generators.<generator>.client_id", bound_in_member<in, &S::client_id>(), "", 0, when::restart,
@@ -642,8 +649,8 @@ std::vector<setting> bridge_rows() {
            "What becomes of tasks of other worker types: \"leave\" leaves them to workers of their own, \"fail\" makes "
            "them FAILED with a reason."),
       text("bridges.<bridge>.generator", bound_in_member<in, &S::generator>(), "local", 1, when::restart,
-           "Where identifiers come from: \"local\" is this node's own pool, other names are those of remote "
-           "generators."),
+           "Where identifiers come from: \"local\" is this node's own pool, any other word names one of "
+           "[generators.NAME]."),
       text("bridges.<bridge>.id_type", bound_in_member<in, &S::id_type>(), "uin", 1, when::restart,
            "The identifier type that registrants get from the local pool."),
       integer("bridges.<bridge>.workers", bound_in_member<in, &S::workers>(), 4, 1, 64, "threads", when::restart,
@@ -725,7 +732,11 @@ std::vector<setting> alert_sink_rows() {
       flag("alerts.sinks.<sink>.enabled", bound_in_alert_sink<&S::enabled>(), true, when::restart,
            "Whether anything is told there."),
       word("alerts.sinks.<sink>.kind", bound_in_alert_sink<&S::kind>(), "log", words_of<sink_kind>, when::restart,
-           "\"log\": a line in the log. \"smtp\": a mail; the settings below are for it."),
+           "\"log\": a line in the log. \"smtp\": a mail. \"webhook\": a delivery to one of [webhooks.NAME]. The "
+           "settings "
+           "below are for mails, but for webhook."),
+      text("alerts.sinks.<sink>.webhook", bound_in_alert_sink<&S::webhook>(), "", 0, when::restart,
+           "Which of [webhooks.NAME] notices are delivered to."),
       text("alerts.sinks.<sink>.server", bound_in_alert_sink<&S::server>(), "", 0, when::restart,
            "The mail server as \"HOST:PORT\", such as \"mail.example.org:587\"."),
       word("alerts.sinks.<sink>.security", bound_in_alert_sink<&S::security>(), "starttls", words_of<mail_security>,
@@ -878,6 +889,7 @@ std::span<const shipped_type> shipped_worker_types() {
       {"example", "A type for trying out remote workers.", {{"enabled", true}}},
       {"id_generation_request_worker", "Gets a unique ID for a registrant.", {{"workers", workers}}},
       {"id_generation_update_worker", "Says that a registrant's unique ID is in use.", {{"workers", workers}}},
+      {"webhook", "Delivers to an address of [webhooks.NAME].", {{"workers", std::int64_t{8}}}},
   };
   return all;
 }

@@ -228,6 +228,7 @@ struct task_settings {
 
 struct registrant_kind_settings {
   std::string id_type;
+  std::string generator; ///< "local" or a name in `generators`
   bool operator==(const registrant_kind_settings&) const = default;
 };
 
@@ -236,12 +237,16 @@ struct registrant_settings {
   bool operator==(const registrant_settings&) const = default;
 };
 
+/// What names this node's own pools where a generator is named.
+inline constexpr std::string_view local_generator = "local";
+
 /// Another system's generator of identifiers.
 struct generator_settings {
   std::string kind; ///< "mosip" or "openg2p"
   std::string url;
   std::string id_type; ///< OpenG2P only
   std::uint32_t timeout_ms = 0;
+  std::uint32_t calls_max = 0;
   std::string token_url; ///< empty = calls carry no token; with it client_id and one of the secrets
   std::string client_id;
   std::string client_secret_file; ///< at most one of these two is not empty
@@ -288,14 +293,15 @@ struct bridge_settings {
   bool operator==(const bridge_settings&) const = default;
 };
 
-enum class sink_kind : std::uint8_t { log, smtp };
+enum class sink_kind : std::uint8_t { log, smtp, webhook };
 enum class mail_security : std::uint8_t { starttls, tls, none };
 
 /// Where alerts are told.
 struct alert_sink_settings {
   bool enabled = true;
   sink_kind kind = sink_kind::log;
-  std::string server; ///< of smtp: "HOST:PORT"
+  std::string webhook; ///< of webhook: a name in `webhooks`
+  std::string server;  ///< of smtp: "HOST:PORT"
   mail_security security = mail_security::starttls;
   std::string from;
   std::vector<std::string> to;

@@ -42,6 +42,8 @@ public:
   [[nodiscard]] result<std::string> current(deadline until);
   /// Somebody did not accept this token: the next `current` asks for another, unless that has happened already.
   void drop(std::string_view token);
+  /// Ends questions soon, the present and all later ones.
+  void stop() noexcept { client_->stop(); }
 
 private:
   [[nodiscard]] result<token_answer> ask(deadline until);

@@ -30,6 +30,12 @@ public:
     return call_once(what, until, token);
   }
 
+  /// Ends calls soon, the present and all later ones, from any thread.
+  void stop() noexcept {
+    client_->stop();
+    if (tokens_) tokens_->stop();
+  }
+
 private:
   [[nodiscard]] http_reply call_once(const http_request& what, deadline until, std::string& token);
 

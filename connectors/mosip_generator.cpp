@@ -40,6 +40,7 @@ public:
   }
 
   [[nodiscard]] bool knows_requests() const noexcept override { return false; }
+  void stop() noexcept override { calls_.stop(); }
 
 private:
   http_reply call(const http_request& what) {

@@ -33,6 +33,7 @@ public:
   }
 
   [[nodiscard]] bool knows_requests() const noexcept override { return false; }
+  void stop() noexcept override { calls_.stop(); }
 
 private:
   http_generator_options options_;

@@ -91,6 +91,7 @@ struct webhook::inside {
   webhook_options options;
   std::mutex guard;
   std::map<std::tuple<bool, std::string, std::uint16_t>, std::shared_ptr<http_client>> clients;
+  bool stopped = false;
 
   [[nodiscard]] bool allows(const http_location& at) const {
     const auto& own = options.at;
@@ -107,6 +108,7 @@ struct webhook::inside {
     if (!made) return std::unexpected(made.error());
     // Ports of an allowed host are as many as entries; this bound is for lists that are long.
     if (clients.size() >= clients_max) clients.erase(clients.begin());
+    if (stopped) (*made)->stop();
     return clients.emplace(std::move(key), std::move(*made)).first->second;
   }
 };
@@ -120,6 +122,12 @@ result<std::unique_ptr<webhook>> webhook::make(webhook_options options) {
   in->options = std::move(options);
   if (const auto own = in->client_of(in->options.at); !own) return std::unexpected(own.error());
   return std::unique_ptr<webhook>(new webhook(std::move(in)));
+}
+
+void webhook::stop() {
+  const std::scoped_lock hold(in_->guard);
+  in_->stopped = true;
+  for (const auto& [place, client] : in_->clients) client->stop();
 }
 
 delivery_answer webhook::deliver(const delivery& what) {

@@ -63,6 +63,8 @@ public:
 
   /// Headers: Content-Type, Matricula-Delivery (the id) and Matricula-Signature. Blocks, at most for `at_most`.
   [[nodiscard]] delivery_answer deliver(const delivery& what);
+  /// Ends deliveries soon, the present and all later ones, from any thread.
+  void stop();
 
 private:
   struct inside;

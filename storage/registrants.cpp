@@ -92,7 +92,11 @@ result<registrant_numbers> decode_numbers(std::string_view bytes) {
 
 std::string describe(const registrant& r) {
   json_line out;
-  out.number("id", r.id).text("kind", r.kind).text("id_type", r.id_type).text("id_progress", to_string(r.progress));
+  out.number("id", r.id)
+      .text("kind", r.kind)
+      .text("id_type", r.id_type)
+      .text("generator", r.generator)
+      .text("id_progress", to_string(r.progress));
   out.number("reference_bytes", r.reference.size()).number("unique_id_bytes", r.unique_id.size());
   out.number("assignment", r.assignment).number("request_task", r.request_task).number("update_task", r.update_task);
   return out.text("created_at", to_rfc3339(r.created_at)).text("changed_at", to_rfc3339(r.changed_at)).str();

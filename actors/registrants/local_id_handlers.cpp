@@ -63,6 +63,7 @@ void local_request_handler::run(const leased_task& what, done_callback done) {
   if (!found) return done(found.error());
   // It has one: an earlier try of a task that was asked for again.
   if (!found->unique_id.empty()) return done(task_end::done());
+  if (!found->generator.empty()) return done(no_generator(*found));
   const auto* type = pools_->find(found->id_type);
   if (type == nullptr) return done(no_type(*found));
   issue(pools_, *type, *found, 1, std::move(done));
@@ -96,6 +97,7 @@ void local_update_handler::run(const leased_task& what, done_callback done) {
   const auto found = registrant_of_task(*queue_, what.task);
   if (!found) return done(found.error());
   if (found->unique_id.empty()) return done(task_end::permanent("The registrant has no unique ID to confirm."));
+  if (!found->generator.empty()) return done(no_generator(*found));
   const auto* type = pools_->find(found->id_type);
   if (type == nullptr) return done(no_type(*found));
   // Identifiers of other lifecycles are in use once they are issued.

@@ -70,7 +70,7 @@ inline std::size_t approximate_size(const create_registrants& m) {
 
 template <class I>
 typename I::result_type inspect(I& f, new_registrant& x) {
-  return f(caf::meta::type_name("new_registrant"), x.kind, x.id_type, x.reference, x.data);
+  return f(caf::meta::type_name("new_registrant"), x.kind, x.id_type, x.reference, x.data, x.generator);
 }
 template <class I>
 typename I::result_type inspect(I& f, registrant_effect& x) {

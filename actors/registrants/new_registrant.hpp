@@ -15,6 +15,7 @@ struct new_registrant {
   std::string id_type;   ///< of the kind, as the settings have it
   std::string reference; ///< at most 128 bytes; empty: none
   std::string data;      ///< JSON, or empty
+  std::string generator; ///< of the kind, as the settings have it; empty: our own pools
 };
 
 struct created_registrant {

@@ -18,7 +18,7 @@ using tasks::task_state;
 namespace {
 
 constexpr std::uint32_t created_kind = 4;  ///< of idempotency records: a registrant was created
-constexpr std::size_t bytes_of_rows = 768; ///< of a registrant, its index and its ID's, but for what the client sent
+constexpr std::size_t bytes_of_rows = 832; ///< of a registrant, its index and its ID's, but for what the client sent
 
 error no_registrant(std::uint64_t id) {
   return {errc::not_found, fmt::format("There is no registrant {}.", id), std::nullopt};
@@ -122,6 +122,7 @@ result<std::vector<created_registrant>> registrant_ledger::create(const create_r
     ++numbers_.created;
     r.kind = w.kind;
     r.id_type = w.id_type;
+    r.generator = w.generator;
     r.reference = w.reference;
     r.progress = id_progress::requested;
     r.created_at = r.changed_at = now;

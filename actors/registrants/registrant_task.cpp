@@ -17,4 +17,9 @@ std::expected<registrants::registrant, task_end> registrant_of_task(const queue_
   return std::move(**found);
 }
 
+task_end no_generator(const registrants::registrant& r) {
+  return task_end::permanent(
+      fmt::format("No generator is called '{}', as the registrant's kind had it when it was created.", r.generator));
+}
+
 } // namespace matricula::actors

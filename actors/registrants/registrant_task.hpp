@@ -13,4 +13,7 @@ namespace matricula::actors {
 [[nodiscard]] std::expected<registrants::registrant, task_end> registrant_of_task(const queue_context& queue,
                                                                                   const tasks::task& t);
 
+/// How a try ends whose registrant gets its ID from a generator that this node does not have.
+[[nodiscard]] task_end no_generator(const registrants::registrant& r);
+
 } // namespace matricula::actors

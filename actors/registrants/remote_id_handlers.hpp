@@ -25,6 +25,7 @@ public:
   remote_request_handler(std::shared_ptr<const queue_context> queue, remote_generator from, blocking_work work)
       : queue_(std::move(queue)), from_(std::move(from)), work_(std::move(work)) {}
   void run(const leased_task& what, done_callback done) override;
+  void stop() override { from_.generator->stop(); }
 
 private:
   std::shared_ptr<const queue_context> queue_;
@@ -37,6 +38,7 @@ public:
   remote_update_handler(std::shared_ptr<const queue_context> queue, remote_generator from, blocking_work work)
       : queue_(std::move(queue)), from_(std::move(from)), work_(std::move(work)) {}
   void run(const leased_task& what, done_callback done) override;
+  void stop() override { from_.generator->stop(); }
 
 private:
   std::shared_ptr<const queue_context> queue_;

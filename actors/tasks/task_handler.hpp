@@ -44,6 +44,8 @@ public:
   virtual void run(const leased_task& what, done_callback done) = 0;
   /// Tries that one worker may have in hand at once.
   [[nodiscard]] virtual std::uint32_t in_hand_max() const noexcept { return 1; }
+  /// The node is stopping and has waited long enough: tries that run are to end soon, however that is.
+  virtual void stop() {}
 };
 
 } // namespace matricula::actors

@@ -9,6 +9,10 @@
 
 namespace matricula::actors {
 
+namespace {
+constexpr std::chrono::seconds cut_off_at_most{1};
+} // namespace
+
 std::shared_ptr<const worker_pool> make_worker_pool(std::shared_ptr<const queue_context> queue, const worker_type& type,
                                                     std::shared_ptr<task_handler> handler, std::uint32_t workers,
                                                     caf::actor_system& system, const runtime::slot_limits& slots) {
@@ -54,10 +58,17 @@ bool close_workers(const queue_context& queue, const std::vector<std::shared_ptr
   nothing.reply = runtime::reply_to<std::vector<queued_task>>(cell);
   caf::anon_send(queue.queue.address(), std::move(nothing));
   const auto left = [&] { return until - std::chrono::steady_clock::now(); };
-  bool empty = cell->wait_for(left()) != nullptr;
-  for (const auto& pool : pools)
-    for (const auto& place : pool->places) empty = place.desk->wait_until_empty(until) && empty;
-  return empty;
+  const bool answered = cell->wait_for(left()) != nullptr;
+  const auto all_empty = [&](std::chrono::steady_clock::time_point by) {
+    bool empty = true;
+    for (const auto& pool : pools)
+      for (const auto& place : pool->places) empty = place.desk->wait_until_empty(by) && empty;
+    return empty;
+  };
+  if (all_empty(until)) return answered;
+  // What is cut off says how far it came, and the queue is told.
+  for (const auto& pool : pools) pool->handler->stop();
+  return all_empty(std::chrono::steady_clock::now() + cut_off_at_most) && answered;
 }
 
 } // namespace matricula::actors

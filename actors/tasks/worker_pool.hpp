@@ -42,7 +42,8 @@ struct worker_pool {
                                                  std::int64_t mailbox_messages_max);
 
 /// Nothing is leased any more; tries that run come to their end, and what was not begun is given back. To be called
-/// before the actors are stopped. False: something is still running at the end of `at_most`; its lease stays.
+/// before the actors are stopped. What still runs at the end of `at_most` is cut off. False: it runs all the same a
+/// second later; its lease stays.
 [[nodiscard]] bool close_workers(const queue_context& queue,
                                  const std::vector<std::shared_ptr<const worker_pool>>& pools,
                                  std::chrono::milliseconds at_most);

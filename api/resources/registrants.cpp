@@ -39,6 +39,7 @@ std::optional<std::uint64_t> whole(std::string_view text) {
 
 void write_members(json::writer& w, const registrant& r, std::string_view data) {
   w.member("registrant_id", r.id).member("kind", r.kind).member("id_type", r.id_type);
+  if (!r.generator.empty()) w.member("generator", r.generator);
   if (!r.reference.empty()) w.member("reference", r.reference);
   if (!r.unique_id.empty()) w.member("unique_id", r.unique_id);
   w.member("id_state", registrants::to_string(r.progress));
@@ -267,11 +268,13 @@ private:
     actors::new_registrant w;
     w.kind = body.optional_text("kind", {.bytes_max = registrant::kind_bytes_max}).value_or("individual");
     const auto known = from_.kinds.find(w.kind);
-    if (known == from_.kinds.end())
+    if (known == from_.kinds.end()) {
       body.refuse_field("kind", fmt::format("names no kind of registrant that is configured here ({})",
                                             fmt::join(std::views::keys(from_.kinds), ", ")));
-    else
-      w.id_type = known->second;
+    } else {
+      w.id_type = known->second.id_type;
+      w.generator = known->second.generator;
+    }
     w.reference = body.optional_text("reference", {.bytes_max = registrant::reference_bytes_max}).value_or("");
     if (const auto* data = body.any("data")) {
       w.data = json::text_of(*data);

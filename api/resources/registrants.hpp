@@ -12,8 +12,11 @@ namespace matricula::api {
 
 struct registrant_sources {
   actors::registrant_door* door = nullptr; ///< lives longer
-  /// Kinds of registrants, with the identifier type of each.
-  std::map<std::string, std::string, std::less<>> kinds;
+  struct kind {
+    std::string id_type;
+    std::string generator; ///< empty: our own pools
+  };
+  std::map<std::string, kind, std::less<>> kinds;
   audit_hook audit; ///< is told what operators do: request an ID again, resolve a call
 };
 

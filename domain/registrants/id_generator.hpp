@@ -38,6 +38,8 @@ public:
   [[nodiscard]] virtual generator_answer confirm(std::string_view id) = 0;
   /// Whether `issue` with the same request can be repeated without consuming another identifier.
   [[nodiscard]] virtual bool knows_requests() const noexcept = 0;
+  /// Ends calls soon, the present and all later ones, from any thread.
+  virtual void stop() noexcept {}
 };
 
 } // namespace matricula::registrants

@@ -27,7 +27,13 @@ std::optional<id_progress> parse_id_progress(std::string_view word) noexcept {
 std::string encode(const registrant& r) {
   byte_writer out;
   out.u8(version).u8(static_cast<std::uint8_t>(r.progress));
-  out.varint(r.id).text(r.kind).text(r.id_type).text(r.reference).text(r.unique_id).varint(r.assignment);
+  out.varint(r.id)
+      .text(r.kind)
+      .text(r.id_type)
+      .text(r.generator)
+      .text(r.reference)
+      .text(r.unique_id)
+      .varint(r.assignment);
   out.varint(r.request_task).varint(r.update_task);
   out.varint(to_unix_ms(r.created_at)).varint(to_unix_ms(r.changed_at)).text(r.created_by).text(r.tenant);
   return std::move(out).str();
@@ -41,6 +47,7 @@ result<registrant> decode_registrant(std::string_view bytes) {
   r.id = in.varint();
   r.kind = in.text();
   r.id_type = in.text();
+  r.generator = in.text();
   r.reference = in.text();
   r.unique_id = in.text();
   const auto assignment = in.varint();

@@ -35,6 +35,7 @@ struct registrant {
   std::uint64_t id = 0;
   std::string kind;             ///< individual, household, or another one of the settings
   std::string id_type;          ///< of its unique ID: what the kind said when it was created
+  std::string generator;        ///< of its unique ID, likewise; empty: our own pools
   std::string reference;        ///< the client's own name for it; empty: none. Unique in its tenant
   std::string unique_id;        ///< empty: none yet. Once it is there it never changes
   std::uint32_t assignment = 0; ///< of the unique ID, where our own pool issued it; else 0

@@ -48,12 +48,13 @@ TEST_F(bridges_of_settings, work_report_and_stop) {
   all.bridges["old"] = settings();
   all.bridges["old"].enabled = false;
   std::string asked;
-  auto started = commands::bridges::start(all, time, [&](std::string_view name, std::string_view id_type) {
-    asked += std::string(name) + " for " + std::string(id_type);
-    return &generator;
-  });
+  auto started = commands::bridges::start(
+      all, time, [&](std::string_view bridge, std::string_view name, std::string_view id_type) {
+        asked += std::string(bridge) + ": " + std::string(name) + " for " + std::string(id_type);
+        return &generator;
+      });
   ASSERT_TRUE(started) << started.error().message;
-  EXPECT_EQ(asked, "local for uin");
+  EXPECT_EQ(asked, "openg2p: local for uin");
   world.add_registrants(30);
   ASSERT_TRUE(eventually([&] { return world.pending() == 0; })) << started->reports().front().problem;
   EXPECT_EQ(world.identifiers().size(), 30U);
@@ -84,7 +85,8 @@ TEST_F(bridges_of_settings, name_a_generator_that_there_is) {
   config::settings all;
   all.bridges["openg2p"] = settings();
   const auto started = commands::bridges::start(
-      all, time, [](std::string_view, std::string_view) -> registrants::id_generator* { return nullptr; });
+      all, time,
+      [](std::string_view, std::string_view, std::string_view) -> registrants::id_generator* { return nullptr; });
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().message, "bridges.openg2p.generator: there is no generator local for the type uin.");
 }

@@ -1,0 +1,56 @@
+#include "actors/tasks/call_line.hpp"
+
+#include <exception>
+#include <utility>
+
+namespace matricula::actors {
+
+void call_line::enter(std::function<void()> begin, std::function<void()> never) {
+  {
+    const std::lock_guard guard(mutex_);
+    waiting_.push_back({std::move(begin), std::move(never)});
+  }
+  let_in();
+}
+
+void call_line::leave() {
+  {
+    const std::lock_guard guard(mutex_);
+    --busy_;
+  }
+  let_in();
+}
+
+void call_line::let_in() {
+  std::unique_lock lock(mutex_);
+  if (std::exchange(letting_in_, true)) return;
+  while (!waiting_.empty() && (busy_ < places_ || *closing_)) {
+    auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    const bool may = !*closing_;
+    if (may) ++busy_;
+    lock.unlock();
+    // It may leave again before it returns.
+    (may ? next.begin : next.never)();
+    lock.lock();
+  }
+  letting_in_ = false;
+}
+
+void handler_in_line::run(const leased_task& what, done_callback done) {
+  const auto over = [line = line_, done](task_end end) {
+    done(std::move(end));
+    line->leave();
+  };
+  line_->enter(
+      [inner = inner_, what, over] {
+        try {
+          inner->run(what, over);
+        } catch (const std::exception& e) {
+          over(task_end::transient(std::string("The handler failed: ") + e.what()));
+        }
+      },
+      [done] { done(task_end::not_yet("The node is stopping.", milliseconds{0})); });
+}
+
+} // namespace matricula::actors

@@ -1,0 +1,56 @@
+/// The generators of other systems that the settings name: made once, each with threads for the calls of workers inside
+/// of the node. Bridges call them from threads of their own.
+#pragma once
+#include "actors/tasks/queue_context.hpp"
+#include "actors/tasks/task_handler.hpp"
+#include "config/settings.hpp"
+#include "domain/registrants/id_generator.hpp"
+#include "foundation/clock.hpp"
+#include "foundation/error.hpp"
+#include "runtime/blocking_threads.hpp"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace matricula::actors {
+class call_line;
+} // namespace matricula::actors
+
+namespace matricula::commands {
+
+class remote_generators {
+public:
+  /// Calls nobody. @param time must live longer. @param closing once it is set, no call begins that waits for its turn
+  /// Errors: as make_generator.
+  [[nodiscard]] static result<std::unique_ptr<remote_generators>>
+  make(const config::settings& s, const clock& time, const std::shared_ptr<const std::atomic<bool>>& closing);
+
+  /// Null: there is none of that name.
+  [[nodiscard]] registrants::id_generator* find(std::string_view name) const;
+  /// The two workers of registrants: by what the registrant's kind said, `local` or one of these. They must be gone
+  /// when this ends.
+  [[nodiscard]] std::shared_ptr<actors::task_handler>
+  request_handler(const std::shared_ptr<const actors::queue_context>& queue,
+                  std::shared_ptr<actors::task_handler> local) const;
+  [[nodiscard]] std::shared_ptr<actors::task_handler>
+  update_handler(const std::shared_ptr<const actors::queue_context>& queue,
+                 std::shared_ptr<actors::task_handler> local) const;
+
+private:
+  struct one {
+    std::shared_ptr<registrants::id_generator> generator;
+    std::shared_ptr<actors::call_line> line; ///< as many places as there are threads: who has his turn calls at once
+    std::unique_ptr<runtime::blocking_threads> threads;
+  };
+  template <class Handler>
+  [[nodiscard]] std::shared_ptr<actors::task_handler>
+  choosing(const std::shared_ptr<const actors::queue_context>& queue,
+           std::shared_ptr<actors::task_handler> local) const;
+
+  std::map<std::string, one, std::less<>> all_;
+};
+
+} // namespace matricula::commands
