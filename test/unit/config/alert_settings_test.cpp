@@ -32,7 +32,14 @@ const std::vector<bad_alerts> cases{
     {"longest_below_first", "[alerts]\nrepeat_first_minutes = 20\nrepeat_max_minutes = 10\n",
      "test.toml:3:22: alerts.repeat_max_minutes: found the integer 10; allowed: not below repeat_first_minutes = 20"},
     {"unknown_kind", "[alerts.sinks.mail]\nkind = \"pigeon\"\n",
-     "test.toml:2:8: alerts.sinks.mail.kind: found the text \"pigeon\"; allowed: one of \"log\", \"smtp\""},
+     "test.toml:2:8: alerts.sinks.mail.kind: found the text \"pigeon\"; allowed: one of \"log\", \"smtp\", "
+     "\"webhook\""},
+    {"no_webhook", "[alerts.sinks.pager]\nkind = \"webhook\"\n",
+     "default: alerts.sinks.pager.webhook: found nothing with kind = \"webhook\"; allowed: the name of one of "
+     "[webhooks.NAME]"},
+    {"unknown_webhook", "[alerts.sinks.pager]\nkind = \"webhook\"\nwebhook = \"ops\"\n",
+     "test.toml:3:11: alerts.sinks.pager.webhook: found the text \"ops\" with kind = \"webhook\"; allowed: the name of "
+     "one of [webhooks.NAME]"},
     {"password_in_the_file", mail + "user = \"u\"\npassword = \"secret\"\n",
      "test.toml:7:12: alerts.sinks.mail.password: found a value in a file; allowed: only the environment variable "
      "MATRICULA_ALERTS__SINKS__MAIL__PASSWORD"},

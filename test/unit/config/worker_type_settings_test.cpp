@@ -91,9 +91,10 @@ TEST(worker_types, have_some_that_are_shipped) {
   EXPECT_EQ(s.completed_retention_hours, 24U);
   EXPECT_EQ(s.cancelled_retention_hours, 24U);
   EXPECT_EQ(s.failed_retention_days, 30U);
-  ASSERT_EQ(s.types.size(), 3U);
+  ASSERT_EQ(s.types.size(), 4U);
   EXPECT_EQ(s.types.at("id_generation_request_worker").workers, 2U);
   EXPECT_EQ(s.types.at("id_generation_update_worker").workers, 2U);
+  EXPECT_EQ(s.types.at("webhook").workers, 8U);
   EXPECT_EQ(s.beat, "* * * * *");
   EXPECT_EQ(s.types.at("example"), (worker_type_settings{true, 5, 1000, 300'000, 1000, 30, 0, 0}));
 }
@@ -106,7 +107,7 @@ TEST(worker_types, of_ones_own_have_every_default) {
   EXPECT_EQ(types.at("mail"), (worker_type_settings{true, 5, 1000, 300'000, 1000, 30, 3, 0}));
   EXPECT_EQ(types.at("print__cards").starts_per_s, 7U);
   EXPECT_FALSE(types.at("example").enabled);
-  EXPECT_EQ(types.size(), 5U);
+  EXPECT_EQ(types.size(), 6U);
 }
 
 TEST(worker_types, are_no_more_than_the_limit) {
@@ -123,6 +124,22 @@ TEST(registrant_kinds, say_the_type_of_their_ids) {
   EXPECT_EQ(s.at("household").id_type, "family_id");
   const auto now = accepted(load_text("[registrants.kinds.farmer]\nid_type = \"farmer\"\n"));
   EXPECT_EQ(now.values.registrants.kinds.at("farmer").id_type, "farmer");
+}
+
+TEST(registrant_kinds, say_whose_generator_gives_their_ids) {
+  EXPECT_EQ(defaults().registrants.kinds.at("individual").generator, "local");
+  const std::string kind = "[registrants.kinds.resident]\ngenerator = \"mosip\"\n";
+  const auto now =
+      accepted(load_text(kind + "[generators.mosip]\nkind = \"mosip\"\nurl = \"https://a.example/uin\"\n"));
+  EXPECT_EQ(now.values.registrants.kinds.at("resident").generator, "mosip");
+  EXPECT_EQ(all_problems(load_text(kind)),
+            "test.toml:2:13: registrants.kinds.resident.generator: found the text \"mosip\"; allowed: \"local\" or the "
+            "name of one of [generators.NAME]");
+  EXPECT_EQ(all_problems(load_text("[bridges.b]\nconnection = 'dbname=g2p'\ngenerator = 'mosip'\n")),
+            "test.toml:3:13: bridges.b.generator: found the text \"mosip\"; allowed: \"local\" or the name of one of "
+            "[generators.NAME]");
+  EXPECT_THAT(all_problems(load_text("[generators.local]\nkind = \"mosip\"\nurl = \"https://a.example/uin\"\n")),
+              testing::HasSubstr("but not \"local\""));
 }
 
 TEST(registrant_kinds, name_a_type_that_is_there) {

@@ -2,7 +2,7 @@
 #include "connectors/http_client.hpp"
 #include "test/support/certificate.hpp"
 #include "test/support/scratch_directory.hpp"
-#include "test/unit/connectors/byte_server.hpp"
+#include "test/support/byte_server.hpp"
 
 #include <gmock/gmock.h>
 #include <httplib.h>

@@ -1,7 +1,7 @@
 // Deliveries: what is sent, how it is signed, what an answer means, and where nothing may go.
 #include "connectors/webhook.hpp"
 #include "foundation/digest.hpp"
-#include "test/unit/connectors/byte_server.hpp"
+#include "test/support/byte_server.hpp"
 
 #include <gmock/gmock.h>
 
