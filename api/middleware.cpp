@@ -315,7 +315,9 @@ std::optional<std::size_t> application::exchange::body_bytes_max() const {
   const auto& declared = to->declared;
   const auto own = declared.body_bytes_max;
   const auto most = own > 0 ? own : app.body_bytes_max_.load(std::memory_order_relaxed);
-  return waits() ? most : std::min(most, small_body_bytes_max);
+  // Where rows are read first, whether a thread is used may change until the body is there.
+  const bool may_be_large = waits() && (!declared.begin || own > 0);
+  return may_be_large ? most : std::min(most, small_body_bytes_max);
 }
 
 bool application::exchange::waits() const {
