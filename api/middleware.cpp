@@ -313,8 +313,9 @@ bool application::exchange::admit_at_once() {
 std::optional<std::size_t> application::exchange::body_bytes_max() const {
   if (!chain::has_body(seen.method)) return std::nullopt;
   const auto& declared = to->declared;
-  const auto own = declared.body_bytes_max;
-  const auto most = own > 0 ? own : app.body_bytes_max_.load(std::memory_order_relaxed);
+  auto most = declared.body_bytes_max;
+  // Where rows are read first, whether a thread is used may change until the body is there.
+  if (most == 0) most = declared.begin ? small_body_bytes_max : app.body_bytes_max_.load(std::memory_order_relaxed);
   return waits() ? most : std::min(most, small_body_bytes_max);
 }
 

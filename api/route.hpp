@@ -137,7 +137,9 @@ struct route {
   std::string scope; ///< empty: open to everyone
   std::function<outcome<response>(const request&)> handle;
 
-  std::size_t body_bytes_max = 0; ///< 0: the server's limit. No more than small_body_bytes_max where no thread is used
+  /// 0: the server's limit, and with `begin` small_body_bytes_max. No more than that either where no thread is used; so
+  /// with a larger one `begin_reads` is to say the same of a request each time.
+  std::size_t body_bytes_max = 0;
   std::vector<std::string> content_types = {"application/json"};
   std::vector<std::string> query; ///< the query parameters that it knows; others are refused
   api::idempotency idempotency = api::idempotency::ignored;

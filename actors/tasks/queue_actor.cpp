@@ -347,8 +347,9 @@ std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted, const std
   return bytes;
 }
 
-result<std::vector<queued_task>> queue_actor::enqueue(const std::vector<new_task>& wanted, const std::string& principal,
-                                                      timestamp now, storage::batch& into) {
+result<std::vector<queued_task>> queue_actor::queue_up(const std::vector<new_task>& wanted,
+                                                       const std::string& principal, timestamp now,
+                                                       storage::batch& into) {
   std::vector<queued_task> answer;
   std::map<std::pair<std::string, std::string>, std::uint64_t> of_this_batch;
   for (const auto& w : wanted) {
@@ -433,7 +434,7 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
   auto room = part_->reserve(bytes);
   if (!room) return refuse(room.error());
   storage::batch batch(cx_->part.shard);
-  auto queued = enqueue(request.tasks, request.context.principal, cx_->time->now(), batch);
+  auto queued = queue_up(request.tasks, request.context.principal, cx_->time->now(), batch);
   if (!queued) throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
   // All known: the answer rests on writes that may still be on their way.
   const bool all_known = batch.empty();
@@ -558,7 +559,7 @@ result<task> queue_actor::end_into(storage::batch& into, line& at, std::uint64_t
   count(at, task_state::running, t->state);
   ++at.counts.tries_total;
   if (!e.then.empty())
-    if (const auto queued = enqueue(e.then, e.principal, now, into); !queued)
+    if (const auto queued = queue_up(e.then, e.principal, now, into); !queued)
       throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
   if (concerns_registrants)
     registrants_->ended(judged, e.effect, *t, now, into,

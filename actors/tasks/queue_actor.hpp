@@ -87,8 +87,8 @@ private:
   /// One step of `retry_failed`, which goes on where the step before ended. True when there may be more to look at.
   result<bool> retry_some(retry_failed& rest, timestamp now);
 
-  result<std::vector<queued_task>> enqueue(const std::vector<new_task>& wanted, const std::string& principal,
-                                           timestamp now, storage::batch& into);
+  result<std::vector<queued_task>> queue_up(const std::vector<new_task>& wanted, const std::string& principal,
+                                            timestamp now, storage::batch& into);
   /// A new task; its unique key is the caller's to write.
   std::uint64_t queue_new(line& at, const new_task& wanted, const std::string& principal, timestamp now,
                           storage::batch& into);

@@ -279,7 +279,6 @@ std::vector<route> identifier_routes(identifier_sources sources) {
       return ids->change(from, event, told);
     };
     r.begin_reads = [ids](const request& from) { return ids->reads_to_change(from); };
-    r.body_bytes_max = small_body_bytes_max;
     return r;
   };
   std::vector<route> routes{

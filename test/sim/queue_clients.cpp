@@ -401,7 +401,7 @@ void queue_clients::check(const storage::view& durable, timestamp now) {
     const auto row = rows.find(id);
     if (row == rows.end()) {
       if (now < known.at + task_retention)
-        found_.add(symptom::acknowledged_lost, fmt::format("task {} was acknowledged and is lost", id));
+        found_.add(symptom::task_lost, fmt::format("task {} was acknowledged and is lost", id));
       continue;
     }
     const auto& t = row->second.task;

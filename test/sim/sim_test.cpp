@@ -158,6 +158,9 @@ TEST(sim, finds_a_planted_bug_taker_that_forgets_its_grants_as_one_taken_twice) 
   expect_found(planted_bug::forgotten_grant, symptom::granted_twice);
 }
 
+TEST(sim, finds_a_planted_bug_reply_before_the_write_as_a_task_that_is_lost) {
+  expect_found(planted_bug::reply_before_write, symptom::task_lost);
+}
 TEST(sim, finds_a_planted_bug_end_of_a_task_without_a_token_as_one_that_its_worker_did_not_reach) {
   expect_found(planted_bug::unfenced_end, symptom::ended_without_lease);
 }

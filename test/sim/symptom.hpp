@@ -33,6 +33,7 @@ enum class symptom : std::uint8_t {
   granted_twice,        ///< a grant was taken twice: its taker has the identifier already, or another one has it, too
   import_issued,        ///< an identifier that was imported was issued
   import_lost,          ///< an identifier that was imported is not in the store
+  task_lost,            ///< a task that was acknowledged is not in the store
   key_doubled,          ///< two tasks with one unique key
   leased_twice,         ///< a task was given to a worker while another one's lease held
   lease_broken,         ///< a worker was refused though its lease held
@@ -75,6 +76,7 @@ inline constexpr std::array<std::string_view, symptoms> symptom_names{
     "granted_twice",
     "import_issued",
     "import_lost",
+    "task_lost",
     "key_doubled",
     "leased_twice",
     "lease_broken",

@@ -480,6 +480,28 @@ TEST_F(exchange_test, of_which_rows_are_read_first_takes_a_thread_and_still_no_m
   EXPECT_FALSE(waits("/reading/7"));
 }
 
+TEST_F(exchange_test, that_begins_with_a_large_body_takes_a_thread_for_that) {
+  route large{"POST", "/large", "things:write", {}};
+  large.begin = [](const request&, const runtime::reply_notice&) -> outcome<begun> { return response{}; };
+  large.begin_reads = has_large_body;
+  large.body_bytes_max = 100'000;
+  expect(app.add(std::move(large)));
+  const auto judged = [&](const name_values& more) {
+    std::map<std::string, std::string> headers{{"Authorization", "Bearer things:write"}};
+    headers.insert(more.begin(), more.end());
+    request_from_text what("POST", "/large", headers);
+    application::exchange x(app, what);
+    x.admit();
+    return std::pair(x.waits(), x.body_bytes_max());
+  };
+  const std::pair<bool, std::optional<std::size_t>> on_a_thread{true, 100'000}, at_once{false, 16'384};
+  EXPECT_EQ(judged({{"Content-Length", "16384"}}), at_once);
+  EXPECT_EQ(judged({{"Content-Length", "16385"}}), on_a_thread);
+  EXPECT_EQ(judged({{"Content-Length", "99999999999999999999"}}), on_a_thread);
+  EXPECT_EQ(judged({{"Content-Length", "1x"}}), on_a_thread);
+  EXPECT_EQ(judged({}), on_a_thread) << "in chunks it may become any length";
+}
+
 TEST_F(exchange_test, that_is_handled_where_all_connections_are_served_has_a_small_body) {
   route computes{"POST", "/computes", "things:write", [](const request&) { return response{}; }};
   computes.waits = false;

@@ -289,8 +289,11 @@ TEST(the_row_of_a_task, is_refused_when_a_value_is_impossible) {
   long_history.history.resize(task::history_max + 1);
   EXPECT_FALSE(decode_task(encode(long_history)));
   auto strange = w.fresh();
-  strange.history = {{1, 1, noon, noon, static_cast<outcome_kind>(6), "w", ""}};
+  strange.history = {{1, 1, noon, noon, static_cast<outcome_kind>(7), "w", ""}};
   EXPECT_FALSE(decode_task(encode(strange)));
+  auto miscounted = w.fresh();
+  miscounted.tries_before = 1;
+  EXPECT_FALSE(decode_task(encode(miscounted))) << "more tries before a retry than there were at all";
 }
 
 TEST(the_row_of_a_task, never_ends_the_program_whatever_it_holds) {
