@@ -219,13 +219,19 @@ void registrant_ledger::ended(verdict_of_end& judged, const registrant_effect& e
 }
 
 void registrant_ledger::changed(const task& t, bool broken_off, timestamp now, storage::batch& into) {
-  if (t.worker_type != request_worker) return;
+  if (!concerns_registrants(t.worker_type)) return;
   const auto id = registrant_of_key(t.unique_key);
   if (!id) return;
   auto found = find(*id);
   // One damaged row must not keep its task from being cancelled or tried again.
   if (!found || !*found) return;
   auto& r = **found;
+  if (t.worker_type == update_worker) {
+    // One that was asked for anew; the first came with the ID.
+    if (r.progress != id_progress::assigned || r.update_task == t.id) return;
+    r.update_task = t.id;
+    return storage::put_registrant(into, part_, r);
+  }
   if (broken_off) {
     auto open = value_or_throw(call_of(r.id));
     if (open && open->state == call_state::open)

@@ -88,24 +88,28 @@ caf::result<void> queue_actor::on_request_id(const request_registrant_id& reques
     request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
   };
-  auto at = line_of(registrants::request_worker);
-  if (!at) return refuse(at.error());
   auto found = registrants_->find(request.id);
   if (!found) return refuse(found.error());
   if (!*found) return refuse({errc::not_found, fmt::format("There is no registrant {}.", request.id), {}});
-  auto row = row_of((*found)->request_task);
+  // What is still missing: its ID, or that it is confirmed.
+  const auto& r = **found;
+  const bool has_id = !r.unique_id.empty();
+  const auto type = has_id ? registrants::update_worker : registrants::request_worker;
+  auto at = line_of(type);
+  if (!at) return refuse(at.error());
+  auto row = row_of(has_id ? r.update_task : r.request_task);
   if (!row) return refuse(row.error());
   auto room =
       part_->reserve(storage::batch::bytes_max / 8 + (*row ? (*row)->payload.size() : 0) + task::payload_bytes_max);
   if (!room) return refuse(room.error());
   const auto now = cx_->time->now();
   storage::batch batch(cx_->part.shard);
-  if ((*found)->unique_id.empty()) {
+  if (r.progress != registrants::id_progress::confirmed) {
     if (*row && ((*row)->state == task_state::failed || (*row)->state == task_state::cancelled)) {
       try_again(**at, **row, now, batch);
     } else if (!*row || is_final((*row)->state)) {
       new_task t;
-      t.worker_type = registrants::request_worker;
+      t.worker_type = type;
       t.payload = registrants::task_payload_of(request.id);
       t.unique_key = registrants::task_key_of(request.id);
       (void)queue_for_registrant(t, request.context.principal, now, batch);

@@ -34,6 +34,29 @@ TEST_F(messages_test, of_types_whose_values_have_no_end_when_written_are_not_rea
     EXPECT_EQ(runtime::decode_message(system, bytes).error().code, errc::unsupported);
 }
 
+TEST_F(messages_test, about_registrants_survive_serialisation) {
+  const trace_context trace{"01HX", ""};
+  const auto create = there_and_back(create_registrants{
+      trace, {"clerk", 5}, {{"individual", "uin", "ref", "{}"}}, std::string(16, 'r'), std::string(32, 'f'), {}});
+  ASSERT_EQ(create.registrants.size(), 1U);
+  EXPECT_EQ(create.registrants.front().reference, "ref");
+  EXPECT_EQ(create.registrants.front().data, "{}");
+  EXPECT_EQ(create.fingerprint, std::string(32, 'f'));
+  EXPECT_EQ(there_and_back(request_registrant_id{trace, {"clerk", 5}, 7, {}}).id, 7U);
+  EXPECT_EQ(there_and_back(begin_generator_call{trace, {"clerk", 5}, 7, 8, "mosip", {}}).generator, "mosip");
+  EXPECT_EQ(there_and_back(note_generator_answer{trace, {"clerk", 5}, 9, "F1", {}}).unique_id, "F1");
+  EXPECT_EQ(there_and_back(resolve_generator_call{trace, {"clerk", 5}, 9, "F1", "found", {}}).note, "found");
+  end_task end;
+  end.effect = {"F1", 2, 3, true};
+  const auto back = there_and_back(end).effect;
+  EXPECT_EQ(back.unique_id, "F1");
+  EXPECT_EQ(back.assignment, 2U);
+  EXPECT_EQ(back.call, 3U);
+  EXPECT_TRUE(back.call_in_doubt);
+  (void)there_and_back(run_beat{});
+  (void)there_and_back(look_at_desk{});
+}
+
 TEST_F(messages_test, every_type_survives_serialisation) {
   const trace_context trace{"01HX", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
   const std::vector<identifiers::candidate> found{{7, identifiers::id_text("5164721753")},

@@ -21,9 +21,7 @@ generator_answer sim_generator::issue(std::string_view request) {
   if (what == 7) return {call_outcome::none_available, {}, "none is available", {}};
   if (what == 8) return {call_outcome::failed, {}, "it fails", {}};
   if (what == 9 && random_.below(2) == 0) return {call_outcome::unknown, {}, "no answer, and no effect", {}};
-  std::size_t all = 0;
-  for (const auto& [who, ids] : given) all += ids.size();
-  const auto id = fmt::format("F{}", all + 1);
+  const auto id = fmt::format("F{}", ++issued_);
   given[std::string(request)].insert(id);
   if (what < 7) return {call_outcome::done, id, {}, {}};
   ++answers_lost;
@@ -91,6 +89,7 @@ void registrant_clients::learn(bool storage_failed) {
 }
 
 void registrant_clients::node_ends() {
+  node_lives_ = false;
   while (!calls_.empty()) {
     const auto call = std::move(calls_.front());
     calls_.pop_front();
@@ -157,17 +156,9 @@ std::uint64_t registrant_clients::unfinished(node& at) {
   for (const auto& r : *rows) {
     if (r.progress == id_progress::confirmed) continue;
     ++open;
-    if (r.progress == id_progress::failed || r.progress == id_progress::none) {
-      actors::request_registrant_id m;
-      m.id = r.id;
-      (void)at.send_to_queue<registrant>(std::move(m));
-    } else if (r.progress == id_progress::assigned) {
-      // Its update task may have FAILED.
-      actors::change_task m;
-      m.id = r.update_task;
-      m.action = static_cast<std::uint8_t>(actors::task_action::retry);
-      (void)at.send_to_queue<tasks::task>(std::move(m));
-    }
+    actors::request_registrant_id m;
+    m.id = r.id;
+    (void)at.send_to_queue<registrant>(std::move(m));
   }
   return open;
 }

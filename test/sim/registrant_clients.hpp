@@ -32,6 +32,7 @@ public:
 
 private:
   random_source& random_;
+  std::uint64_t issued_ = 0;
 };
 
 class registrant_clients {
@@ -51,12 +52,16 @@ public:
   void check(const storage::view& durable);
   /// Faults are over: the generator works.
   void put_in_order(bool on) { generator_->in_order = on; }
-  /// Registrants that have no confirmed ID yet, in durable rows; asks again for those that failed.
+  /// Registrants that have no confirmed ID yet, in durable rows; asks again for them.
   [[nodiscard]] std::uint64_t unfinished(node& at);
 
   [[nodiscard]] const std::shared_ptr<sim_generator>& generator() const noexcept { return generator_; }
+  /// For a node that begins its life: where its calls go. What it still wants when it has gone nobody hears.
   [[nodiscard]] std::function<void(std::function<void()>)> blocking_work() {
-    return [this](std::function<void()> work) { calls_.push_back(std::move(work)); };
+    node_lives_ = true;
+    return [this](std::function<void()> work) {
+      if (node_lives_) calls_.push_back(std::move(work));
+    };
   }
   [[nodiscard]] std::size_t waiting() const noexcept { return asked_.size(); }
   [[nodiscard]] std::uint64_t created() const noexcept { return known_.size(); }
@@ -70,6 +75,7 @@ private:
   findings& found_;
   std::shared_ptr<sim_generator> generator_;
   std::deque<std::function<void()>> calls_;
+  bool node_lives_ = false;
   std::vector<cell<std::vector<actors::created_registrant>>> asked_;
   std::set<std::uint64_t> known_;                   ///< that were acknowledged
   std::map<std::uint64_t, std::string> unique_ids_; ///< as they were seen
