@@ -301,7 +301,7 @@ sql_result<void> bridge::keep_house() {
     auto listed = book().doubt_abandoned(house_rows_max);
     if (!listed) return std::unexpected(listed.error());
     if (*listed > 0)
-      log::warning("bridge.in_doubt", ended_during_call.data(), {{"bridge", options_.name}, {"calls", *listed}});
+      log::warning("bridge.in_doubt", ended_during_call, {{"bridge", options_.name}, {"calls", *listed}});
     note([&](bridge_report& r) { r.did.doubts_listed += *listed; });
   }
   if (options_.counts)
