@@ -12,10 +12,10 @@ namespace matricula::actors {
 /// A registrant that somebody wants created, with an ID.
 struct new_registrant {
   std::string kind;
-  std::string id_type;   ///< of the kind, as the settings have it
-  std::string reference; ///< at most 128 bytes; empty: none
-  std::string data;      ///< JSON, or empty
-  std::string generator; ///< of the kind, as the settings have it; empty: our own pools
+  std::string id_type;        ///< of the kind, as the settings have it
+  std::string reference;      ///< at most 128 bytes; empty: none
+  std::string data;           ///< JSON, or empty
+  std::string generator = {}; ///< of the kind, as the settings have it; empty: our own pools
 };
 
 struct created_registrant {

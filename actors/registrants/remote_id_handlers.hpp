@@ -6,14 +6,10 @@
 #include "actors/tasks/task_handler.hpp"
 #include "domain/registrants/id_generator.hpp"
 
-#include <functional>
 #include <memory>
 #include <string>
 
 namespace matricula::actors {
-
-/// Does work that blocks, later and elsewhere: threads in production, a step of the simulation.
-using blocking_work = std::function<void(std::function<void()>)>;
 
 struct remote_generator {
   std::string name; ///< as the settings have it

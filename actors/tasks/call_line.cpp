@@ -43,12 +43,14 @@ void handler_in_line::run(const leased_task& what, done_callback done) {
     line->leave();
   };
   line_->enter(
-      [inner = inner_, what, over] {
-        try {
-          inner->run(what, over);
-        } catch (const std::exception& e) {
-          over(task_end::transient(std::string("The handler failed: ") + e.what()));
-        }
+      [inner = inner_, what, over, elsewhere = elsewhere_] {
+        elsewhere([inner, what, over] {
+          try {
+            inner->run(what, over);
+          } catch (const std::exception& e) {
+            over(task_end::transient(std::string("The handler failed: ") + e.what()));
+          }
+        });
       },
       [done] { done(task_end::not_yet("The node is stopping.", milliseconds{0})); });
 }

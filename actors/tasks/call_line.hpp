@@ -41,8 +41,9 @@ private:
 /// A handler whose tries go through a line. One that waits is in its worker's hands: its lease is renewed.
 class handler_in_line final : public task_handler {
 public:
-  handler_in_line(std::shared_ptr<task_handler> inner, std::shared_ptr<call_line> line)
-      : inner_(std::move(inner)), line_(std::move(line)) {}
+  /// @param elsewhere where tries begin: whoever leaves a place may be a thread that must not be held up
+  handler_in_line(std::shared_ptr<task_handler> inner, std::shared_ptr<call_line> line, blocking_work elsewhere)
+      : inner_(std::move(inner)), line_(std::move(line)), elsewhere_(std::move(elsewhere)) {}
   void run(const leased_task& what, done_callback done) override;
   [[nodiscard]] std::uint32_t in_hand_max() const noexcept override { return inner_->in_hand_max(); }
   void stop() override { inner_->stop(); }
@@ -50,6 +51,7 @@ public:
 private:
   std::shared_ptr<task_handler> inner_;
   std::shared_ptr<call_line> line_;
+  blocking_work elsewhere_;
 };
 
 } // namespace matricula::actors

@@ -34,6 +34,9 @@ struct task_end {
   }
 };
 
+/// Does work that blocks, later and elsewhere: threads in production, a step of the simulation.
+using blocking_work = std::function<void(std::function<void()>)>;
+
 class task_handler {
 public:
   virtual ~task_handler() = default;

@@ -36,11 +36,16 @@ TEST_F(messages_test, of_types_whose_values_have_no_end_when_written_are_not_rea
 
 TEST_F(messages_test, about_registrants_survive_serialisation) {
   const trace_context trace{"01HX", ""};
-  const auto create = there_and_back(create_registrants{
-      trace, {"clerk", 5}, {{"individual", "uin", "ref", "{}"}}, std::string(16, 'r'), std::string(32, 'f'), {}});
+  const auto create = there_and_back(create_registrants{trace,
+                                                        {"clerk", 5},
+                                                        {{"individual", "uin", "ref", "{}", "mosip"}},
+                                                        std::string(16, 'r'),
+                                                        std::string(32, 'f'),
+                                                        {}});
   ASSERT_EQ(create.registrants.size(), 1U);
   EXPECT_EQ(create.registrants.front().reference, "ref");
   EXPECT_EQ(create.registrants.front().data, "{}");
+  EXPECT_EQ(create.registrants.front().generator, "mosip");
   EXPECT_EQ(create.fingerprint, std::string(32, 'f'));
   EXPECT_EQ(there_and_back(request_registrant_id{trace, {"clerk", 5}, 7, {}}).id, 7U);
   EXPECT_EQ(there_and_back(begin_generator_call{trace, {"clerk", 5}, 7, 8, "mosip", {}}).generator, "mosip");

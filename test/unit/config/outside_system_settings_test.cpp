@@ -96,11 +96,14 @@ TEST(outside_systems, have_every_default_but_what_is_said) {
   EXPECT_EQ(g.at("mosip"), (generator_settings{.kind = "mosip",
                                                .url = "https://mosip.example/v1/idgenerator/uin",
                                                .timeout_ms = 10'000,
+                                               .calls_max = 4,
                                                .token_url = "https://iam.example/token",
                                                .client_id = "matricula",
                                                .client_secret_env = "MOSIP_SECRET"}));
-  EXPECT_EQ(g.at("g2p"), (generator_settings{
-                             .kind = "openg2p", .url = "http://ids:8080", .id_type = "farmer", .timeout_ms = 10'000}));
+  EXPECT_EQ(
+      g.at("g2p"),
+      (generator_settings{
+          .kind = "openg2p", .url = "http://ids:8080", .id_type = "farmer", .timeout_ms = 10'000, .calls_max = 4}));
   EXPECT_EQ(now.values.webhooks.at("registry").allowed_hosts,
             (std::vector<std::string>{"a.example", "b.example:8443", "[::1]:80", "[::1]"}));
 }

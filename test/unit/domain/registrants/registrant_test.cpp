@@ -13,6 +13,7 @@ registrant somebody() {
   r.id = 17;
   r.kind = "individual";
   r.id_type = "uin";
+  r.generator = "mosip";
   r.reference = "ref\xc3\xa9";
   r.unique_id = "5164721753";
   r.assignment = 3;
