@@ -38,9 +38,9 @@ remote_generators::choosing(const std::shared_ptr<const actors::queue_context>& 
     const actors::blocking_work work = [threads = of.threads.get()](std::function<void()> f) {
       threads->post(std::move(f));
     };
-    remote.emplace(name,
-                   std::make_shared<actors::handler_in_line>(
-                       std::make_shared<Handler>(queue, actors::remote_generator{name, of.generator}, work), of.line));
+    remote.emplace(
+        name, std::make_shared<actors::handler_in_line>(
+                  std::make_shared<Handler>(queue, actors::remote_generator{name, of.generator}, work), of.line, work));
   }
   return std::make_shared<actors::chosen_id_handler>(queue, std::move(local), std::move(remote));
 }

@@ -82,7 +82,8 @@ public:
 TEST(a_handler_in_line, holds_its_place_until_the_try_is_over) {
   const auto closing = std::make_shared<std::atomic<bool>>(false);
   const auto inner = std::make_shared<held_handler>();
-  handler_in_line outer(inner, std::make_shared<call_line>(1, closing));
+  handler_in_line outer(inner, std::make_shared<call_line>(1, closing),
+                        [](const std::function<void()>& begin) { begin(); });
   std::vector<tasks::outcome_kind> ends;
   const auto begin = [&](std::uint64_t id) {
     leased_task t;
