@@ -18,12 +18,12 @@ struct webhook_handlers : testing::Test {
   }
   /// How the try of a task with this payload ends.
   actors::task_end run(const std::string& payload) {
+    std::promise<actors::task_end> ended; // outlives the handler's threads
     auto made = webhook_handler::make(s, 2, time);
     EXPECT_TRUE(made) << made.error().message;
     actors::leased_task t;
     t.task.id = 17;
     t.task.payload = payload;
-    std::promise<actors::task_end> ended;
     (*made)->run(t, [&ended](actors::task_end end) { ended.set_value(std::move(end)); });
     return ended.get_future().get();
   }
@@ -106,12 +106,12 @@ TEST_F(webhook_handlers, end_soon_when_they_are_stopped) {
   });
   s.webhooks["registry"].url = "http://127.0.0.1:" + std::to_string(silent.port()) + "/";
   s.webhooks["registry"].timeout_ms = 600'000;
+  std::promise<actors::task_end> ended;
   auto made = webhook_handler::make(s, 1, time);
   ASSERT_TRUE(made);
   actors::leased_task t;
   t.task.id = 1;
   t.task.payload = R"({"body":1})";
-  std::promise<actors::task_end> ended;
   (*made)->run(t, [&ended](actors::task_end end) { ended.set_value(std::move(end)); });
   asked.get_future().wait();
   (*made)->stop();
