@@ -13,6 +13,7 @@ inline constexpr std::string_view advice_on_tasks =
     "Look at the task, or ask again: a unique_key makes that safe, and so does the lease's token.";
 inline constexpr std::string_view advice_on_registrants =
     "Ask again: a reference or an Idempotency-Key makes that safe.";
+inline constexpr std::string_view advice_on_alerts = "Asking again is safe.";
 
 /// @pre it is not `durable`
 [[nodiscard]] error verdict_error(storage::verdict v, std::string_view advice);

@@ -154,7 +154,7 @@ caf::result<void> alerts_actor::on_acknowledge(const acknowledge_alert& request)
     if (v == storage::verdict::durable)
       reply.deliver(std::move(answer));
     else
-      reply.deliver(std::unexpected(verdict_error(v)));
+      reply.deliver(std::unexpected(verdict_error(v, advice_on_alerts)));
   });
   return caf::unit;
 }

@@ -1,6 +1,7 @@
 #include "actors/alerts/door.hpp"
 
 #include "actors/messages.hpp"
+#include "actors/verdict_error.hpp"
 
 #include <caf/send.hpp>
 
@@ -48,9 +49,7 @@ result<alerts::alert> alert_door::acknowledge(std::uint64_t id, const caller& wh
   message.reply = runtime::reply_to<alerts::alert>(cell);
   caf::anon_send(alerts_->alerts_slot.address(), std::move(message));
   const auto* answer = cell->wait_for(who.deadline - alerts_->monotonic->monotonic());
-  if (answer == nullptr)
-    return fail(errc::outcome_unknown, "No answer before the deadline; it may still be done. Asking again is safe.",
-                milliseconds{1'000});
+  if (answer == nullptr) return std::unexpected(no_answer_in_time(advice_on_alerts));
   return *answer;
 }
 

@@ -41,9 +41,9 @@ protected:
     s.run();
     EXPECT_EQ(r.verified(), "");
   }
-  std::uint64_t create(std::string generator) {
+  std::uint64_t create(std::string of) {
     auto wanted = r.one();
-    wanted.generator = std::move(generator);
+    wanted.generator = std::move(of);
     const auto made = r.queue().answer(r.send({wanted}));
     EXPECT_TRUE(made) << made.error().message;
     return made ? made->front().id : 0;
