@@ -135,8 +135,8 @@ TEST(registrant_kinds, say_whose_generator_gives_their_ids) {
   EXPECT_EQ(all_problems(load_text(kind)),
             "test.toml:2:13: registrants.kinds.resident.generator: found the text \"mosip\"; allowed: \"local\" or the "
             "name of one of [generators.NAME]");
-  EXPECT_EQ(all_problems(load_text("[bridges.b]\nconnection = 'dbname=g2p'\ngenerator = 'mosip'\n")),
-            "test.toml:3:13: bridges.b.generator: found the text \"mosip\"; allowed: \"local\" or the name of one of "
+  EXPECT_EQ(all_problems(load_text("[bridges.g2p]\nconnection = 'dbname=g2p'\ngenerator = 'mosip'\n")),
+            "test.toml:3:13: bridges.g2p.generator: found the text \"mosip\"; allowed: \"local\" or the name of one of "
             "[generators.NAME]");
   EXPECT_THAT(all_problems(load_text("[generators.local]\nkind = \"mosip\"\nurl = \"https://a.example/uin\"\n")),
               testing::HasSubstr("but not \"local\""));
