@@ -54,7 +54,8 @@ TEST(default_file, says_the_defaults_of_the_schema) {
 
 TEST(default_file, loads_with_every_example_set) {
   const auto now = accepted(load_text(with_everything_set()));
-  EXPECT_TRUE(now.values.identifiers.types.contains("example"));
+  EXPECT_TRUE(now.values.identifiers.types.contains("my_own"));
+  EXPECT_TRUE(now.values.bridges.contains("my_own"));
 }
 
 TEST(default_file, has_every_key_of_the_schema_and_no_other) {
