@@ -30,8 +30,7 @@ result<std::optional<std::string>> partition::get(column where, std::string_view
 void partition::write(permit room, batch what, completion<verdict> settled) {
   forget_settled();
   const auto ticket = ++written_;
-  unsettled_batch kept{ticket, std::make_unique<const std::string>(what.encoded()), {}};
-  unsettled_.push_back(std::move(kept));
+  unsettled_.push_back({ticket, std::string(what.encoded()), {}});
   log_.append(std::move(room), std::move(what),
               [block = shared_, done = std::move(settled)](verdict v, position) mutable noexcept {
                 if (v != verdict::durable) block->broken.store(true, std::memory_order_release);
@@ -80,7 +79,7 @@ void partition::bring_overlay_up_to_date() {
 }
 
 void partition::lay_over(unsettled_batch& one) {
-  const auto base = std::string_view(*one.bytes);
+  const auto base = std::string_view(one.bytes);
   const auto note = [&](std::string_view key, std::optional<std::string_view> value) {
     // In the encoding a key follows its column byte and its length, one byte for our short keys: that is its name here.
     require(key.size() < 128, "keys are shorter than 128 bytes");

@@ -58,7 +58,7 @@ private:
   /// A batch that has not settled; the views in `overlay_` point into its bytes.
   struct unsettled_batch {
     std::uint64_t ticket;
-    std::unique_ptr<const std::string> bytes;
+    std::string bytes;                  ///< stays where it is, as elements of a deque do
     std::vector<std::string_view> keys; ///< that `overlay_` may have of it
   };
   struct pending_value {
