@@ -105,6 +105,8 @@ TEST_F(alerts, are_neither_forgotten_nor_told_again_after_sigkill) {
   task_client(node_).enqueue("stuck");
   const auto before = wait_for("queue_age");
   ASSERT_TRUE(eventually([&] { return !wait_for("queue_age").contains("untold_sinks"); }));
+  // That both sinks have it is shown before it is durable; what is answered after it is durable behind it.
+  ASSERT_EQ(api_client(node_).post("/v1/queues/stuck/resume").status, 200);
   node_.kill();
   node_.start();
   const auto after = wait_for("queue_age");
