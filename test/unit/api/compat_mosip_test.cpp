@@ -310,17 +310,17 @@ TEST_F(mosip_test, tells_every_other_failure_in_the_envelope_and_keeps_faults_of
   const auto uin = issued("uin");
   const auto vid = issued("vid");
   struct row {
-    errc why;
     int status;
+    errc why;
     bool shown;
   };
   constexpr row table[] = {
-      {errc::outcome_unknown, 200, true},   {errc::storage_full, 200, true}, {errc::unavailable, 200, true},
-      {errc::deadline_exceeded, 200, true}, {errc::fenced, 200, true},       {errc::assignment_ended, 200, true},
-      {errc::corrupt, 200, false},          {errc::io, 200, false},          {errc::internal, 200, false},
-      {errc::overloaded, 503, true},
+      {200, errc::outcome_unknown, true},   {200, errc::storage_full, true}, {200, errc::unavailable, true},
+      {200, errc::deadline_exceeded, true}, {200, errc::fenced, true},       {200, errc::assignment_ended, true},
+      {200, errc::corrupt, false},          {200, errc::io, false},          {200, errc::internal, false},
+      {503, errc::overloaded, true},
   };
-  for (const auto& [why, status, shown] : table) {
+  for (const auto& [status, why, shown] : table) {
     SCOPED_TRACE(to_string(why));
     desk.fail_with = error{why, "The reason.", {}};
     const std::string text = shown ? "The reason." : "Internal Server Error";
@@ -346,8 +346,6 @@ TEST_F(mosip_test, answers_with_an_envelope_even_where_its_own_code_fails) {
 }
 
 TEST_F(mosip_test, answers_every_unreadable_body_with_an_envelope) {
-  const auto uin = issued("uin");
-  const auto vid = issued("vid");
   const std::string bodies[] = {
       "",
       " ",
@@ -430,40 +428,40 @@ TEST_F(mosip_test, refuses_unknown_query_parameters_because_a_misspelt_expiry_wo
 
 TEST_F(mosip_test, asks_for_credentials_and_scopes_on_every_route) {
   struct row {
-    const char* method;
-    const char* target;
-    const char* scope;
+    std::string method;
+    std::string target;
+    std::string scope;
   };
-  constexpr row table[] = {
+  const row table[] = {
       {"GET", "/v1/idgenerator/uin", "ids:issue"},    {"PUT", "/v1/idgenerator/uin", "ids:confirm"},
       {"GET", "/v1/idgenerator/vid", "ids:issue"},    {"PUT", "/v1/idgenerator/vid", "ids:revoke"},
       {"GET", "/v1/pridgenerator/prid", "ids:issue"},
   };
   const auto strict = guarded(all_routes());
-  for (const auto& [method, target, scope] : table) {
-    SCOPED_TRACE(std::string(method) + " " + target);
+  for (const auto& route : table) {
+    SCOPED_TRACE(route.method + " " + route.target);
     const auto with = [&](const std::string& credentials, const std::string& path) {
       std::map<std::string, std::string> sent{{"Content-Type", "application/json"}};
       if (!credentials.empty()) sent["Authorization"] = credentials;
-      request_from_text what(method, path, sent, std::string(method) == "PUT" ? R"({"request":{}})" : "");
+      request_from_text what(route.method, path, sent, route.method == "PUT" ? R"({"request":{}})" : "");
       return strict->answer(what);
     };
-    const auto nobody = with("", target);
+    const auto nobody = with("", route.target);
     expect(nobody, 401, failure("KER-ATH-401", "Authentication Failed"));
     EXPECT_EQ(header_of(nobody, "WWW-Authenticate"), R"(Bearer realm="matricula")");
-    expect(with("Basic x", target), 401, failure("KER-ATH-401", "Authentication Failed"));
-    const auto forbidden = with("Bearer ids:read+ids:act+ids:return", target);
+    expect(with("Basic x", route.target), 401, failure("KER-ATH-401", "Authentication Failed"));
+    const auto forbidden = with("Bearer ids:read+ids:act+ids:return", route.target);
     expect(forbidden, 403, failure("KER-ATH-403", "Forbidden"));
     EXPECT_EQ(header_of(forbidden, "WWW-Authenticate"),
-              fmt::format(R"(Bearer realm="matricula", error="insufficient_scope", scope="{}")", scope));
-    const auto later = with("Bearer later", target);
+              fmt::format(R"(Bearer realm="matricula", error="insufficient_scope", scope="{}")", route.scope));
+    const auto later = with("Bearer later", route.target);
     EXPECT_EQ(later.status, 503) << "the caller cannot be told: no outcome of the request";
     EXPECT_TRUE(later.body.contains("The issuer's keys could not be had yet.")) << later.body;
     EXPECT_EQ(header_of(later, "Retry-After"), "1");
     // What lies below a route is not its own and needs nobody's credentials to be nothing.
-    EXPECT_EQ(with("", std::string(target) + "/foo").status, 404);
+    EXPECT_EQ(with("", route.target + "/foo").status, 404);
     EXPECT_TRUE(desk.records.empty()) << "something was issued";
-    const auto allowed = with(std::string("Bearer ") + scope, target);
+    const auto allowed = with(std::string("Bearer ") + route.scope, route.target);
     EXPECT_EQ(allowed.status, 200);
     EXPECT_FALSE(allowed.body.contains("KER-ATH")) << allowed.body;
     EXPECT_EQ(header_of(allowed, "Set-Cookie"), "") << "who sent the token has it";
