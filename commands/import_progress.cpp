@@ -97,8 +97,7 @@ result<std::optional<import_progress>> load_progress(const std::filesystem::path
     if (!value) return bad();
     const auto* begin = value->data();
     const auto* end = begin + value->size();
-    if (const auto [at, error] = std::from_chars(begin, end, *number); error != std::errc{} || at != end)
-      return bad();
+    if (const auto [at, error] = std::from_chars(begin, end, *number); error != std::errc{} || at != end) return bad();
   }
   if (!rest.empty()) return bad();
   return std::optional(std::move(p));
