@@ -21,8 +21,9 @@ struct issuer_cursor {
   issuer_cursor found;
   const auto slash = text.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
-  const auto [end, bad] = std::from_chars(text.data(), text.data() + slash, found.issuer);
-  if (bad != std::errc{} || end != text.data() + slash || found.issuer >= issuers) return std::nullopt;
+  const auto issuer = text.substr(0, slash);
+  const auto [end, bad] = std::from_chars(issuer.data(), issuer.data() + issuer.size(), found.issuer);
+  if (bad != std::errc{} || end != issuer.data() + issuer.size() || found.issuer >= issuers) return std::nullopt;
   found.rest = text.substr(slash + 1);
   return found;
 }

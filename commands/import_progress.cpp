@@ -95,9 +95,9 @@ result<std::optional<import_progress>> load_progress(const std::filesystem::path
   for (auto& [name, number] : numbers_of(p)) {
     const auto value = take(rest, name);
     if (!value) return bad();
-    const auto* end = value->data() + value->size();
-    if (const auto [at, error] = std::from_chars(value->data(), end, *number); error != std::errc{} || at != end)
-      return bad();
+    const auto* begin = value->data();
+    const auto* end = begin + value->size();
+    if (const auto [at, error] = std::from_chars(begin, end, *number); error != std::errc{} || at != end) return bad();
   }
   if (!rest.empty()) return bad();
   return std::optional(std::move(p));

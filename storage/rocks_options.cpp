@@ -87,6 +87,8 @@ rocksdb::ColumnFamilyOptions column_options(const store_options& o) {
   // nothing.
   c.compression_per_level = {rocksdb::kNoCompression, rocksdb::kLZ4Compression};
   c.level_compaction_dynamic_level_bytes = true;
+  // Each merge of the newest tables rewrites the level below them: half as many merges of twice as much.
+  c.level0_file_num_compaction_trigger = 8;
   c.target_file_size_base = 32 << 20;
   c.max_bytes_for_level_base = 128 << 20;
   return c;

@@ -17,7 +17,8 @@ constexpr std::size_t digits = 32;
 result<std::string> find_timeline(const store& in) {
   auto row = in.latest()->get(column::meta, timeline_key);
   if (!row) return std::unexpected(row.error());
-  return *row ? std::move(**row) : in.node_id();
+  if (*row) return std::move(**row);
+  return in.node_id();
 }
 
 result<void> begin_timeline(store& in, random_source& random) {

@@ -395,7 +395,7 @@ TEST_F(a_holder_of_a_dry_issuer, gets_it_for_a_plain_revocation_too) {
 // -- damage -----------------------------------------------------------------------------------------------------------
 
 TEST_F(a_holder, whose_row_says_other_than_the_records_is_found_by_verify) {
-  const auto id = make("three");
+  (void)make("three");
   const auto key = storage::holder_key(s.type().part, "the holder");
   const auto good = *s.row(storage::column::holders, key);
   auto of = s.the_holder();

@@ -117,8 +117,9 @@ TEST_F(access_matrix, nobody_gets_in_without_credentials) {
 }
 
 TEST_F(access_matrix, tokens_open_what_their_scope_says) {
-  for (const auto& [of, name] : qualities) {
-    SCOPED_TRACE(name);
+  for (const auto& one : qualities) {
+    const auto of = one.first;
+    SCOPED_TRACE(one.second);
     ask_everything(
         *node_, [&](const std::string& scope) { return bearer(token(of, scope))(scope); },
         [&](const api_answer& answer) { expect(of, answer); });
@@ -126,8 +127,9 @@ TEST_F(access_matrix, tokens_open_what_their_scope_says) {
 }
 
 TEST_F(access_matrix, jwts_open_what_their_roles_say) {
-  for (const auto& [of, name] : qualities) {
-    SCOPED_TRACE(name);
+  for (const auto& one : qualities) {
+    const auto of = one.first;
+    SCOPED_TRACE(one.second);
     ask_everything(
         *node_, [&](const std::string& scope) { return bearer(jwt(of, scope))(scope); },
         [&](const api_answer& answer) { expect(of, answer); });

@@ -408,7 +408,7 @@ TEST_F(importing, is_refused_with_a_message_when_the_command_makes_no_sense) {
       << stranger.errors;
   EXPECT_NE(stranger.errors.find("--token-file"), std::string::npos) << stranger.errors;
   const auto empty = (node().scratch() / "empty.ids").string();
-  std::ofstream{empty};
+  const std::ofstream made(empty);
   const auto nothing = run({"--type", "uin", "--file", empty, "--token", node().token()});
   EXPECT_EQ(nothing.status, 1) << "an export that went wrong is no success";
   EXPECT_NE(nothing.errors.find("There is no identifier in " + empty), std::string::npos) << nothing.errors;

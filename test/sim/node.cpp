@@ -236,7 +236,7 @@ void node::stop_actors() {
 }
 
 bool node::run_actor() {
-  if (seen_log_->answer_early()) return true;
+  if (seen_log_->do_apart()) return true;
   auto& jobs = scheduler_->jobs;
   if (jobs.empty()) return false;
   std::swap(jobs.front(), jobs[random_.below(jobs.size())]);

@@ -88,7 +88,7 @@ void planted_log::append(permit room, batch what, completion<verdict, position> 
     real_.append(std::move(room), without_leases(what), std::move(settled));
     break;
   case planted_bug::reply_before_write:
-    early_.emplace_back([done = std::move(settled)]() mutable noexcept { done(verdict::durable, position{}); });
+    apart_.emplace_back([done = std::move(settled)]() mutable noexcept { done(verdict::durable, position{}); });
     real_.append(std::move(room), std::move(what), [](verdict, position) noexcept {});
     break;
   case planted_bug::missing_index_key:
@@ -110,11 +110,11 @@ void planted_log::append(permit room, batch what, completion<verdict, position> 
   if (work_) work_();
 }
 
-bool planted_log::answer_early() {
-  if (early_.empty()) return false;
-  auto answer = std::move(early_.front());
-  early_.pop_front();
-  answer();
+bool planted_log::do_apart() {
+  if (apart_.empty()) return false;
+  auto next = std::move(apart_.front());
+  apart_.pop_front();
+  next();
   return true;
 }
 
@@ -179,8 +179,10 @@ void planted_log::append_apart(const std::function<bool(column, std::string_view
   const auto held = room.held();
   real_.append(std::move(room), std::move(rest), std::move(settled));
   if (apart.empty()) return;
-  if (auto more = real_.reserve(held, apart.bytes()))
-    real_.append(std::move(*more), std::move(apart), [](verdict, position) noexcept {});
+  apart_.emplace_back([this, held, left = std::move(apart)]() mutable noexcept {
+    if (auto more = real_.reserve(held, left.bytes()))
+      real_.append(std::move(*more), std::move(left), [](verdict, position) noexcept {});
+  });
 }
 
 batch planted_log::without_some_due_rows(const batch& what) {

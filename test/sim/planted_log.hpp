@@ -20,8 +20,8 @@ public:
 
   planted_log(storage::commit_log& real, planted_bug bug) : real_(real), bug_(bug) {}
 
-  /// With a bug that answers before it writes: gives the next such answer. False when there is none.
-  bool answer_early();
+  /// With a bug that does at another time what belongs together: does the next such thing. False when there is none.
+  bool do_apart();
   /// Called after an append, until it returns: the log's thread works while the caller waits.
   void work_after_append(std::function<void()> work) { work_ = std::move(work); }
 
@@ -67,7 +67,7 @@ private:
   mutable bool poisoned_ = false;
   mutable std::uint64_t reads_poisoned_ = 0;
   std::uint64_t due_rows_ = 0;
-  std::deque<storage::completion<>> early_;
+  std::deque<storage::completion<>> apart_;
   std::function<void()> work_;
   std::map<std::pair<storage::shard_id, std::string>, storage::tenure> first_;
 };
