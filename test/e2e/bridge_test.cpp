@@ -113,7 +113,7 @@ TEST_F(node_with_bridges, stops_in_its_time_though_generators_do_not_answer) {
                 "\"http://127.0.0.1:" +
                 std::to_string(silent.port()) + "\"\nid_type = \"farmer\"\ntimeout_ms = 600000\n";
   for (const std::string own : {"[bridges.north]\n", "[bridges.south]\n"})
-    config.insert(config.find(own) + own.size(), "generator = \"silent\"\n");
+    config.insert(config.find(own) + own.size(), "generator = \"silent\"\nbatch_size = 1\n");
   const std::string lease = "lease_seconds = 12";
   for (auto at = config.find(lease); at != std::string::npos; at = config.find(lease))
     config.replace(at, lease.size(), "lease_seconds = 700");
