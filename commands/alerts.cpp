@@ -2,11 +2,11 @@
 
 #include "actors/messages.hpp"
 #include "commands/outside_systems.hpp"
+#include "commands/private_file.hpp"
 #include "connectors/mail_message.hpp"
 #include "connectors/smtp.hpp"
 #include "domain/alerts/notice_text.hpp"
 #include "foundation/log.hpp"
-#include "storage/durable_file.hpp"
 #include "storage/registrants.hpp"
 #include "storage/tasks.hpp"
 
@@ -16,6 +16,7 @@
 #include <prometheus/gauge.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -70,6 +71,16 @@ std::vector<alerts::rule> alert_rules(const config::settings& s) {
                                         "Reconcile them.",
                                         r.value, r.subject.empty() ? "" : " of " + r.subject);
                    }});
+  rules.push_back({.name = "bridge_down",
+                   .reads = "bridge_works",
+                   .holds = below(1),
+                   .text =
+                       [](const reading& r) {
+                         return fmt::format("The bridge {} cannot work in its database. The log says why "
+                                            "(bridge.not_connected, bridge.cannot_work, bridge.connection_lost).",
+                                            r.subject);
+                       },
+                   .after = a_minute});
   if (a.pool_percent_min > 0)
     rules.push_back({.name = "pool_low",
                      .reads = "pool_percent",
@@ -177,17 +188,25 @@ actors::reading_source readings_of_storage(const storage::disk_guard& guard, con
   };
 }
 
-actors::reading_source readings_of_doubts(std::shared_ptr<const actors::queue_context> queue,
-                                          std::function<const bridges*()> running) {
-  return [queue = std::move(queue), running = std::move(running)](std::vector<reading>& to) {
+actors::reading_source readings_of_registrants(std::shared_ptr<const actors::queue_context> queue) {
+  return [queue = std::move(queue)](std::vector<reading>& to) {
     if (const auto rows = queue->log->read(queue->part.shard))
       if (const auto numbers =
               storage::find_registrant_numbers(storage::reader_of(**rows), storage::registrants_of(queue->part)))
         to.push_back({"tasks_in_doubt", "registrants", static_cast<double>(numbers->in_doubt)});
+  };
+}
+
+actors::reading_source readings_of_bridges(std::function<const bridges*()> running) {
+  return [running = std::move(running)](std::vector<reading>& to) {
     const auto* const all = running();
     if (all == nullptr) return;
-    for (const auto& report : all->reports())
-      to.push_back({"tasks_in_doubt", "bridge " + report.name, static_cast<double>(report.in_doubt)});
+    for (const auto& report : all->reports()) {
+      to.push_back({"bridge_works", report.name, report.connected && report.problem.empty() ? 1.0 : 0.0});
+      // Until it has counted nobody knows, and an alert from before the start is not over.
+      if (report.counted)
+        to.push_back({"tasks_in_doubt", "bridge " + report.name, static_cast<double>(report.in_doubt)});
+    }
   };
 }
 
@@ -217,9 +236,11 @@ actors::sink_functions log_sink(const std::string& node) {
   return f;
 }
 
-result<std::string> password_of(const config::alert_sink_settings& sink) {
+/// @param name of the sink
+result<std::string> password_of(std::string_view name, const config::alert_sink_settings& sink) {
   if (sink.password_file.empty()) return sink.password;
-  auto text = storage::read_small_file(sink.password_file, password_file_bytes_max);
+  auto text = read_private_file(sink.password_file, fmt::format("alerts.sinks.{}.password_file", name),
+                                password_file_bytes_max);
   if (!text) return text;
   return text->substr(0, text->find_first_of("\r\n"));
 }
@@ -235,7 +256,7 @@ result<actors::sink_functions> mail_sink(const std::string& name, const config::
                : sink.security == config::mail_security::none ? connectors::smtp_security::none
                                                               : connectors::smtp_security::starttls;
   o.user = sink.user;
-  auto password = password_of(sink);
+  auto password = password_of(name, sink);
   if (!password) return std::unexpected(password.error());
   o.password = std::move(*password);
   o.ca_file = sink.ca_file;
@@ -268,6 +289,13 @@ result<actors::sink_functions> mail_sink(const std::string& name, const config::
   return f;
 }
 
+/// Whether the receiver's answer is about this notice. Any other refusal would meet the next one, too: a token that has
+/// ended, an address that has moved; it is mended at the receiver or in the settings, and then the notice arrives.
+bool is_about_the_body(int status) {
+  constexpr std::array of_bodies{400, 409, 413, 415, 422};
+  return std::ranges::find(of_bodies, status) != of_bodies.end();
+}
+
 /// The key of the notice goes before its text, for the delivery's id: the same notice twice has the same.
 result<actors::sink_functions> webhook_sink(const config::settings& s, const config::alert_sink_settings& sink,
                                             const clock& time) {
@@ -286,7 +314,7 @@ result<actors::sink_functions> webhook_sink(const config::settings& s, const con
     case connectors::delivery_outcome::done:
       return alerts::delivery{};
     case connectors::delivery_outcome::refused:
-      return alerts::delivery{outcome::refused, answer.error};
+      return alerts::delivery{is_about_the_body(answer.status) ? outcome::refused : outcome::failed, answer.error};
     case connectors::delivery_outcome::again:
       break;
     }

@@ -32,10 +32,11 @@ readings_of_capacity(std::function<const actors::capacity_keeper*()> capacities,
 /// The disk and the commit log; both live longer.
 [[nodiscard]] actors::reading_source readings_of_storage(const storage::disk_guard& guard,
                                                          const storage::local_log& log);
-/// Calls of generators of which nobody knows how they ended: those of registrants, and each bridge's own.
+/// Calls of generators for registrants of which nobody knows how they ended.
+[[nodiscard]] actors::reading_source readings_of_registrants(std::shared_ptr<const actors::queue_context> queue);
+/// Whether each bridge can work, and its own calls of that kind once it has counted them.
 /// @param running asked with every beat; null while there are no bridges
-[[nodiscard]] actors::reading_source readings_of_doubts(std::shared_ptr<const actors::queue_context> queue,
-                                                        std::function<const bridges*()> running);
+[[nodiscard]] actors::reading_source readings_of_bridges(std::function<const bridges*()> running);
 /// How long each sink has failed. @param time lives longer
 [[nodiscard]] actors::reading_source readings_of_sinks(std::vector<std::shared_ptr<actors::alert_sink>> sinks,
                                                        const clock& time);

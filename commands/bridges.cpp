@@ -1,6 +1,6 @@
 #include "commands/bridges.hpp"
 
-#include "storage/durable_file.hpp"
+#include "commands/private_file.hpp"
 
 #include <fmt/format.h>
 #include <prometheus/counter.h>
@@ -17,13 +17,11 @@ namespace {
 constexpr std::size_t password_bytes_max = 4096;
 
 result<std::string> first_line_of(const std::string& file) {
-  auto text = storage::read_small_file(file, password_bytes_max);
-  if (!text)
-    return fail(errc::invalid_argument,
-                fmt::format("The password file {} cannot be read: {}", file, text.error().message));
+  auto text = read_private_file(file, "password_file", password_bytes_max);
+  if (!text) return text;
   auto line = text->substr(0, text->find('\n'));
   while (line.ends_with('\r')) line.pop_back();
-  if (line.empty()) return fail(errc::invalid_argument, fmt::format("The password file {} has no first line.", file));
+  if (line.empty()) return fail(errc::invalid_argument, fmt::format("password_file {} has no first line.", file));
   return line;
 }
 
@@ -43,7 +41,7 @@ void add(postgres::bridge_counters& to, const postgres::bridge_counters& more) {
 } // namespace
 
 result<postgres::bridge_options> bridge_options_of(const std::string& name, const config::bridge_settings& s,
-                                                   const clock& time) {
+                                                   std::string_view timeline, const clock& time) {
   postgres::bridge_options out;
   out.name = name;
   out.database.connection = s.connection;
@@ -63,7 +61,10 @@ result<postgres::bridge_options> bridge_options_of(const std::string& name, cons
   out.tables.request_worker_type = s.request_worker_type;
   out.tables.update_worker_type = s.update_worker_type;
   out.refuse_unknown_types = s.unknown_worker_types == "fail";
-  out.generator = s.generator;
+  // Each node, store and bridge has its own requests: only there does a request bring the same identifier again.
+  out.generator = s.generator == config::local_generator
+                      ? fmt::format("{}/{}/{}/{}", s.generator, timeline, name, s.id_type)
+                      : s.generator;
   out.retry = {.tries_max = s.max_attempts,
                .backoff_first = milliseconds{s.backoff_first_ms},
                .backoff_max = milliseconds{s.backoff_max_ms},
@@ -87,8 +88,20 @@ running_bridge::running_bridge(const postgres::bridge_options& options, std::uin
 }
 
 void running_bridge::stop() {
-  for (const auto& worker : workers_) worker->ask_to_stop();
+  ask_to_stop();
   for (const auto& worker : workers_) worker->stop();
+}
+
+void running_bridge::ask_to_stop() noexcept {
+  for (const auto& worker : workers_) worker->ask_to_stop();
+}
+
+bool running_bridge::wait_until_ended(connectors::deadline until) const {
+  return std::ranges::all_of(workers_, [&](const auto& worker) { return worker->wait_until_ended(until); });
+}
+
+void running_bridge::cut() noexcept {
+  for (const auto& worker : workers_) worker->cut();
 }
 
 postgres::bridge_report running_bridge::report() const {
@@ -98,6 +111,7 @@ postgres::bridge_report running_bridge::report() const {
     add(all.did, one.did);
     all.completed_per_s += one.completed_per_s;
     all.connected = all.connected || one.connected;
+    all.counted = all.counted || one.counted;
     if (all.problem.empty()) all.problem = one.problem;
   }
   return all;
@@ -108,13 +122,15 @@ result<std::vector<postgres::doubt>> running_bridge::doubts(std::int64_t after, 
 }
 
 result<std::unique_ptr<running_bridge>> make_bridge(const std::string& name, const config::bridge_settings& s,
-                                                    const clock& time, registrants::id_generator& generator) {
-  const auto options = bridge_options_of(name, s, time);
+                                                    std::string_view timeline, const clock& time,
+                                                    registrants::id_generator& generator) {
+  const auto options = bridge_options_of(name, s, timeline, time);
   if (!options) return std::unexpected(options.error());
   return std::make_unique<running_bridge>(*options, s.workers, generator);
 }
 
-result<bridges> bridges::start(const config::settings& s, const clock& time, const find_generator& find) {
+result<bridges> bridges::start(const config::settings& s, std::string_view timeline, const clock& time,
+                               const find_generator& find) {
   bridges out;
   for (const auto& [name, one] : s.bridges) {
     if (!one.enabled) continue;
@@ -124,10 +140,10 @@ result<bridges> bridges::start(const config::settings& s, const clock& time, con
       return fail(errc::invalid_argument, fmt::format("bridges.{}.generator: there is no generator {} for the type {}.",
                                                       name, one.generator, one.id_type));
     }
-    auto made = make_bridge(name, one, time, *generator);
+    auto made = make_bridge(name, one, timeline, time, *generator);
     if (!made) {
       out.stop();
-      return fail(made.error().code, fmt::format("bridges.{}: {}", name, made.error().message));
+      return fail(made.error().code, fmt::format("bridges.{}.{}", name, made.error().message));
     }
     out.all_.emplace_back(name, std::move(*made));
   }
@@ -135,7 +151,20 @@ result<bridges> bridges::start(const config::settings& s, const clock& time, con
 }
 
 void bridges::stop() {
+  ask_to_stop();
   for (const auto& [name, one] : all_) one->stop();
+}
+
+void bridges::ask_to_stop() noexcept {
+  for (const auto& [name, one] : all_) one->ask_to_stop();
+}
+
+bool bridges::wait_until_ended(connectors::deadline until) const {
+  return std::ranges::all_of(all_, [&](const auto& one) { return one.second->wait_until_ended(until); });
+}
+
+void bridges::cut() noexcept {
+  for (const auto& [name, one] : all_) one->cut();
 }
 
 std::vector<postgres::bridge_report> bridges::reports() const {
@@ -166,16 +195,18 @@ void publish_bridges(metrics& numbers, const bridges& all) {
           .Set(static_cast<double>(value));
     };
     gauge("matricula_bridge_connected", "1 while the bridge is connected to its database.", report.connected ? 1 : 0);
-    tasks("request", "pending", report.pending_requests);
-    tasks("request", "failed", report.failed_requests);
-    tasks("update", "pending", report.pending_updates);
-    tasks("update", "failed", report.failed_updates);
-    gauge("matricula_bridge_oldest_pending_seconds", "How long ago the oldest PENDING task was queued.",
-          static_cast<double>(report.oldest_pending_s));
-    gauge("matricula_bridge_in_doubt", "Listed calls of which nobody knows whether they consumed an identifier.",
-          static_cast<double>(report.in_doubt));
-    gauge("matricula_bridge_unused_identifiers", "Listed identifiers that were consumed and not used.",
-          static_cast<double>(report.unused));
+    if (report.counted) { // otherwise nobody knows
+      tasks("request", "pending", report.pending_requests);
+      tasks("request", "failed", report.failed_requests);
+      tasks("update", "pending", report.pending_updates);
+      tasks("update", "failed", report.failed_updates);
+      gauge("matricula_bridge_oldest_pending_seconds", "How long ago the oldest PENDING task was queued.",
+            static_cast<double>(report.oldest_pending_s));
+      gauge("matricula_bridge_in_doubt", "Listed calls of which nobody knows whether they consumed an identifier.",
+            static_cast<double>(report.in_doubt));
+      gauge("matricula_bridge_unused_identifiers", "Listed identifiers that were consumed and not used.",
+            static_cast<double>(report.unused));
+    }
     total("matricula_bridge_identifiers_given_total", "Identifiers that registrants got.",
           report.did.identifiers_given);
     total("matricula_bridge_tasks_completed_total", "Tasks that the bridge made COMPLETED.",

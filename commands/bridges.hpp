@@ -14,9 +14,12 @@
 
 namespace matricula::commands {
 
-/// What a worker of the bridge does. Errors: invalid_argument, when its password file cannot be read.
-[[nodiscard]] result<connectors::postgres::bridge_options>
-bridge_options_of(const std::string& name, const config::bridge_settings& s, const clock& time);
+/// What a worker of the bridge does. Errors: io, forbidden, invalid_argument, when its password file cannot be used.
+/// @param timeline of the node's store: what its pools know of requests holds there alone
+[[nodiscard]] result<connectors::postgres::bridge_options> bridge_options_of(const std::string& name,
+                                                                             const config::bridge_settings& s,
+                                                                             std::string_view timeline,
+                                                                             const clock& time);
 
 /// One bridge: its workers. @param generator, time must live longer
 class running_bridge {
@@ -24,8 +27,13 @@ public:
   running_bridge(const connectors::postgres::bridge_options& options, std::uint32_t workers,
                  registrants::id_generator& generator);
 
-  /// Ends all workers, each after the call that it is at.
+  /// Ends all workers, each after the call that it is at. Blocks, unless they have ended.
   void stop();
+  void ask_to_stop() noexcept;
+  /// Whether all have ended, after waiting for that until then.
+  [[nodiscard]] bool wait_until_ended(connectors::deadline until) const;
+  /// They wait for the database no longer.
+  void cut() noexcept;
   /// Of all workers together.
   [[nodiscard]] connectors::postgres::bridge_report report() const;
   /// What is in doubt, read from the database; blocks.
@@ -39,7 +47,8 @@ private:
 
 /// Starts a bridge; it connects, and connects again, by itself.
 [[nodiscard]] result<std::unique_ptr<running_bridge>> make_bridge(const std::string& name,
-                                                                  const config::bridge_settings& s, const clock& time,
+                                                                  const config::bridge_settings& s,
+                                                                  std::string_view timeline, const clock& time,
                                                                   registrants::id_generator& generator);
 
 /// All enabled bridges of the settings.
@@ -50,9 +59,15 @@ public:
   using find_generator = std::function<registrants::id_generator*(std::string_view bridge, std::string_view generator,
                                                                   std::string_view id_type)>;
   /// Errors: invalid_argument, and then none is running.
-  [[nodiscard]] static result<bridges> start(const config::settings& s, const clock& time, const find_generator& find);
+  /// @param timeline see bridge_options_of
+  [[nodiscard]] static result<bridges> start(const config::settings& s, std::string_view timeline, const clock& time,
+                                             const find_generator& find);
 
+  /// As those of running_bridge, of all.
   void stop();
+  void ask_to_stop() noexcept;
+  [[nodiscard]] bool wait_until_ended(connectors::deadline until) const;
+  void cut() noexcept;
   [[nodiscard]] std::vector<connectors::postgres::bridge_report> reports() const;
   /// Null: there is none of that name.
   [[nodiscard]] const running_bridge* find(std::string_view name) const;

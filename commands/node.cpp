@@ -65,7 +65,9 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
@@ -78,7 +80,8 @@ namespace {
 
 constexpr std::chrono::seconds start_write_timeout{30};
 constexpr std::chrono::seconds audit_write_timeout{5};
-constexpr std::chrono::seconds bridge_call_timeout{10}; ///< of the own pools; well below the bridges' leases
+constexpr std::chrono::seconds bridge_call_timeout{10}; ///< of the own pools, which know a request again
+constexpr milliseconds cut_off_at_most{1'000};          ///< for what was cut off to say so
 constexpr milliseconds clock_behind_told = std::chrono::minutes(1);
 
 std::uint64_t mib(std::uint64_t n) { return n << 20; }
@@ -161,6 +164,7 @@ struct node::parts {
   /// What speaks like the systems that Matricula replaces.
   result<void> add_compatible_routes();
   void stop();
+  void stop_bridges(std::chrono::steady_clock::time_point until);
   /// Everything or nothing; a refusal is logged.
   result<std::vector<std::string>> reload();
   result<std::vector<std::string>> load_and_apply();
@@ -394,10 +398,13 @@ result<void> node::parts::make_alerts(const runtime::slot_limits& slots) {
   cx->beat = std::chrono::seconds(s.alerts.beat_seconds);
   cx->rules = alert_rules(s);
   cx->sinks.assign(alert_sinks.begin(), alert_sinks.end());
-  cx->sources = {
-      readings_of_tasks(queue),          readings_of_doubts(queue, [this] { return bridges_to_watch.load(); }),
-      readings_of_pools(contexts),       readings_of_capacity([this] { return capacities_to_watch.load(); }, contexts),
-      readings_of_storage(*guard, *log), readings_of_sinks(cx->sinks, time)};
+  cx->sources = {readings_of_tasks(queue),
+                 readings_of_registrants(queue),
+                 readings_of_bridges([this] { return bridges_to_watch.load(); }),
+                 readings_of_pools(contexts),
+                 readings_of_capacity([this] { return capacities_to_watch.load(); }, contexts),
+                 readings_of_storage(*guard, *log),
+                 readings_of_sinks(cx->sinks, time)};
   cx->alerts_slot = runtime::slot_ref::make(*system, slots);
   alerts = cx;
   services->on_alarm = [cx](const runtime::operator_alarm& alarm) { raise_alarm(*cx, alarm); };
@@ -447,7 +454,9 @@ runtime::child_spec node::parts::journal_keeper_of(const config::settings& s, co
 }
 
 result<void> node::parts::start_bridges() {
-  auto started = bridges::start(settings(), time,
+  const auto timeline = storage::find_timeline(*store);
+  if (!timeline) return std::unexpected(timeline.error());
+  auto started = bridges::start(settings(), *timeline, time,
                                 [this](std::string_view bridge, std::string_view generator,
                                        std::string_view id_type) -> registrants::id_generator* {
                                   if (generator != config::local_generator) return generators->find(generator);
@@ -651,24 +660,32 @@ result<void> node::parts::note(const api::audit_entry& e) {
 }
 
 void node::parts::stop() {
+  using std::chrono::steady_clock;
   draining = true;
-  const auto drain = [this] {
+  // One time for all that is given one, so that the service manager's limit holds.
+  const auto until = [this] {
     const std::lock_guard lock(reload_mutex);
-    return milliseconds{settings().server.drain_timeout_ms};
+    return steady_clock::now() + milliseconds{settings().server.drain_timeout_ms};
   }();
-  if (server && !server->drain(drain))
+  const auto left = [until] {
+    return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(until - steady_clock::now()));
+  };
+  // Nothing new is begun while requests in flight are finished.
+  if (running_bridges) running_bridges->ask_to_stop();
+  if (queue && root) actors::begin_to_close(*queue, workers);
+  if (server && !server->drain(left()))
     log::warning("node.drain_cut", "Some requests were cut off at the end of the drain.");
   server.reset();
-  // Their workers end after the calls that they are at, which the pools must still answer.
-  if (running_bridges) running_bridges->stop();
   from_server.stop();
   if (jwt_keys) jwt_keys->stop(); // after the last request that may wait for a key
   watchdog.reset();
   if (capacities) capacities->stop();
-  if (queue && root && !actors::close_workers(*queue, workers, drain))
+  if (queue && root && !actors::close_workers(*queue, workers, std::max(left(), cut_off_at_most)))
     log::warning("node.tasks_cut", "Some tasks were still running at the end of the drain; they are tried again.");
+  stop_bridges(until);
   if (system && root) {
-    if (const auto stopped = runtime::stop_gracefully(*system, std::exchange(root, nullptr), drain); !stopped) {
+    const auto at_most = std::max(left(), milliseconds{settings().runtime.stop_grace_ms});
+    if (const auto stopped = runtime::stop_gracefully(*system, std::exchange(root, nullptr), at_most); !stopped) {
       // Everything acknowledged is durable; an actor that does not end must not keep the process.
       log::error("node.stop_overdue", stopped.error().message);
       log::flush();
@@ -676,10 +693,22 @@ void node::parts::stop() {
     }
   }
   // What a sink has not taken is owed in the store: it gets it at the next start.
+  for (const auto& sink : alert_sinks) sink->ask_to_stop();
   for (const auto& sink : alert_sinks) sink->stop();
   if (letters) letters->connect(nullptr, nullptr);
   if (actors) actors->clear();
   writer.reset();
+}
+
+/// While the pools still answer. First the calls are cut off, then what waits for a database.
+void node::parts::stop_bridges(std::chrono::steady_clock::time_point until) {
+  const bool ended = !running_bridges || running_bridges->wait_until_ended(until);
+  if (generators) generators->stop();
+  if (ended) return;
+  log::warning("node.bridges_cut", "Some calls of bridges were still running at the end of the drain.");
+  for (const auto& pool : bridge_generators) pool->stop();
+  if (!running_bridges->wait_until_ended(std::chrono::steady_clock::now() + cut_off_at_most)) running_bridges->cut();
+  running_bridges->stop();
 }
 
 node::node(std::unique_ptr<parts> p) : parts_(std::move(p)) {}

@@ -28,6 +28,10 @@ registrants::id_generator* remote_generators::find(std::string_view name) const 
   return found == all_.end() ? nullptr : found->second.generator.get();
 }
 
+void remote_generators::stop() const noexcept {
+  for (const auto& [name, of] : all_) of.generator->stop();
+}
+
 template <class Handler>
 std::shared_ptr<actors::task_handler>
 remote_generators::choosing(const std::shared_ptr<const actors::queue_context>& queue,

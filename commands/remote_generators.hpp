@@ -30,6 +30,8 @@ public:
 
   /// Null: there is none of that name.
   [[nodiscard]] registrants::id_generator* find(std::string_view name) const;
+  /// Ends their calls soon, the present and all later ones.
+  void stop() const noexcept;
   /// The two workers of registrants: by what the registrant's kind said, `local` or one of these. They must be gone
   /// when this ends.
   [[nodiscard]] std::shared_ptr<actors::task_handler>

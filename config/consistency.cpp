@@ -300,7 +300,16 @@ void check_bridge(const loaded& now, problem_list& problems, const std::string& 
             "the text " + shown(bridge.update_worker_type), "not the same as request_worker_type");
   check_not_below(now, problems, key("backoff_max_ms"), bridge.backoff_max_ms, key("backoff_first_ms"),
                   bridge.backoff_first_ms);
+  check_secret(now, problems, key("password_file"), bridge.password_file, {}, {});
   check_generator_is_there(now, problems, key("generator"), bridge.generator);
+  const auto generator = now.values.generators.find(bridge.generator);
+  if (generator == now.values.generators.end()) return;
+  const auto call_ms = std::uint64_t{generator->second.timeout_ms} + bridge.statement_timeout_ms;
+  refuse_if(bridge.lease_seconds * std::uint64_t{1000} <= call_ms, "lease_seconds",
+            fmt::format("the integer {}", bridge.lease_seconds),
+            fmt::format("longer than generators.{}.timeout_ms and statement_timeout_ms together, {} ms, or a call that "
+                        "still runs is made again",
+                        bridge.generator, call_ms));
 }
 
 /// Whose policies would hold would otherwise depend on what a reader looks at first. What only repeats the shipped
@@ -357,6 +366,7 @@ void check_mail_sink(const loaded& now, problem_list& problems, const std::strin
   refuse_if(sink.to.empty(), "to", "nothing with kind = \"smtp\"", "at least one address");
   refuse_if(!sink.password.empty() && !sink.password_file.empty(), "password_file", "besides a password",
             "one of the two");
+  check_secret(now, problems, fmt::format("alerts.sinks.{}.password_file", name), sink.password_file, {}, {});
   refuse_if(sink.user.empty() != (sink.password.empty() && sink.password_file.empty()), "user",
             sink.user.empty() ? "nothing with a password" : "a user without a password",
             "both or neither, the password in password_file or in the environment");

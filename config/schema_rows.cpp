@@ -567,7 +567,8 @@ std::vector<setting> generator_rows() {
            "underscores. Empty for MOSIP."),
       integer("generators.<generator>.timeout_ms", bound_in_member<in, &S::timeout_ms>(), 10'000, 100, 10 * minute_ms,
               "milliseconds", when::restart,
-              "How long one call may take, a new token included. Keep it below the lease of the worker that calls."),
+              "How long one call may take, a new token included. A bridge that uses it needs a lease_seconds that is "
+              "longer; workers inside of the node renew their leases meanwhile."),
       integer("generators.<generator>.calls_max", bound_in_member<in, &S::calls_max>(), 4, 1, 64, "calls",
               when::restart,
               "Calls at once for registrants; each has a thread. Bridges call with their own workers, besides."),
@@ -605,7 +606,7 @@ std::vector<setting> webhook_rows() {
            "Name of an environment variable that holds the secret, instead of a file."),
       integer("webhooks.<webhook>.timeout_ms", bound_in_member<in, &S::timeout_ms>(), 10'000, 100, 10 * minute_ms,
               "milliseconds", when::restart,
-              "How long one delivery may take. Keep it below the lease of the worker that calls."),
+              "How long one delivery may take. Workers inside of the node renew their leases meanwhile."),
       text("webhooks.<webhook>.ca_file", bound_in_member<in, &S::ca_file>(), "", 0, when::restart,
            "Certificates (PEM) to trust. Empty: those of the system."),
   };
@@ -626,8 +627,8 @@ std::vector<setting> bridge_rows() {
                     "sslmode=verify-full\" or a postgresql:// URL. No password here."),
                std::string("host=db.example dbname=openg2p user=matricula")),
       text("bridges.<bridge>.password_file", bound_in_member<in, &S::password_file>(), "", 0, when::restart,
-           "File whose first line is the password of the database user. Empty: none, or as password or libpq's own "
-           "password file say."),
+           "File whose first line is the password of the database user, which only the node's user may read, outside "
+           "storage.data_dir. Empty: none, or as password or libpq's own password file say."),
       std::move(password),
       word("bridges.<bridge>.queue", bound_in_member<in, &S::queue>(), "background_task", bridge_queues, when::restart,
            "Which generation of OpenG2P's queue it is: \"background_task\" has a row for each step, the older "
@@ -663,8 +664,8 @@ std::vector<setting> bridge_rows() {
               "How often it looks for tasks when no notification says that there are some."),
       integer("bridges.<bridge>.lease_seconds", bound_in_member<in, &S::lease_seconds>(), 60, 1, day_s / 2, "seconds",
               when::restart,
-              "How long a worker that is silent keeps its tasks. Longer than a call to the generator can take, or one "
-              "registrant may consume two identifiers."),
+              "How long a worker that is silent keeps its tasks. With a generator of [generators.NAME] longer than its "
+              "timeout_ms and statement_timeout_ms together."),
       integer("bridges.<bridge>.max_attempts", bound_in_member<in, &S::max_attempts>(), 5, 1, 1000, "attempts",
               when::restart, "A task that was tried so often without success is FAILED."),
       integer("bridges.<bridge>.backoff_first_ms", bound_in_member<in, &S::backoff_first_ms>(), 1000, 0, day_s * 1000,
@@ -750,7 +751,7 @@ std::vector<setting> alert_sink_rows() {
            "User at the mail server. Empty: none is asked for."),
       std::move(password),
       text("alerts.sinks.<sink>.password_file", bound_in_alert_sink<&S::password_file>(), "", 0, when::restart,
-           "File whose first line is the password."),
+           "File whose first line is the password, which only the node's user may read, outside storage.data_dir."),
       text("alerts.sinks.<sink>.ca_file", bound_in_alert_sink<&S::ca_file>(), "", 0, when::restart,
            "Certificates (PEM) to trust for the mail server. Empty: those of the system."),
       integer("alerts.sinks.<sink>.timeout_ms", bound_in_alert_sink<&S::timeout_ms>(), 30'000, 100, 10 * minute_ms,

@@ -24,18 +24,30 @@ void stop_signal::raise() noexcept {
   [[maybe_unused]] const auto n = ::write(descriptor_, &one, sizeof one);
 }
 
-bool stop_signal::raised() const noexcept {
-  pollfd event{descriptor_, POLLIN, 0};
-  return ::poll(&event, 1, 0) > 0;
+namespace {
+
+/// For poll(2). Rounded up, or the last millisecond would be spent in a loop.
+int milliseconds_to(deadline until) noexcept {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+  return static_cast<int>(
+      std::clamp<std::int64_t>(left, 0, static_cast<std::int64_t>(std::numeric_limits<int>::max())));
+}
+
+} // namespace
+
+bool stop_signal::wait(deadline until) const noexcept {
+  for (;;) {
+    pollfd event{descriptor_, POLLIN, 0};
+    const int n = ::poll(&event, 1, milliseconds_to(until));
+    if (n < 0 && errno == EINTR) continue;
+    return n > 0;
+  }
 }
 
 waited wait_for(int socket, short events, deadline until, const stop_signal& stop) noexcept {
   for (;;) {
-    // Rounded up, or the last millisecond would be spent in a loop.
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
     std::array<pollfd, 2> of{{{socket, events, 0}, {stop.descriptor(), POLLIN, 0}}};
-    const auto wait = std::clamp<std::int64_t>(left, 0, static_cast<std::int64_t>(std::numeric_limits<int>::max()));
-    const int n = ::poll(of.data(), of.size(), static_cast<int>(wait));
+    const int n = ::poll(of.data(), of.size(), milliseconds_to(until));
     if (n < 0 && errno == EINTR) continue;
     if (of[1].revents != 0) return waited::stopped;
     if (n > 0) return waited::ready;

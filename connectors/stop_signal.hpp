@@ -1,4 +1,5 @@
-/// Waiting for a socket: no longer than until a deadline, and no longer than until somebody stops the work.
+/// Waiting, for a socket or for time to pass: no longer than until a deadline, and no longer than until somebody stops
+/// the work.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -16,7 +17,9 @@ public:
   stop_signal& operator=(const stop_signal&) = delete;
 
   void raise() noexcept;
-  [[nodiscard]] bool raised() const noexcept;
+  [[nodiscard]] bool raised() const noexcept { return wait(deadline{}); }
+  /// Until it is raised, or `until` has passed. Returns whether it is raised.
+  bool wait(deadline until) const noexcept;
   /// Readable from the moment it is raised.
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
 

@@ -50,13 +50,17 @@ void threaded_sink::start(settled told) {
   in_->thread = std::thread([in = in_.get()] { in->run(); });
 }
 
-void threaded_sink::stop() {
+void threaded_sink::ask_to_stop() {
   {
     const std::lock_guard hold(in_->guard);
     in_->stopping = true;
   }
   if (in_->functions.stop) in_->functions.stop();
   in_->work.notify_all();
+}
+
+void threaded_sink::stop() {
+  ask_to_stop();
   if (in_->thread.joinable()) in_->thread.join();
   in_->told = nullptr; // it may hold what goes before this does
 }

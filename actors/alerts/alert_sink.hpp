@@ -51,6 +51,8 @@ public:
 
   /// Before the first notice.
   void start(settled told);
+  /// Does not wait for what it is at.
+  void ask_to_stop();
   /// What waits is not passed on any more: the alerts know what is owed, and bring it again at the next start.
   void stop();
 

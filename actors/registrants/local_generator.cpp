@@ -56,6 +56,7 @@ generator_answer local_generator::issue(std::string_view request) {
   call.holder = request;
   call.fingerprint = sha256(fmt::format("generator.issue\n{}\n{}", request, type_.name));
   for (std::uint32_t round = 1;; ++round) {
+    if (stopped_) return {call_outcome::failed, {}, "The node is stopping.", {}};
     call.idempotency_ref =
         storage::idempotency::hash_of({{}, name_, "generator.issue", fmt::format("{}/{}", request, round)});
     auto issued = pools_->issue(type_, call, caller_for(request));

@@ -4,6 +4,7 @@
 #include "domain/registrants/id_generator.hpp"
 #include "foundation/clock.hpp"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ public:
   /// Of a type whose identifiers are in use once they are issued: `done`.
   [[nodiscard]] registrants::generator_answer confirm(std::string_view id) override;
   [[nodiscard]] bool knows_requests() const noexcept override { return true; }
+  /// The call that runs ends after the time that calls are given.
+  void stop() noexcept override { stopped_ = true; }
 
 private:
   [[nodiscard]] caller caller_for(std::string_view request) const;
@@ -31,6 +34,7 @@ private:
   std::string name_;
   milliseconds at_most_;
   const clock& time_;
+  std::atomic<bool> stopped_{false};
 };
 
 } // namespace matricula::actors

@@ -45,12 +45,16 @@ runtime::child_spec worker_subtree(const std::shared_ptr<const worker_pool>& poo
   return runtime::subtree(pool->type.name, supervision, std::move(workers));
 }
 
-bool close_workers(const queue_context& queue, const std::vector<std::shared_ptr<const worker_pool>>& pools,
-                   std::chrono::milliseconds at_most) {
-  const auto until = std::chrono::steady_clock::now() + at_most;
+void begin_to_close(const queue_context& queue, const std::vector<std::shared_ptr<const worker_pool>>& pools) {
   queue.closing->store(true);
   for (const auto& pool : pools)
     for (const auto& place : pool->places) place.desk->put([](worker_desk::papers& p) { p.closing = true; });
+}
+
+bool close_workers(const queue_context& queue, const std::vector<std::shared_ptr<const worker_pool>>& pools,
+                   std::chrono::milliseconds at_most) {
+  const auto until = std::chrono::steady_clock::now() + at_most;
+  begin_to_close(queue, pools);
   // What was leased before is on the desks when the queue has answered this.
   const auto cell =
       std::make_shared<runtime::reply_cell<std::vector<queued_task>>>(std::make_shared<runtime::reply_gate>());

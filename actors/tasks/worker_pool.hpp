@@ -41,7 +41,10 @@ struct worker_pool {
                                                  const runtime::supervisor_options& supervision,
                                                  std::int64_t mailbox_messages_max);
 
-/// Nothing is leased any more; tries that run come to their end, and what was not begun is given back. To be called
+/// Nothing is leased or begun any more. Does not wait.
+void begin_to_close(const queue_context& queue, const std::vector<std::shared_ptr<const worker_pool>>& pools);
+
+/// The same, then waits: tries that run come to their end, and what was not begun is given back. To be called
 /// before the actors are stopped. What still runs at the end of `at_most` is cut off. False: it runs all the same a
 /// second later; its lease stays.
 [[nodiscard]] bool close_workers(const queue_context& queue,

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace matricula::connectors::postgres {
 
@@ -24,6 +25,7 @@ constexpr milliseconds reconnect_max{5'000};
 constexpr milliseconds busy_pause{500}; ///< another has the registrant or the row
 constexpr milliseconds refused_pause{5'000};
 constexpr milliseconds probe_pause{200}; ///< between new tasks while the generator has none
+constexpr std::uint32_t refusals_max = 10;
 constexpr std::chrono::minutes others_told_every{1};
 
 constexpr std::string_view first_by_another = "Another worker gave the registrant an identifier first.";
@@ -70,13 +72,16 @@ milliseconds bridge::step() {
     must_undo_ = false;
   }
   auto claims = take_claims();
-  if (!claims) {
-    drop_connection(claims.error());
-    return reconnect_first;
-  }
+  if (!claims) return cannot_work(claims.error());
+  if (std::exchange(refused_, false)) note([](bridge_report& r) { r.problem.clear(); });
   work(*claims);
-  if (connection_)
-    if (auto kept = keep_house(); !kept) drop_connection(kept.error());
+  if (connection_) {
+    if (auto kept = keep_house(); !kept && kept.error().what == failure::lost)
+      drop_connection(kept.error());
+    else if (!kept)
+      log::warning("bridge.not_counted", kept.error().message,
+                   {{"bridge", options_.name}, {"sqlstate", kept.error().state}});
+  }
   if (!connection_ || unfinished_) return reconnect_first;
   if (!claims->empty()) return milliseconds{0};
   return none_available_ ? std::min(options_.poll, probe_pause) : options_.poll;
@@ -84,17 +89,19 @@ milliseconds bridge::step() {
 
 void bridge::wait(milliseconds at_most) {
   if (!connection_ || unfinished_) {
-    stop_.wait(at_most);
+    stop_.wait(std::chrono::steady_clock::now() + at_most);
     return;
   }
   if (auto woken = connection_->wait(at_most, stop_); !woken) drop_connection(woken.error());
 }
 
 void bridge::release() {
-  // An answer is worth one more connection, although it is time to go.
-  const stop_signal never;
-  if (unfinished_ && !connection_) (void)connect(never);
-  if (unfinished_ && connection_) settle();
+  // An answer is worth some more time and connections, although it is time to go.
+  const auto until = now() + options_.database.statement_at_most;
+  while (unfinished_ && !cut_.raised() && now() < until) {
+    if (connection_ || connect(cut_)) settle();
+    if (unfinished_) cut_.wait(std::chrono::steady_clock::now() + reconnect_first);
+  }
   if (unfinished_)
     log::error("bridge.answer_lost",
                "The database was not there to store the generator's answer: the call is in doubt.",
@@ -104,7 +111,7 @@ void bridge::release() {
 }
 
 bool bridge::connect(const stop_signal& until) {
-  auto opened = connection::open(options_.database, until);
+  auto opened = connection::open(options_.database, until, cut_);
   sql_result<void> ready;
   if (opened) {
     connection_ = std::move(*opened);
@@ -164,6 +171,27 @@ void bridge::drop_connection(const sql_error& e) {
     r.problem = e.message;
     ++r.did.connections_lost;
   });
+}
+
+/// The database refuses what every round needs, over a connection that is sound. Returns when to try again.
+milliseconds bridge::cannot_work(const sql_error& e) {
+  if (e.what == failure::lost) {
+    drop_connection(e);
+    return reconnect_first;
+  }
+  // Some may have been claimed before it refused.
+  if (auto given = give_back(); !given && given.error().what == failure::lost) {
+    drop_connection(given.error());
+    return reconnect_first;
+  }
+  if (!refused_ || report().problem != e.message)
+    log::error("bridge.cannot_work", e.message, {{"bridge", options_.name}, {"sqlstate", e.state}});
+  refused_ = true;
+  note([&](bridge_report& r) {
+    r.problem = e.message;
+    ++r.did.statements_refused;
+  });
+  return e.what == failure::locked ? busy_pause : refused_pause;
 }
 
 /// What was claimed before the connection was lost is given back, and a call that was noted but never made is struck
@@ -258,7 +286,9 @@ void bridge::work_one(const claim& c) {
 
 generator_answer bridge::call(const ticket& t) {
   if (t.of.what == task_step::update) return generator_.confirm(t.identifier);
-  auto answer = generator_.issue(fmt::format("g2p:{}", t.registrant));
+  // Who knows requests again gives another identifier only to another request.
+  auto answer = generator_.issue(t.collisions == 0 ? fmt::format("g2p:{}", t.registrant)
+                                                   : fmt::format("g2p:{}/{}", t.registrant, t.collisions + 1));
   if (answer.outcome == call_outcome::done && (answer.id.empty() || answer.id.size() > identifier_bytes_max)) {
     answer.outcome = call_outcome::unknown;
     answer.error = "The generator's answer holds no identifier of 1 to 256 bytes.";
@@ -267,17 +297,38 @@ generator_answer bridge::call(const ticket& t) {
   return answer;
 }
 
-/// Stores the outcome of a call. While that fails, it is kept and tried again: the answer is worth an identifier.
+/// Stores the outcome of a call. While that fails, it is kept and tried again: the answer is worth an identifier. What
+/// is worth none does not keep the bridge from its other tasks for ever.
 void bridge::settle() {
-  if (auto done = finish(*unfinished_); done) {
-    unfinished_.reset();
-  } else if (done.error().what == failure::lost) {
-    drop_connection(done.error());
-  } else {
+  auto& t = *unfinished_;
+  auto done = finish(t);
+  if (!done && done.error().what != failure::lost) {
     log::warning("bridge.answer_not_stored", done.error().message,
-                 {{"bridge", options_.name}, {"task", unfinished_->of.task}, {"sqlstate", done.error().state}});
+                 {{"bridge", options_.name}, {"task", t.of.task}, {"sqlstate", done.error().state}});
     note([](bridge_report& r) { ++r.did.statements_refused; });
+    const bool holds_identifier =
+        t.of.what == task_step::request && t.answer->outcome == call_outcome::done && !t.stored;
+    if (done.error().what == failure::locked || holds_identifier || ++refusals_ < refusals_max) return;
+    done = give_up(t);
+    if (!done && done.error().what != failure::lost) return;
   }
+  if (!done) return drop_connection(done.error());
+  unfinished_.reset();
+  refusals_ = 0;
+}
+
+/// What becomes of the task cannot be written, so it comes again, as late as any.
+sql_result<void> bridge::give_up(const ticket& t) {
+  auto tx = transaction::begin(*connection_);
+  if (!tx) return std::unexpected(tx.error());
+  if (t.of.what == task_step::request && !t.stored)
+    if (auto ended = end_call(t); !ended) return std::unexpected(ended.error());
+  auto counted = connection_->run("UPDATE matricula.bridge_try SET tries = tries + 1 WHERE task_table = $1 AND step = "
+                                  "$2 AND task_id = $3::bigint AND owner = $4",
+                                  table_->name(), to_string(t.of.what), t.of.task, options_.owner);
+  if (!counted) return std::unexpected(counted.error());
+  if (auto later = postpone(t.of, std::max(refused_pause, options_.retry.backoff_max), true); !later) return later;
+  return tx->commit();
 }
 
 /// A task could not be begun: nothing was called, nothing is counted.
@@ -294,6 +345,14 @@ void bridge::statement_failed(const claim& c, const sql_error& e) {
 
 sql_result<void> bridge::keep_house() {
   if (cleaned_at_.count() >= 0 && now() - cleaned_at_ < options_.report_every) return {};
+  // Also when it fails: what takes the database too long is not to be asked in every round.
+  const auto before = std::exchange(cleaned_at_, now());
+  note([&](bridge_report& r) {
+    if (before.count() >= 0 && cleaned_at_ > before)
+      r.completed_per_s = static_cast<double>(r.did.tasks_completed - completed_when_cleaned_) /
+                          std::chrono::duration<double>(cleaned_at_ - before).count();
+    completed_when_cleaned_ = r.did.tasks_completed;
+  });
   for (const auto what : {task_step::request, task_step::update})
     if (auto forgotten = connection_->run(table_->of(what).forget, house_rows_max); !forgotten)
       return std::unexpected(forgotten.error());
@@ -306,14 +365,6 @@ sql_result<void> bridge::keep_house() {
   }
   if (options_.counts)
     if (auto counted = count(); !counted) return counted;
-  const auto at = now();
-  note([&](bridge_report& r) {
-    if (cleaned_at_.count() >= 0 && at > cleaned_at_)
-      r.completed_per_s = static_cast<double>(r.did.tasks_completed - completed_when_cleaned_) /
-                          std::chrono::duration<double>(at - cleaned_at_).count();
-    completed_when_cleaned_ = r.did.tasks_completed;
-  });
-  cleaned_at_ = at;
   return {};
 }
 
@@ -332,6 +383,7 @@ sql_result<void> bridge::count() {
     r.pending_updates = number(*updates, 0), r.failed_updates = number(*updates, 1);
     r.oldest_pending_s = std::max(number(*requests, 2), number(*updates, 2));
     r.in_doubt = doubts->unknown, r.unused = doubts->unused;
+    r.counted = true;
   });
   return {};
 }
@@ -411,7 +463,7 @@ sql_result<std::optional<bridge::ticket>> bridge::begin_request(transaction tx, 
   auto number = calls.begin(registrant, options_.lease);
   if (!number) return std::unexpected(number.error());
   if (auto started = start_try(c, own, attempts); !started) return std::unexpected(started.error());
-  ticket t{c, registrant, *number, {}, {}};
+  ticket t{.of = c, .registrant = registrant, .call = *number, .collisions = last->collisions};
   maybe_begun_ = t;
   if (auto done = tx.commit(); !done) return std::unexpected(done.error());
   maybe_begun_.reset();
@@ -442,7 +494,7 @@ sql_result<std::optional<bridge::ticket>> bridge::begin_update(transaction tx, c
     list_in_log(c, reason);
   }
   if (auto started = start_try(c, own, attempts); !started) return std::unexpected(started.error());
-  ticket t{c, registrant, 0, std::move(identifier), {}};
+  ticket t{.of = c, .registrant = registrant, .identifier = std::move(identifier)};
   maybe_begun_ = t;
   if (auto done = tx.commit(); !done) return std::unexpected(done.error());
   maybe_begun_.reset();
@@ -450,11 +502,11 @@ sql_result<std::optional<bridge::ticket>> bridge::begin_update(transaction tx, c
   return t;
 }
 
-sql_result<void> bridge::finish(const ticket& t) {
+sql_result<void> bridge::finish(ticket& t) {
   return t.of.what == task_step::request ? finish_request(t) : finish_update(t);
 }
 
-sql_result<void> bridge::finish_request(const ticket& t) {
+sql_result<void> bridge::finish_request(ticket& t) {
   const auto& answer = *t.answer;
   auto tx = transaction::begin(*connection_);
   if (!tx) return std::unexpected(tx.error());
@@ -467,23 +519,19 @@ sql_result<void> bridge::finish_request(const ticket& t) {
       if (auto listed = calls.late_answer(t.call, answer.id); !listed) return listed;
     if (auto done = tx->commit(); !done) return done;
     if (!*kept) {
-      log::warning("bridge.late_answer", "The call took longer than the lease: its answer is listed and not used.",
+      // Where it is not listed, whoever called again got the same identifier.
+      log::warning("bridge.late_answer", "The call took longer than the lease: its answer is not used.",
                    {{"bridge", options_.name}, {"task", t.of.task}});
       return {};
     }
+    t.stored = true;
     pass(bridge_moment::after_saving);
     return apply(t.of, t.registrant);
   }
 
-  const auto last = calls.lock(t.registrant);
-  if (!last) return std::unexpected(last.error());
-  if (last->number != t.call || last->state != call_state::calling) return tx->commit(); // stored before, or given up
-  const bool doubtful = answer.outcome == call_outcome::unknown && !generator_.knows_requests();
-  if (doubtful) {
-    if (auto listed = calls.doubt_last(t.registrant, text_of(answer)); !listed) return listed;
-  } else if (auto ended = calls.ended(t.registrant, t.call); !ended) {
-    return std::unexpected(ended.error());
-  }
+  const auto ended = end_call(t);
+  if (!ended) return std::unexpected(ended.error());
+  if (!*ended) return tx->commit(); // stored before, or given up
   if (none_available_) {
     const auto pause = std::max(answer.try_again.value_or(milliseconds{0}), pause_for_not_yet(options_.retry, random_));
     none_until_ = now() + pause;
@@ -495,7 +543,7 @@ sql_result<void> bridge::finish_request(const ticket& t) {
   }
   if (auto done = tx->commit(); !done) return done;
   if (none_available_) note([](bridge_report& r) { ++r.did.none_available; });
-  if (doubtful) list_in_log(t.of, text_of(answer));
+  if (is_doubtful(t)) list_in_log(t.of, text_of(answer));
   return {};
 }
 
@@ -593,7 +641,7 @@ sql_result<bool> bridge::try_to_apply(const claim& c, std::int64_t registrant) {
   return true;
 }
 
-/// The generator gave an identifier that another registrant has. Asking again helps only where that brings another one.
+/// The generator gave an identifier that another registrant has. The next call asks for another one.
 sql_result<void> bridge::taken_by_another(const claim& c, std::int64_t registrant) {
   constexpr std::string_view reason = "The generator gave an identifier that another registrant has already.";
   auto tx = transaction::begin(*connection_);
@@ -605,7 +653,8 @@ sql_result<void> bridge::taken_by_another(const claim& c, std::int64_t registran
     if (auto listed = calls.doubt_last(registrant, reason); !listed) return listed;
     list_in_log(c, reason);
   }
-  if (auto failed = fail_try(c, generator_.knows_requests(), reason, std::nullopt); !failed) return failed;
+  if (auto counted = calls.collided(registrant); !counted) return counted;
+  if (auto failed = fail_try(c, false, reason, std::nullopt); !failed) return failed;
   return tx->commit();
 }
 
@@ -664,6 +713,26 @@ sql_result<std::optional<bridge::own_row>> bridge::lock_own(const claim& c) {
   return own_row{found->number(0, 0), found->flag(0, 1), found->number(0, 2)};
 }
 
+/// Whether an identifier may have been consumed without anybody knowing it.
+bool bridge::is_doubtful(const ticket& t) const {
+  return t.answer->outcome == call_outcome::unknown && !generator_.knows_requests();
+}
+
+/// Notes that the call brought no identifier. False when that was noted before, or the call is not this bridge's any
+/// more.
+sql_result<bool> bridge::end_call(const ticket& t) {
+  auto calls = book();
+  const auto last = calls.lock(t.registrant);
+  if (!last) return std::unexpected(last.error());
+  if (last->number != t.call || last->state != call_state::calling) return false;
+  if (is_doubtful(t)) {
+    if (auto listed = calls.doubt_last(t.registrant, text_of(*t.answer)); !listed)
+      return std::unexpected(listed.error());
+    return true;
+  }
+  return calls.ended(t.registrant, t.call);
+}
+
 /// A try that began and of which no end is known counts: it was made.
 sql_result<void> bridge::start_try(const claim& c, const own_row& own, std::int64_t attempts) {
   auto tries = own.tries;
@@ -698,7 +767,12 @@ sql_result<void> bridge::queue_update(std::int64_t registrant, bool unless_there
     if (!there->empty()) return {};
   }
   auto queued = connection_->run(table_->queue_update, fmt::format("{{\"registrant_id\": {}}}", registrant));
-  if (!queued) return std::unexpected(queued.error());
+  if (!queued) {
+    // A sequence that is behind says so, too; it has nothing to do with identifiers.
+    auto why = queued.error();
+    if (why.what == failure::not_unique) why.what = failure::refused;
+    return std::unexpected(std::move(why));
+  }
   return {};
 }
 

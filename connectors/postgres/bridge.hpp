@@ -3,8 +3,8 @@
 #pragma once
 #include "connectors/postgres/call_book.hpp"
 #include "connectors/postgres/connection.hpp"
-#include "connectors/postgres/stop_signal.hpp"
 #include "connectors/postgres/task_table.hpp"
+#include "connectors/stop_signal.hpp"
 #include "domain/registrants/id_generator.hpp"
 #include "domain/tasks/retry_policy.hpp"
 #include "foundation/clock.hpp"
@@ -34,7 +34,9 @@ struct bridge_options {
   std::string owner; ///< of its claims; different for every bridge that ever ran
   connection_options database;
   table_options tables;
-  std::string generator; ///< its name in the list of doubts
+  /// Its name in the list of doubts. Of one that knows requests again: different for every pool that a request may
+  /// reach, and for every bridge whose requests it keeps apart.
+  std::string generator;
   tasks::retry_policy retry;
   milliseconds lease{60'000};            ///< must be longer than a call to the generator can take
   std::uint32_t batch = 16;              ///< tasks that are claimed at once, of each step
@@ -65,7 +67,8 @@ struct bridge_counters {
 struct bridge_report {
   std::string name;
   bool connected = false;
-  std::string problem; ///< why it is not connected, or cannot work; empty when it can
+  std::string problem;  ///< why it is not connected, or cannot work; empty when it can
+  bool counted = false; ///< whether the numbers up to `unused` are known; before that they are 0
   std::uint64_t pending_requests = 0, pending_updates = 0;
   std::uint64_t failed_requests = 0, failed_updates = 0;
   std::uint64_t oldest_pending_s = 0; ///< since it was queued; OpenG2P's own beat renews that time
@@ -92,6 +95,9 @@ public:
 
   /// From any thread: a round ends after the task that it is at, and nothing waits any more.
   void stop() noexcept { stop_.raise(); }
+  /// From any thread, after `stop`: the database is not waited for any more. An answer of the generator that is not
+  /// stored by then is lost; its call is listed when its lease is over.
+  void cut() noexcept { cut_.raise(); }
   [[nodiscard]] bool stopping() const noexcept { return stop_.raised(); }
   [[nodiscard]] bridge_report report() const;
 
@@ -104,9 +110,11 @@ private:
   struct ticket {
     claim of;
     std::int64_t registrant = 0;
-    std::int64_t call = 0;  ///< of the request step
-    std::string identifier; ///< of the update step
+    std::int64_t call = 0;       ///< of the request step
+    std::int64_t collisions = 0; ///< of the request step: identifiers that came for it and were others'
+    std::string identifier;      ///< of the update step
     std::optional<registrants::generator_answer> answer;
+    bool stored = false; ///< the identifier that came
   };
   struct locked_task {
     bool pending = false;
@@ -127,6 +135,8 @@ private:
   void work(const std::vector<claim>& claims);
   void work_one(const claim& c);
   void settle();
+  [[nodiscard]] sql_result<void> give_up(const ticket& t);
+  [[nodiscard]] milliseconds cannot_work(const sql_error& e);
   [[nodiscard]] sql_result<void> give_back();
   [[nodiscard]] sql_result<void> keep_house();
   [[nodiscard]] sql_result<void> count();
@@ -137,8 +147,8 @@ private:
   [[nodiscard]] sql_result<std::optional<ticket>> begin_update(transaction tx, const claim& c, const own_row& own,
                                                                std::int64_t attempts, std::int64_t registrant);
   [[nodiscard]] registrants::generator_answer call(const ticket& t);
-  [[nodiscard]] sql_result<void> finish(const ticket& t);
-  [[nodiscard]] sql_result<void> finish_request(const ticket& t);
+  [[nodiscard]] sql_result<void> finish(ticket& t);
+  [[nodiscard]] sql_result<void> finish_request(ticket& t);
   [[nodiscard]] sql_result<void> finish_update(const ticket& t);
   [[nodiscard]] sql_result<void> apply(const claim& c, std::int64_t registrant);
   [[nodiscard]] sql_result<bool> try_to_apply(const claim& c, std::int64_t registrant);
@@ -147,6 +157,7 @@ private:
   // Parts of a transaction.
   [[nodiscard]] sql_result<std::optional<locked_task>> lock_task(const claim& c);
   [[nodiscard]] sql_result<std::optional<own_row>> lock_own(const claim& c);
+  [[nodiscard]] sql_result<bool> end_call(const ticket& t);
   [[nodiscard]] sql_result<void> start_try(const claim& c, const own_row& own, std::int64_t attempts);
   [[nodiscard]] sql_result<bool> complete(const claim& c);
   [[nodiscard]] sql_result<void> queue_update(std::int64_t registrant, bool unless_there);
@@ -170,15 +181,18 @@ private:
     const std::scoped_lock hold(guard_);
     change(report_);
   }
-  [[nodiscard]] call_book book() { return {*connection_, options_.owner, options_.generator}; }
+  [[nodiscard]] bool is_doubtful(const ticket& t) const;
+  [[nodiscard]] call_book book() { return {*connection_, table_->subject(), options_.owner, options_.generator}; }
 
   const bridge_options options_;
   registrants::id_generator& generator_;
   random_source& random_;
-  stop_signal stop_;
+  stop_signal stop_, cut_;
   std::optional<connection> connection_;
   std::optional<task_table> table_;
   std::optional<ticket> unfinished_;      ///< answered, and the outcome is not stored yet
+  std::uint32_t refusals_ = 0;            ///< of storing it
+  bool refused_ = false;                  ///< the database refuses what every round needs
   std::optional<ticket> maybe_begun_;     ///< noted, perhaps, but never called
   bool none_available_ = false;           ///< the generator had none when it was asked last
   std::chrono::nanoseconds none_until_{}; ///< so long what was refused for that is left alone

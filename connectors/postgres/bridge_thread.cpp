@@ -36,11 +36,12 @@ void bridge_thread::run() {
     if (idle > milliseconds{0}) bridge_.wait(idle);
   }
   bridge_.release();
+  ended_.raise();
 }
 
 result<std::vector<doubt>> read_doubts(const connection_options& database, std::int64_t after, std::uint32_t at_most) {
   const stop_signal never;
-  auto on = connection::open(database, never);
+  auto on = connection::open(database, never, never);
   if (!on) return fail(errc::unavailable, "The list of doubts cannot be read: " + on.error().message);
   auto found = list_doubts(*on, after, at_most);
   if (!found) return fail(errc::unavailable, "The list of doubts cannot be read: " + found.error().message);

@@ -19,6 +19,10 @@ public:
   void stop();
   /// Asks it to stop and does not wait.
   void ask_to_stop() noexcept { bridge_.stop(); }
+  /// Whether it has ended, after waiting for that until then.
+  [[nodiscard]] bool wait_until_ended(deadline until) const { return ended_.wait(until); }
+  /// It waits for its database no longer. An answer that is not stored is in doubt, what is claimed keeps its lease.
+  void cut() noexcept { bridge_.cut(); }
   [[nodiscard]] bridge_report report() const { return bridge_.report(); }
 
 private:
@@ -26,6 +30,7 @@ private:
 
   secure_random random_;
   bridge bridge_;
+  stop_signal ended_;
   std::thread thread_;
 };
 

@@ -17,11 +17,13 @@ struct call_row {
   bool live = false; ///< calling, and its owner's time is not over
   std::string generator;
   std::string identifier;
+  std::int64_t collisions = 0; ///< identifiers that came for the registrant and were another's
 };
 
 /// An identifier that was consumed and that no registrant got from this call, or may have been.
 struct doubt {
   std::int64_t call_number = 0;
+  std::string subject; ///< the registrants' table and column
   std::int64_t registrant = 0;
   std::string generator;
   std::string owner;      ///< which bridge called
@@ -34,8 +36,9 @@ struct doubt {
 /// All but `list_doubts` are for use inside a transaction.
 class call_book {
 public:
-  call_book(connection& on, std::string owner, std::string generator)
-      : on_(on), owner_(std::move(owner)), generator_(std::move(generator)) {}
+  /// @param subject what identifiers are for: two columns, or tables of registrants, have nothing to do with each other
+  call_book(connection& on, std::string subject, std::string owner, std::string generator)
+      : on_(on), subject_(std::move(subject)), owner_(std::move(owner)), generator_(std::move(generator)) {}
 
   /// The registrant's row, made if there is none; nobody else gets at it until the transaction ends.
   [[nodiscard]] sql_result<call_row> lock(std::int64_t registrant);
@@ -49,13 +52,16 @@ public:
   [[nodiscard]] sql_result<bool> ended(std::int64_t registrant, std::int64_t number);
   /// Lists the registrant's last call as in doubt and ends it.
   [[nodiscard]] sql_result<void> doubt_last(std::int64_t registrant, std::string_view reason);
-  /// An answer that came after the call was listed.
+  /// What came for the registrant was another's identifier.
+  [[nodiscard]] sql_result<void> collided(std::int64_t registrant);
+  /// An answer that came after the call was listed. Of one that is not listed nothing is written.
   [[nodiscard]] sql_result<void> late_answer(std::int64_t number, std::string_view identifier);
   /// Lists and ends the calls of this generator whose owner is gone, at most so many. Returns how many.
   [[nodiscard]] sql_result<std::uint64_t> doubt_abandoned(std::uint32_t at_most);
 
 private:
   connection& on_;
+  std::string subject_;
   std::string owner_;
   std::string generator_;
 };

@@ -1,7 +1,7 @@
 #include "connectors/postgres/connection.hpp"
 
-#include <algorithm>
-#include <cerrno>
+#include "domain/alerts/alert.hpp"
+
 #include <charconv>
 #include <chrono>
 #include <libpq-fe.h>
@@ -16,28 +16,10 @@ namespace {
 
 constexpr std::size_t message_bytes_max = 400;
 
-milliseconds until(steady_clock::time_point deadline) {
-  return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(deadline - steady_clock::now()));
-}
-
-/// The first line, within bounds: what follows may quote values.
+/// The first line, within bounds and as whole characters: what follows may quote values, and what is cut inside of a
+/// character is refused where it is written.
 std::string first_line(std::string_view text) {
-  auto line = text.substr(0, std::min(text.find('\n'), text.size()));
-  line = line.substr(0, std::min(line.size(), message_bytes_max));
-  return std::string(line);
-}
-
-enum class event : std::uint8_t { ready, late, stopped };
-/// Waits until the socket can do what is wanted. @param stop null: nothing ends it but the deadline
-event wait_for(int socket, short wanted, steady_clock::time_point deadline, const stop_signal* stop) {
-  for (;;) {
-    std::array<pollfd, 2> look{{{socket, wanted, 0}, {stop ? stop->fd() : -1, POLLIN, 0}}};
-    const int found = ::poll(look.data(), look.size(), static_cast<int>(until(deadline).count()));
-    if (found < 0 && errno != EINTR) return event::late;
-    if (found > 0 && look[1].revents != 0) return event::stopped;
-    if (found > 0 && look[0].revents != 0) return event::ready;
-    if (steady_clock::now() >= deadline) return event::late;
-  }
+  return alerts::one_line(text.substr(0, text.find('\n')), message_bytes_max);
 }
 
 failure meaning_of(std::string_view state) {
@@ -91,8 +73,9 @@ sql_error connection::lost(std::string_view why) const {
   return {failure::lost, {}, said.empty() ? std::string(why) : said};
 }
 
-sql_result<connection> connection::open(const connection_options& options, const stop_signal& stop) {
-  const auto deadline = steady_clock::now() + options.connect_at_most;
+sql_result<connection> connection::open(const connection_options& options, const stop_signal& stop,
+                                        const stop_signal& cut) {
+  const auto until = steady_clock::now() + options.connect_at_most;
   // What comes later in the list wins over what `connection` says.
   std::vector<const char*> words{"dbname", "client_encoding", "fallback_application_name"};
   std::vector<const char*> values{options.connection.c_str(), "UTF8", "matricula"};
@@ -102,14 +85,14 @@ sql_result<connection> connection::open(const connection_options& options, const
   }
   words.push_back(nullptr);
   values.push_back(nullptr);
-  connection out(PQconnectStartParams(words.data(), values.data(), 1), options.statement_at_most);
+  connection out(PQconnectStartParams(words.data(), values.data(), 1), options.statement_at_most, cut);
   auto* c = out.conn_.get();
   if (c == nullptr) return std::unexpected(sql_error{failure::lost, {}, "no memory for a connection"});
   if (PQstatus(c) == CONNECTION_BAD) return std::unexpected(out.lost("the connection settings cannot be used"));
   for (auto next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK;) {
-    const auto found = wait_for(PQsocket(c), next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline, &stop);
-    if (found == event::late) return std::unexpected(sql_error{failure::lost, {}, "no connection in time"});
-    if (found == event::stopped) return std::unexpected(sql_error{failure::lost, {}, "stopped while connecting"});
+    const auto found = wait_for(PQsocket(c), next == PGRES_POLLING_READING ? POLLIN : POLLOUT, until, stop);
+    if (found == waited::late) return std::unexpected(sql_error{failure::lost, {}, "no connection in time"});
+    if (found == waited::stopped) return std::unexpected(sql_error{failure::lost, {}, "stopped while connecting"});
     next = PQconnectPoll(c);
     if (next == PGRES_POLLING_FAILED) return std::unexpected(out.lost("no connection"));
   }
@@ -140,24 +123,33 @@ sql_result<void> connection::run_script(const std::string& sql) {
   return {};
 }
 
+/// Reads what came while it waits.
+sql_result<void> connection::wait_for_server(short events, deadline until) {
+  switch (wait_for(PQsocket(conn_.get()), events, until, *cut_)) {
+  case waited::late:
+    return std::unexpected(sql_error{failure::lost, {}, "no answer in time"});
+  case waited::stopped:
+    return std::unexpected(sql_error{failure::lost, {}, "cut off while waiting for an answer"});
+  case waited::ready:
+    break;
+  }
+  if (PQconsumeInput(conn_.get()) == 0) return std::unexpected(lost("the connection broke"));
+  return {};
+}
+
 /// The last result, or the first error.
 sql_result<rows> connection::collect() {
   auto* c = conn_.get();
-  const auto deadline = steady_clock::now() + statement_at_most_;
+  const auto until = steady_clock::now() + statement_at_most_;
   for (int unsent = PQflush(c); unsent != 0; unsent = PQflush(c)) {
     if (unsent < 0) return std::unexpected(lost("the statement could not be sent"));
-    if (wait_for(PQsocket(c), POLLIN | POLLOUT, deadline, nullptr) == event::late)
-      return std::unexpected(sql_error{failure::lost, {}, "the server took nothing in time"});
-    if (PQconsumeInput(c) == 0) return std::unexpected(lost("the connection broke"));
+    if (auto ready = wait_for_server(POLLIN | POLLOUT, until); !ready) return std::unexpected(ready.error());
   }
   sql_result<rows> out = std::unexpected(sql_error{failure::lost, {}, "no answer"});
   bool first = true;
   for (;;) {
-    while (PQisBusy(c) != 0) {
-      if (wait_for(PQsocket(c), POLLIN, deadline, nullptr) == event::late)
-        return std::unexpected(sql_error{failure::lost, {}, "no answer in time"});
-      if (PQconsumeInput(c) == 0) return std::unexpected(lost("the connection broke"));
-    }
+    while (PQisBusy(c) != 0)
+      if (auto ready = wait_for_server(POLLIN, until); !ready) return std::unexpected(ready.error());
     auto* r = PQgetResult(c);
     if (r == nullptr) break;
     rows one(r);
@@ -182,10 +174,9 @@ bool connection::take_notifications() {
 }
 
 sql_result<bool> connection::wait(milliseconds at_most, const stop_signal& stop) {
-  const auto deadline = steady_clock::now() + at_most;
+  const auto until = steady_clock::now() + at_most;
   while (!notified_) {
-    const auto found = wait_for(PQsocket(conn_.get()), POLLIN, deadline, &stop);
-    if (found != event::ready) return false;
+    if (wait_for(PQsocket(conn_.get()), POLLIN, until, stop) != waited::ready) return false;
     if (PQconsumeInput(conn_.get()) == 0) return std::unexpected(lost("the connection broke"));
     notified_ = take_notifications();
   }

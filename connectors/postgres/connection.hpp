@@ -1,6 +1,6 @@
 /// A connection to PostgreSQL whose every call has an end: libpq without its blocking functions.
 #pragma once
-#include "connectors/postgres/stop_signal.hpp"
+#include "connectors/stop_signal.hpp"
 #include "foundation/clock.hpp"
 
 #include <array>
@@ -89,8 +89,11 @@ private:
 /// Not thread safe. After `lost` only destruction makes sense.
 class connection {
 public:
-  /// Gives up when `stop` is raised.
-  [[nodiscard]] static sql_result<connection> open(const connection_options& options, const stop_signal& stop);
+  /// @param stop ends the wait for the connection
+  /// @param cut ends every wait for the server, also that for the answer to a statement, which is `lost` then; must
+  /// live longer
+  [[nodiscard]] static sql_result<connection> open(const connection_options& options, const stop_signal& stop,
+                                                   const stop_signal& cut);
 
   /// One statement with $1, $2, ...
   template <class... T>
@@ -109,7 +112,9 @@ private:
   struct finish {
     void operator()(pg_conn* c) const noexcept;
   };
-  explicit connection(pg_conn* c, milliseconds statement_at_most) : conn_(c), statement_at_most_(statement_at_most) {}
+  connection(pg_conn* c, milliseconds statement_at_most, const stop_signal& cut)
+      : conn_(c), statement_at_most_(statement_at_most), cut_(&cut) {}
+  [[nodiscard]] sql_result<void> wait_for_server(short events, deadline until);
   [[nodiscard]] sql_result<rows> run_with(const std::string& sql, std::span<const parameter> values);
   [[nodiscard]] sql_result<rows> collect();
   [[nodiscard]] sql_error lost(std::string_view why) const;
@@ -117,6 +122,7 @@ private:
 
   std::unique_ptr<pg_conn, finish> conn_;
   milliseconds statement_at_most_;
+  const stop_signal* cut_;
   bool notified_ = false;
 };
 

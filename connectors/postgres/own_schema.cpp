@@ -14,6 +14,21 @@ sql_result<bool> is_there(connection& on) {
   return found->flag(0, 0);
 }
 
+sql_result<void> may_use_it(connection& on) {
+  auto missing =
+      on.run("SELECT w.word, t.name FROM (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS w(word), (VALUES "
+             "('bridge_try'), ('bridge_call'), ('bridge_doubt')) AS t(name) WHERE (w.word <> 'DELETE' OR t.name = "
+             "'bridge_try') AND NOT has_table_privilege('matricula.' || t.name, w.word) UNION ALL SELECT 'USAGE', "
+             "'bridge_call_number' WHERE NOT "
+             "has_sequence_privilege('matricula.bridge_call_number', 'USAGE') LIMIT 1");
+  if (!missing) return std::unexpected(missing.error());
+  if (missing->empty()) return {};
+  return std::unexpected(sql_error{failure::refused,
+                                   {},
+                                   "The database user has not the right " + missing->text(0, 0) + " on matricula." +
+                                       missing->text(0, 1) + "; docs/bridge.md has the rights that it needs."});
+}
+
 /// Bridges that start together do not both create the same; the lock ends with the transaction.
 sql_result<void> one_at_a_time(connection& on) {
   auto locked = on.run("SELECT pg_advisory_xact_lock(hashtext('matricula.bridge'))");
@@ -26,7 +41,7 @@ sql_result<void> one_at_a_time(connection& on) {
 sql_result<void> make_own_schema(connection& on, bool may) {
   const auto there = is_there(on);
   if (!there) return std::unexpected(there.error());
-  if (*there) return {};
+  if (*there) return may_use_it(on);
   if (!may)
     return std::unexpected(sql_error{failure::refused,
                                      {},

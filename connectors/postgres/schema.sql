@@ -24,16 +24,20 @@ CREATE INDEX IF NOT EXISTS bridge_try_owner ON matricula.bridge_try (owner) WHER
 CREATE SEQUENCE IF NOT EXISTS matricula.bridge_call_number;
 
 -- The last call for an identifier of each registrant. It is written before the generator is asked ('calling'), and
--- again with the answer before that is used ('answered'); 'applied' once the registrant has it.
+-- again with the answer before that is used ('answered'); 'applied' once the registrant has it. `subject` is what the
+-- identifiers are for, SCHEMA.TABLE.COLUMN: bridges of one database may serve different ones.
 CREATE TABLE IF NOT EXISTS matricula.bridge_call (
-  registrant_id bigint PRIMARY KEY,
+  subject       text   NOT NULL,
+  registrant_id bigint NOT NULL,
   call_number   bigint NOT NULL DEFAULT 0,
   generator     text   NOT NULL DEFAULT '',
   state         text   NOT NULL DEFAULT 'ended' CHECK (state IN ('calling', 'answered', 'applied', 'ended')),
   owner         text,
   lease_until   timestamptz,
   called_at     timestamptz,
-  identifier    text
+  identifier    text,
+  collisions    integer NOT NULL DEFAULT 0, -- identifiers that came and were another registrant's
+  PRIMARY KEY (subject, registrant_id)
 );
 CREATE INDEX IF NOT EXISTS bridge_call_open ON matricula.bridge_call (lease_until) WHERE state = 'calling';
 
@@ -41,6 +45,7 @@ CREATE INDEX IF NOT EXISTS bridge_call_open ON matricula.bridge_call (lease_unti
 -- known whether the call had its effect.
 CREATE TABLE IF NOT EXISTS matricula.bridge_doubt (
   call_number   bigint PRIMARY KEY,
+  subject       text   NOT NULL,
   registrant_id bigint NOT NULL,
   generator     text   NOT NULL,
   owner         text,

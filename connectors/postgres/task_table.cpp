@@ -81,6 +81,9 @@ step_statements statements_of(const step_shape& s, const std::string& table, con
   const auto begun = fmt::format("(SELECT true FROM matricula.bridge_try y WHERE {} AND y.task_id = t.id)", own);
   const auto to_do =
       fmt::format("coalesce((SELECT true FROM {} t WHERE t.id = y.task_id AND {}), false)", table, pending);
+  // Of another worker type it may be another bridge's.
+  const auto anybodys = fmt::format(
+      "coalesce((SELECT true FROM {} t WHERE t.id = y.task_id AND t.{} = 'PENDING'), false)", table, s.status);
   constexpr std::string_view not_claimed = "(y.lease_until IS NULL OR y.lease_until <= now())";
   out.claim_new = fmt::format("WITH found AS MATERIALIZED (SELECT t.id, coalesce(t.{0}, 0) AS attempts FROM {1} t "
                               "WHERE {2} AND {3} IS NULL ORDER "
@@ -107,7 +110,7 @@ step_statements statements_of(const step_shape& s, const std::string& table, con
   out.forget = fmt::format(
       "WITH found AS MATERIALIZED (SELECT y.task_id FROM matricula.bridge_try y WHERE {0} AND {1} AND NOT {2} LIMIT "
       "$1::bigint FOR UPDATE OF y SKIP LOCKED) DELETE FROM matricula.bridge_try y WHERE {3}",
-      own, not_claimed, to_do, those_found);
+      own, not_claimed, anybodys, those_found);
   out.counts = fmt::format(
       "SELECT count(*) FILTER (WHERE t.{0} = 'PENDING'), count(*) FILTER (WHERE t.{0} = 'FAILED'), coalesce(floor("
       "extract(epoch FROM (now() AT TIME ZONE 'UTC') - min(t.queued_datetime) FILTER (WHERE t.{0} = "
@@ -165,6 +168,39 @@ sql_result<bool> has_index(connection& on, const std::string& table, const std::
   return !found->empty();
 }
 
+/// SCHEMA.NAME
+sql_result<std::string> full_name(connection& on, const std::string& quoted) {
+  auto found = on.run("SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = "
+                      "c.relnamespace WHERE c.oid = to_regclass($1)",
+                      quoted);
+  if (!found) return std::unexpected(found.error());
+  return found->text(0, 0);
+}
+
+/// What a column is wanted for.
+struct right {
+  std::string_view word; ///< SELECT, INSERT or UPDATE
+  std::string table;     ///< quoted
+  std::string column;
+};
+
+/// Before the first task: without a right every task would fail, after it has cost an identifier.
+sql_result<void> may(connection& on, const std::vector<right>& wanted) {
+  std::string list;
+  for (const auto& r : wanted)
+    list += fmt::format("{}('{}', {}, {})", list.empty() ? "" : ", ", r.word, literal(r.table), literal(r.column));
+  auto missing = on.run("SELECT r.word, r.column_name, to_regclass(r.table_name)::text FROM (VALUES " + list +
+                        ") AS r(word, table_name, column_name) WHERE NOT has_column_privilege(r.table_name, "
+                        "r.column_name, r.word) LIMIT 1");
+  if (!missing) return std::unexpected(missing.error());
+  if (missing->empty()) return {};
+  return std::unexpected(sql_error{failure::refused,
+                                   {},
+                                   fmt::format("The database user may not {} the column {} of {}; docs/bridge.md has "
+                                               "the rights that it needs.",
+                                               missing->text(0, 0), missing->text(0, 1), missing->text(0, 2))});
+}
+
 } // namespace
 
 std::string_view to_string(task_step s) noexcept { return s == task_step::request ? "request" : "update"; }
@@ -203,12 +239,23 @@ sql_result<task_table> task_table::look_up(connection& on, const table_options& 
   for (const auto& column : needed)
     if (!tasks->has(column)) return std::unexpected(missing_column(o.tasks, column));
 
-  auto full =
-      on.run("SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-             "WHERE c.oid = to_regclass($1)",
-             out.quoted_);
+  std::vector<right> wanted{
+      {"SELECT", registrants, "id"}, {"SELECT", registrants, o.id_column}, {"UPDATE", registrants, o.id_column}};
+  for (const auto& column : needed) wanted.push_back({"SELECT", out.quoted_, column});
+  for (const auto& s : shapes)
+    for (const auto& column : {s.status, s.attempts, s.error, s.attempted_at})
+      wanted.push_back({"UPDATE", out.quoted_, column});
+  if (newer)
+    for (const char* column : {"worker_type", "worker_payload", "task_status", "queued_datetime", "number_of_attempts"})
+      wanted.push_back({"INSERT", out.quoted_, column});
+  if (auto allowed = may(on, wanted); !allowed) return std::unexpected(allowed.error());
+
+  auto full = full_name(on, out.quoted_);
   if (!full) return std::unexpected(full.error());
-  out.name_ = full->text(0, 0);
+  out.name_ = std::move(*full);
+  auto of_registrants = full_name(on, registrants);
+  if (!of_registrants) return std::unexpected(of_registrants.error());
+  out.subject_ = fmt::format("{}.{}", *of_registrants, o.id_column);
   for (std::size_t i = 0; i < shapes.size(); ++i)
     out.steps_.at(i) = statements_of(shapes.at(i), out.quoted_, out.name_, *tasks);
 

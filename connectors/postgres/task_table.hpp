@@ -43,7 +43,7 @@ struct step_statements {
 
 class task_table {
 public:
-  /// Looks at the tables. Errors: refused, when a table or column is missing; the message says which.
+  /// Looks at the tables. Errors: refused, when a table, a column or a right is missing; the message says which.
   [[nodiscard]] static sql_result<task_table> look_up(connection& on, const table_options& options);
 
   [[nodiscard]] const step_statements& of(task_step s) const { return steps_.at(static_cast<std::size_t>(s)); }
@@ -52,6 +52,8 @@ public:
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   /// As SQL takes it.
   [[nodiscard]] const std::string& quoted() const noexcept { return quoted_; }
+  /// SCHEMA.TABLE.COLUMN of the registrants' identifiers.
+  [[nodiscard]] const std::string& subject() const noexcept { return subject_; }
   /// Whether an index finds the tasks that are not finished, and a unique one protects the registrants' identifiers.
   [[nodiscard]] bool has_status_index() const noexcept { return status_index_; }
   [[nodiscard]] bool has_unique_index() const noexcept { return unique_index_; }
@@ -69,7 +71,7 @@ private:
 
   std::array<step_statements, 2> steps_;
   table_kind kind_ = table_kind::background_task;
-  std::string name_, quoted_;
+  std::string name_, quoted_, subject_;
   bool status_index_ = false;
   bool unique_index_ = false;
 };

@@ -49,8 +49,10 @@ constexpr std::size_t node_bytes_max = 128;
 } // namespace
 
 std::string key_of(const notice& n) {
-  if (n.kind == notice_kind::repeat) return fmt::format("alert-{}-repeat-{}", n.about.id, n.about.told);
-  return fmt::format("alert-{}-{}", n.about.id, to_string(n.kind));
+  // Numbers begin anew with every store: what tells two alerts of one number from each other is when they began.
+  const auto story = fmt::format("alert-{}-{}", n.about.id, to_unix_ms(n.about.since));
+  if (n.kind == notice_kind::repeat) return fmt::format("{}-repeat-{}", story, n.about.told);
+  return fmt::format("{}-{}", story, to_string(n.kind));
 }
 
 std::string headline(const notice& n, std::string_view node) {

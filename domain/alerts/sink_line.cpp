@@ -32,8 +32,10 @@ void sink_line::shrink() {
       ++state_.dropped;
       continue;
     }
-    const auto over =
-        std::find_if(from, waiting_.end(), [](const notice& w) { return w.kind == notice_kind::recovery; });
+    // Whoever is being told that it began is told that it ended, too.
+    const auto over = std::find_if(from, waiting_.end(), [&](const notice& w) {
+      return w.kind == notice_kind::recovery && !(begun_ && w.about.id == waiting_.front().about.id);
+    });
     if (over == waiting_.end()) return; // of open alerts, of which there are only so many
     const auto id = over->about.id;
     const auto gone = std::stable_partition(from, waiting_.end(), [id](const notice& w) { return w.about.id != id; });
@@ -54,14 +56,17 @@ const notice* sink_line::begin(nanoseconds now) {
 void sink_line::settle(const delivery& how, nanoseconds now, random_source& random) {
   require(begun_, "a notice that was begun is settled");
   begun_ = false;
+  // A sink that refuses everything passes on as little as one that is down.
+  if (how.how == delivery::outcome::done)
+    state_.failures_in_a_row = 0;
+  else if (state_.failures_in_a_row++ == 0)
+    state_.failing_since = now;
   if (how.how == delivery::outcome::failed) {
     ++state_.failed;
-    if (state_.failures_in_a_row++ == 0) state_.failing_since = now;
     not_before_ = now + tasks::backoff(retry_, state_.failures_in_a_row, random);
     return;
   }
   ++(how.how == delivery::outcome::done ? state_.sent : state_.refused);
-  state_.failures_in_a_row = 0;
   not_before_ = now;
   waiting_.pop_front();
   state_.waiting = waiting_.size();

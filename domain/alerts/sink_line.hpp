@@ -53,8 +53,8 @@ public:
     std::uint64_t failed = 0; ///< tries
     std::uint64_t refused = 0;
     std::uint64_t dropped = 0;
-    std::uint32_t failures_in_a_row = 0;
-    nanoseconds failing_since{0}; ///< of the first of them
+    std::uint32_t failures_in_a_row = 0; ///< tries since one was done, refused ones, too
+    nanoseconds failing_since{0};        ///< of the first of them
   };
   [[nodiscard]] const state& now() const noexcept { return state_; }
 

@@ -345,16 +345,110 @@ TEST(bridge, gives_no_identifier_that_another_registrant_has) {
   }
 }
 
-TEST(bridge, does_not_ask_again_for_an_identifier_that_would_be_the_same) {
+TEST(bridge, asks_with_other_words_where_the_same_would_bring_the_same_identifier_again) {
   bridge_world world;
   counting_generator generator(world.files / "calls", always(deed::give), true);
-  world.sql("INSERT INTO res_partner (name, unique_id) VALUES ('B. Person', '4000000001')");
+  world.sql(
+      "INSERT INTO res_partner (name, unique_id) VALUES ('B. Person', '4000000001'), ('C. Person', '4000000002')");
+  const auto registrant = world.add_registrant();
+  ASSERT_TRUE(world.run_until_done(world.make_bridge(generator)));
+  EXPECT_EQ(world.identifier_of(registrant), "4000000003");
+  EXPECT_EQ(world.request_of(registrant).status, "COMPLETED");
+  EXPECT_EQ(world.request_of(registrant).attempts, 3);
+  std::vector<std::string> requests;
+  for (const auto& one : generator.lines())
+    if (one.what == 'I') requests.push_back(one.request);
+  EXPECT_THAT(requests, testing::ElementsAre(fmt::format("g2p:{}", registrant), fmt::format("g2p:{}/2", registrant),
+                                             fmt::format("g2p:{}/3", registrant)));
+  const auto listed = read_doubts(world.options().database, 0, 10);
+  ASSERT_TRUE(listed && listed->size() == 2U);
+  EXPECT_EQ(listed->front().identifier, "4000000001");
+  EXPECT_EQ(listed->front().subject, "public.res_partner.unique_id");
+}
+
+TEST(bridge, gives_another_column_of_a_registrant_an_identifier_of_its_own) {
+  bridge_world world;
+  world.sql("ALTER TABLE res_partner ADD COLUMN ref_id varchar UNIQUE");
+  counting_generator generator(world.files / "calls", always(deed::give));
+  const auto registrant = world.add_registrant();
+  ASSERT_TRUE(world.run_until_done(world.make_bridge(generator)));
+  auto with = world.options();
+  with.tables.id_column = "ref_id";
+  with.tables.request_worker_type = "reference_request";
+  with.tables.update_worker_type = "reference_update";
+  world.add_task("reference_request", fmt::format("'{{\"registrant_id\": {}}}'", registrant));
+  ASSERT_TRUE(world.run_until_done(world.make_bridge(generator, with)));
+  EXPECT_EQ(world.identifier_of(registrant), "4000000001");
+  EXPECT_EQ(world.value("SELECT ref_id FROM res_partner"), "4000000002");
+  EXPECT_EQ(generator.calls(), 2U);
+  EXPECT_EQ(world.doubts(), 0);
+}
+
+TEST(bridge, forgets_nothing_of_another_bridge_over_the_same_table) {
+  bridge_world world;
+  counting_generator generator(world.files / "calls", always(deed::fail));
+  world.add_registrant();
+  auto with = world.options();
+  with.retry.backoff_first = with.retry.backoff_max = 1h;
+  const auto tries = [&] { return world.value("SELECT tries FROM matricula.bridge_try WHERE NOT trying"); };
+  ASSERT_TRUE(world.run_until(world.make_bridge(generator, with), [&] { return tries() == "1"; }));
+  auto other = world.options();
+  other.tables.request_worker_type = "reference_request";
+  other.tables.update_worker_type = "reference_update";
+  other.report_every = 1ms;
+  auto& b = world.make_bridge(generator, other);
+  ASSERT_TRUE(world.run_until(b, [&] { return b.report().counted; }));
+  EXPECT_EQ(tries(), "1");
+}
+
+TEST(bridge, takes_a_sequence_that_is_behind_for_no_identifier_that_is_taken) {
+  bridge_world world;
+  counting_generator generator(world.files / "calls", always(deed::give));
+  const auto registrant = world.add_registrant();
+  world.sql("INSERT INTO g2p_que_background_task (id, worker_type, worker_payload) SELECT max(id) + 1, 'other', '{}' "
+            "FROM g2p_que_background_task");
+  auto& b = world.make_bridge(generator);
+  ASSERT_TRUE(world.run_until(b, [&] { return world.update_of(registrant).status == "COMPLETED"; }));
+  EXPECT_EQ(world.identifier_of(registrant), "4000000001");
+  EXPECT_EQ(generator.calls(), 1U);
+  EXPECT_EQ(world.doubts(), 0);
+  EXPECT_EQ(world.request_of(registrant).attempts, 2);
+  EXPECT_EQ(b.report().did.statements_refused, 1U);
+}
+
+TEST(bridge, keeps_the_databases_own_words_whole_in_any_language) {
+  bridge_world world;
+  world.sql("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%', 'x' || "
+            "repeat('ж', 300); END $$; CREATE TRIGGER refuse BEFORE UPDATE ON res_partner FOR EACH ROW EXECUTE "
+            "FUNCTION refuse()");
+  counting_generator generator(world.files / "calls", always(deed::give));
   const auto registrant = world.add_registrant();
   ASSERT_TRUE(world.run_until_done(world.make_bridge(generator)));
   EXPECT_EQ(world.request_of(registrant).status, "FAILED");
-  EXPECT_EQ(world.request_of(registrant).error,
-            "The generator gave an identifier that another registrant has already.");
-  EXPECT_EQ(generator.calls(), 1U);
+  EXPECT_EQ(world.request_of(registrant).attempts, 5);
+  EXPECT_THAT(world.request_of(registrant).error, testing::StartsWith("PostgreSQL refused the identifier: xжж"));
+}
+
+TEST(bridge, goes_on_with_other_tasks_when_what_became_of_one_cannot_be_written) {
+  bridge_world world;
+  const auto first = world.add_registrant(), second = world.add_registrant();
+  world.sql(
+      fmt::format("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not "
+                  "this one'; END $$; CREATE TRIGGER refuse BEFORE UPDATE ON g2p_que_background_task FOR EACH ROW "
+                  "WHEN (new.worker_payload->>'registrant_id' = '{}') EXECUTE FUNCTION refuse()",
+                  first));
+  counting_generator generator(world.files / "calls", [&](std::string_view request, std::size_t) {
+    return request == fmt::format("g2p:{}", first) ? deed::fail : deed::give;
+  });
+  auto& b = world.make_bridge(generator);
+  ASSERT_TRUE(world.run_until(b, [&] { return world.update_of(second).status == "COMPLETED"; }));
+  ASSERT_TRUE(world.run_until(b, [&] {
+    return world.number(
+               "SELECT count(*) FROM matricula.bridge_try WHERE tries >= 1 AND NOT trying AND owner IS NULL") == 1;
+  }));
+  EXPECT_EQ(world.request_of(first).status, "PENDING");
+  EXPECT_EQ(world.doubts(), 0);
+  EXPECT_EQ(b.report().did.connections_lost, 0U);
 }
 
 TEST(bridge, keeps_an_identifier_that_the_table_refuses) {
@@ -411,13 +505,8 @@ TEST(bridge, finds_new_tasks_by_looking_where_it_may_not_make_a_trigger) {
     auto& first = world.make_bridge(generator);
     ASSERT_TRUE(world.run_until(first, [&] { return first.report().connected; }));
   }
-  world.sql("DROP TRIGGER matricula_bridge_wake ON g2p_que_background_task; CREATE ROLE matricula LOGIN;"
-            "GRANT USAGE ON SCHEMA matricula TO matricula;"
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA matricula TO matricula;"
-            "GRANT USAGE ON ALL SEQUENCES IN SCHEMA matricula TO matricula;"
-            "GRANT SELECT, INSERT, UPDATE ON g2p_que_background_task TO matricula;"
-            "GRANT USAGE ON SEQUENCE g2p_que_background_task_id_seq TO matricula;"
-            "GRANT SELECT, UPDATE (unique_id) ON res_partner TO matricula");
+  world.sql("DROP TRIGGER matricula_bridge_wake ON g2p_que_background_task");
+  world.make_user("matricula");
   auto with = world.options();
   with.database.connection = world.server.connection("matricula");
   bridge_thread running(with, generator);
@@ -443,6 +532,69 @@ TEST(bridge, says_what_to_do_when_it_may_not_make_its_schema) {
   auto& c = world.make_bridge(generator, with);
   (void)c.step();
   EXPECT_THAT(c.report().problem, HasSubstr("A database administrator creates it once"));
+}
+
+struct lost_right {
+  const char* name;
+  const char* statement;
+  const char* problem;
+};
+void PrintTo(const lost_right& r, std::ostream* out) { *out << r.name; }
+class lost_rights : public testing::TestWithParam<lost_right> {};
+
+TEST_P(lost_rights, are_named_before_a_task_is_begun) {
+  bridge_world world;
+  counting_generator generator(world.files / "calls", always(deed::give));
+  auto& first = world.make_bridge(generator);
+  ASSERT_TRUE(world.run_until(first, [&] { return first.report().connected; }));
+  world.make_user("matricula");
+  world.sql(GetParam().statement);
+  world.add_registrant();
+  auto with = world.options();
+  with.database.connection = world.server.connection("matricula");
+  auto& b = world.make_bridge(generator, with);
+  (void)b.step();
+  EXPECT_FALSE(b.report().connected);
+  EXPECT_EQ(b.report().problem, GetParam().problem);
+  EXPECT_EQ(generator.calls(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    table, lost_rights,
+    testing::Values(lost_right{"identifier", "REVOKE UPDATE (unique_id) ON res_partner FROM matricula",
+                               "The database user may not UPDATE the column unique_id of res_partner; docs/bridge.md "
+                               "has the rights that it needs."},
+                    lost_right{"queue", "REVOKE INSERT ON g2p_que_background_task FROM matricula",
+                               "The database user may not INSERT the column worker_type of g2p_que_background_task; "
+                               "docs/bridge.md has the rights that it needs."},
+                    lost_right{"own_rows", "REVOKE DELETE ON matricula.bridge_try FROM matricula",
+                               "The database user has not the right DELETE on matricula.bridge_try; docs/bridge.md has "
+                               "the rights that it needs."}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+TEST(bridge, keeps_its_connection_while_the_database_refuses_what_it_asks_for) {
+  bridge_world world;
+  counting_generator generator(world.files / "calls", always(deed::give));
+  auto& first = world.make_bridge(generator);
+  ASSERT_TRUE(world.run_until(first, [&] { return first.report().connected; }));
+  first.release();
+  world.make_user("matricula");
+  auto with = world.options();
+  with.database.connection = world.server.connection("matricula");
+  with.report_every = 1ms;
+  auto& b = world.make_bridge(generator, with);
+  ASSERT_TRUE(world.run_until(b, [&] { return b.report().counted; }));
+  world.sql("REVOKE UPDATE ON g2p_que_background_task FROM matricula");
+  const auto registrant = world.add_registrant();
+  ASSERT_TRUE(world.run_until(b, [&] { return b.report().did.statements_refused >= 3; }));
+  EXPECT_THAT(b.report().problem, HasSubstr("permission denied"));
+  EXPECT_TRUE(b.report().connected);
+  // And what is only for its report keeps it from nothing.
+  world.sql("REVOKE SELECT ON matricula.bridge_doubt FROM matricula; GRANT UPDATE ON g2p_que_background_task TO "
+            "matricula");
+  ASSERT_TRUE(world.run_until(b, [&] { return world.update_of(registrant).status == "COMPLETED"; }));
+  EXPECT_EQ(b.report().problem, "");
+  EXPECT_EQ(b.report().did.connections_lost, 0U);
 }
 
 TEST(bridge, says_which_table_or_column_is_not_there) {
@@ -515,6 +667,7 @@ TEST(bridge, reports_what_there_is_to_do) {
   with.retry.tries_max = 1;
   with.report_every = 1ms;
   auto& b = world.make_bridge(generator, with);
+  EXPECT_FALSE(b.report().counted) << "nobody knows";
   const auto failed = world.add_registrant();
   ASSERT_TRUE(world.run_until(b, [&] { return world.request_of(failed).status == "FAILED"; }));
   works = true;
@@ -526,6 +679,7 @@ TEST(bridge, reports_what_there_is_to_do) {
   EXPECT_EQ(world.update_of(registrant).status, "PENDING");
   world.sql("UPDATE g2p_que_background_task SET queued_datetime = (now() AT TIME ZONE 'UTC') - interval '90 s'");
   ASSERT_TRUE(world.run_until(b, [&] { return b.report().oldest_pending_s >= 90; }));
+  EXPECT_TRUE(b.report().counted);
   EXPECT_EQ(b.report().pending_requests, 0U);
   EXPECT_EQ(b.report().did.tries_failed, 1U);
 }

@@ -59,7 +59,7 @@ CREATE TABLE g2p_que_id_generation (id serial PRIMARY KEY, registrant_id varchar
 std::vector<std::vector<std::string>> bridge_world::sql(const std::string& statements) {
   for (int tries = 0;; ++tries) {
     if (!sql_) {
-      auto opened = connection::open({.connection = server.connection(), .statement_at_most = 60s}, never_);
+      auto opened = connection::open({.connection = server.connection(), .statement_at_most = 60s}, never_, never_);
       if (!opened) throw std::runtime_error("the test's own connection: " + opened.error().message);
       sql_ = std::move(*opened);
     }
@@ -108,7 +108,26 @@ std::int64_t bridge_world::add_registrant() {
 }
 
 void bridge_world::add_registrants(int count) {
-  for (int i = 0; i < count; ++i) add_registrant();
+  const auto task =
+      made.kind == table_kind::background_task
+          ? fmt::format("INSERT INTO g2p_que_background_task (worker_type, worker_payload) SELECT "
+                        "'id_generation_request_worker', json_build_object('registrant_id', id){} FROM "
+                        "added",
+                        made.strict_types ? "::jsonb" : "")
+          : std::string("INSERT INTO g2p_que_id_generation (registrant_id) SELECT id::varchar FROM added");
+  sql(fmt::format("WITH added AS (INSERT INTO res_partner (name, is_registrant) SELECT 'A. Person', true FROM "
+                  "generate_series(1, {}) RETURNING id) {}",
+                  count, task));
+}
+
+void bridge_world::make_user(const std::string& name) {
+  sql(fmt::format("CREATE ROLE {0} LOGIN; GRANT USAGE ON SCHEMA matricula TO {0};"
+                  "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA matricula TO {0};"
+                  "GRANT USAGE ON ALL SEQUENCES IN SCHEMA matricula TO {0};"
+                  "GRANT SELECT, INSERT, UPDATE ON g2p_que_background_task TO {0};"
+                  "GRANT USAGE ON SEQUENCE g2p_que_background_task_id_seq TO {0};"
+                  "GRANT SELECT, UPDATE (unique_id) ON res_partner TO {0}",
+                  name));
 }
 
 std::int64_t bridge_world::add_task(const std::string& worker_type, const std::string& payload) {

@@ -53,7 +53,10 @@ public:
 
   /// As Odoo does it: the registrant and its task in one transaction. Returns the registrant.
   std::int64_t add_registrant();
+  /// So many, in one transaction.
   void add_registrants(int count);
+  /// A database user who may do what docs/bridge.md says and nothing else. The schema of the bridges must be there.
+  void make_user(const std::string& name);
   /// A task of the newer table with this payload, as SQL. Returns the task.
   std::int64_t add_task(const std::string& worker_type, const std::string& payload);
   [[nodiscard]] std::string identifier_of(std::int64_t registrant);
@@ -88,7 +91,7 @@ private:
   void make_tables();
   std::string task_query(std::int64_t registrant, const char* step);
 
-  connectors::postgres::stop_signal never_;
+  connectors::stop_signal never_;
   std::optional<connectors::postgres::connection> sql_;
   seeded_random random_{1};
   system_clock time_;

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 
 namespace matricula::test {
@@ -57,6 +58,11 @@ void counting_generator::read_on() {
     std::istringstream words(row);
     line one;
     words >> one.what >> one.request >> one.id;
+    if (one.what != 'C') {
+      auto& known = requests_[one.request];
+      ++known.asked;
+      if (one.what == 'I') ++consumed_, known.id = one.id;
+    }
     seen_.push_back(std::move(one));
   }
 }
@@ -77,21 +83,23 @@ void counting_generator::add(char what, std::string_view request, std::string_vi
 
 generator_answer counting_generator::issue(std::string_view request) {
   on_issue();
+  auto answer = decide(request);
+  // Not a pause of the test: it is in this that processes are killed.
+  if (latency.count() > 0) std::this_thread::sleep_for(latency);
+  return answer;
+}
+
+generator_answer counting_generator::decide(std::string_view request) {
   const std::scoped_lock hold(guard_);
   const file_lock alone(fd_);
   read_on();
-  const auto& before = seen_;
-  const auto n = static_cast<std::size_t>(
-      std::ranges::count_if(before, [&](const line& l) { return l.what != 'C' && l.request == request; }));
-  const auto consumed = static_cast<std::size_t>(std::ranges::count(before, 'I', &line::what));
-  const auto todo = plan_(request, n + 1);
+  const auto found = requests_.find(request);
+  const auto before = found == requests_.end() ? history{} : found->second;
+  const auto todo = plan_(request, before.asked + 1);
   if (todo == deed::give || todo == deed::give_late) {
-    std::string id;
-    if (knows_)
-      for (const auto& l : before)
-        if (l.what == 'I' && l.request == request) id = l.id;
+    auto id = knows_ ? before.id : "";
     if (id.empty()) {
-      id = name(consumed + 1);
+      id = name(consumed_ + 1);
       add('I', request, id);
     } else {
       add('A', request, "-");
@@ -99,7 +107,7 @@ generator_answer counting_generator::issue(std::string_view request) {
     if (todo == deed::give) return {call_outcome::done, id, {}, {}};
     return {call_outcome::unknown, {}, "The generator did not answer in 5 s.", {}};
   }
-  add('A', request, "-");
+  add(todo == deed::be_silent ? 'S' : 'A', request, "-");
   switch (todo) {
   case deed::fail:
     return {call_outcome::failed, {}, "The generator cannot be reached.", {}};
@@ -140,7 +148,7 @@ std::size_t counting_generator::calls() {
 std::size_t counting_generator::consumed() {
   const std::scoped_lock hold(guard_);
   read_on();
-  return static_cast<std::size_t>(std::ranges::count(seen_, 'I', &line::what));
+  return consumed_;
 }
 std::set<std::string> counting_generator::confirmed() {
   std::set<std::string> out;

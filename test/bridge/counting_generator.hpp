@@ -3,9 +3,11 @@
 #pragma once
 #include "domain/registrants/id_generator.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -37,7 +39,7 @@ public:
   [[nodiscard]] bool knows_requests() const noexcept override { return knows_; }
 
   struct line {
-    char what = ' '; ///< 'I' consumed, 'A' asked and not consumed, 'C' confirmed
+    char what = ' '; ///< 'I' consumed, 'A' asked and not consumed, 'S' the same and no answer, 'C' confirmed
     std::string request;
     std::string id;
   };
@@ -46,6 +48,8 @@ public:
   [[nodiscard]] std::size_t consumed(); ///< identifiers
   [[nodiscard]] std::set<std::string> confirmed();
 
+  /// What each answer takes, when everything is done.
+  std::chrono::milliseconds latency{0};
   /// Called in `issue`, before anything is done.
   std::function<void()> on_issue = [] {};
   /// Called in `confirm`, before anything is done.
@@ -56,6 +60,7 @@ public:
   std::function<std::string(std::size_t)> name = [](std::size_t n) { return std::to_string(4'000'000'000 + n); };
 
 private:
+  [[nodiscard]] registrants::generator_answer decide(std::string_view request);
   void read_on();
   void add(char what, std::string_view request, std::string_view id) const;
 
@@ -64,6 +69,12 @@ private:
   std::mutex guard_; ///< the file's own lock is between processes
   int fd_ = -1;
   std::vector<line> seen_; ///< of the file, up to `read_to_`
+  struct history {
+    std::size_t asked = 0;
+    std::string id; ///< the last that was consumed for it
+  };
+  std::map<std::string, history, std::less<>> requests_; ///< of what was seen
+  std::size_t consumed_ = 0;
   std::int64_t read_to_ = 0;
 };
 

@@ -40,6 +40,7 @@ struct bridges_of_settings : testing::Test {
   bridge_world world;
   counting_generator generator{world.files / "calls", give};
   system_clock time;
+  static constexpr const char* timeline = "a1";
 };
 
 TEST_F(bridges_of_settings, work_report_and_stop) {
@@ -49,7 +50,7 @@ TEST_F(bridges_of_settings, work_report_and_stop) {
   all.bridges["old"].enabled = false;
   std::string asked;
   auto started = commands::bridges::start(
-      all, time, [&](std::string_view bridge, std::string_view name, std::string_view id_type) {
+      all, timeline, time, [&](std::string_view bridge, std::string_view name, std::string_view id_type) {
         asked += std::string(bridge) + ": " + std::string(name) + " for " + std::string(id_type);
         return &generator;
       });
@@ -85,7 +86,7 @@ TEST_F(bridges_of_settings, name_a_generator_that_there_is) {
   config::settings all;
   all.bridges["openg2p"] = settings();
   const auto started = commands::bridges::start(
-      all, time,
+      all, timeline, time,
       [](std::string_view, std::string_view, std::string_view) -> registrants::id_generator* { return nullptr; });
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().message, "bridges.openg2p.generator: there is no generator local for the type uin.");
@@ -94,20 +95,37 @@ TEST_F(bridges_of_settings, name_a_generator_that_there_is) {
 TEST_F(bridges_of_settings, read_their_password_from_a_file) {
   auto s = settings();
   s.password_file = (world.files / "password").string();
-  EXPECT_THAT(commands::bridge_options_of("openg2p", s, time).error().message, HasSubstr("cannot be read"));
+  const auto read = [&] { return commands::bridge_options_of("openg2p", s, timeline, time); };
+  EXPECT_THAT(read().error().message, HasSubstr("No such file"));
   std::ofstream(s.password_file) << "\nsecond line";
-  EXPECT_THAT(commands::bridge_options_of("openg2p", s, time).error().message, HasSubstr("has no first line"));
+  std::filesystem::permissions(s.password_file, std::filesystem::perms(0640));
+  EXPECT_THAT(read().error().message, HasSubstr("may be read by others"));
+  std::filesystem::permissions(s.password_file, std::filesystem::perms(0600));
+  EXPECT_THAT(read().error().message, HasSubstr("has no first line"));
   std::ofstream(s.password_file) << "first word\r\nsecond line\n";
-  EXPECT_EQ(commands::bridge_options_of("openg2p", s, time)->database.password, "first word");
+  EXPECT_EQ(read()->database.password, "first word");
+}
+
+TEST_F(bridges_of_settings, tell_the_pools_of_stores_and_bridges_from_each_other) {
+  const auto name = [&](const std::string& bridge, const char* line) {
+    return commands::bridge_options_of(bridge, settings(), line, time)->generator;
+  };
+  EXPECT_EQ(name("north", "a1"), "local/a1/north/uin");
+  EXPECT_NE(name("north", "a1"), name("north", "b2"));
+  EXPECT_NE(name("north", "a1"), name("south", "a1"));
+  auto remote = settings();
+  remote.generator = "mosip";
+  EXPECT_EQ(commands::bridge_options_of("north", remote, "a1", time)->generator, "mosip")
+      << "it is the same for every node";
 }
 
 TEST_F(bridges_of_settings, have_the_tables_of_their_generation) {
   auto s = settings();
-  EXPECT_EQ(commands::bridge_options_of("openg2p", s, time)->tables.tasks, "g2p_que_background_task");
+  EXPECT_EQ(commands::bridge_options_of("openg2p", s, timeline, time)->tables.tasks, "g2p_que_background_task");
   s.queue = "id_generation";
-  EXPECT_EQ(commands::bridge_options_of("openg2p", s, time)->tables.tasks, "g2p_que_id_generation");
+  EXPECT_EQ(commands::bridge_options_of("openg2p", s, timeline, time)->tables.tasks, "g2p_que_id_generation");
   s.task_table = "registry.queue";
-  EXPECT_EQ(commands::bridge_options_of("openg2p", s, time)->tables.tasks, "registry.queue");
+  EXPECT_EQ(commands::bridge_options_of("openg2p", s, timeline, time)->tables.tasks, "registry.queue");
 }
 
 } // namespace

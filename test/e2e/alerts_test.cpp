@@ -28,6 +28,7 @@ protected:
   node_options options() const {
     const auto password = scratch_ / "password";
     std::ofstream(password) << secret << "\n";
+    std::filesystem::permissions(password, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     return task_world({"stuck"}, "[alerts]\nnode_name = \"node 1\"\nbeat_seconds = 1\nrecovery_seconds = 1\n"
                                  "queue_age_seconds_max = 1\nfailed_tasks_max = 0\ndisk_free_mib_min = 0\n"
                                  "[alerts.sinks.mail]\nkind = \"smtp\"\nserver = \"127.0.0.1:" +

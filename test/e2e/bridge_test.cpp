@@ -1,5 +1,6 @@
 // A real node beside OpenG2P's tables: the bridge of the settings takes its identifiers from the node's own pool.
 #include "test/e2e/task_world.hpp"
+#include "test/support/byte_server.hpp"
 #include "test/support/postgres_server.hpp"
 
 #include <gmock/gmock.h>
@@ -100,6 +101,31 @@ TEST_F(node_with_bridges, gives_each_registrant_of_each_database_an_identifier_o
   EXPECT_THAT(metrics, HasSubstr(R"(matricula_bridge_connected{bridge="north"} 1)"));
   EXPECT_THAT(metrics, HasSubstr(R"(matricula_bridge_in_doubt{bridge="south"} 0)"));
   EXPECT_EQ(node_.stop(), 0) << node_.log_tail();
+}
+
+TEST_F(node_with_bridges, stops_in_its_time_though_generators_do_not_answer) {
+  std::atomic<int> calls{0};
+  byte_server silent{[&](int socket) {
+    while (read_request(socket)) ++calls;
+  }};
+  auto config = *options().config +
+                "[server]\ndrain_timeout_ms = 300\n[generators.silent]\nkind = \"openg2p\"\nurl = "
+                "\"http://127.0.0.1:" +
+                std::to_string(silent.port()) + "\"\nid_type = \"farmer\"\ntimeout_ms = 600000\n";
+  for (const std::string own : {"[bridges.north]\n", "[bridges.south]\n"})
+    config.insert(config.find(own) + own.size(), "generator = \"silent\"\nbatch_size = 1\n");
+  const std::string lease = "lease_seconds = 12";
+  for (auto at = config.find(lease); at != std::string::npos; at = config.find(lease))
+    config.replace(at, lease.size(), "lease_seconds = 700");
+  node_.write_config(config);
+  for (const char* database : {"north", "south"}) add_registrants(database, 5);
+  node_.start();
+  ASSERT_TRUE(eventually([&] { return calls == 4; })) << "two workers of each bridge";
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(node_.stop(), 0) << node_.log_tail();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::minutes(1)) << "a call takes ten";
+  EXPECT_TRUE(node_.logged("node.bridges_cut"));
+  EXPECT_EQ(calls, 4) << "none is begun any more";
 }
 
 TEST_F(node_with_bridges, starts_and_stops_though_the_database_is_away) {

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <set>
@@ -20,6 +21,9 @@ namespace {
 class receiver {
 public:
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(server_.port()) + "/hook"; }
+  /// From now on it answers so, and takes only what it answers with 2xx.
+  void answer_with(int status) { status_ = status; }
+  [[nodiscard]] int refused() const { return refused_; }
   [[nodiscard]] std::map<std::string, json> seen() const {
     const std::lock_guard hold(guard_);
     return seen_;
@@ -38,15 +42,22 @@ private:
   }
   void serve(int socket) {
     while (const auto request = read_request(socket)) {
+      const int status = status_;
+      if (status >= 300) {
+        ++refused_;
+        if (!send_text(socket, answer_of(status, ""))) return;
+        continue;
+      }
       {
         const std::lock_guard hold(guard_);
         const auto id = header(*request, "Matricula-Delivery");
         seen_[id] = json::parse(request->substr(request->find("\r\n\r\n") + 4));
         signatures_[id] = header(*request, "Matricula-Signature");
       }
-      if (!send_text(socket, answer_of(204, ""))) return;
+      if (!send_text(socket, answer_of(status, ""))) return;
     }
   }
+  std::atomic<int> status_{204}, refused_{0};
   mutable std::mutex guard_;
   std::map<std::string, json> seen_;
   std::map<std::string, std::string> signatures_;
@@ -91,7 +102,9 @@ protected:
         out.emplace(one.at("registrant_id").get<std::uint64_t>(), one.at("unique_id").get<std::string>());
     return out;
   }
-  std::size_t in_doubt() { return api_client(node_).get("/v1/generator-calls?state=in_doubt&limit=1000")().at("items").size(); }
+  std::size_t in_doubt() {
+    return api_client(node_).get("/v1/generator-calls?state=in_doubt&limit=1000")().at("items").size();
+  }
   void expect_each_has_one_of_its_own(const std::vector<std::uint64_t>& who) {
     const auto found = ids();
     std::set<std::string> distinct;
@@ -194,9 +207,14 @@ TEST_F(other_systems, are_told_of_alerts) {
                              "queue_age_seconds_max = 1\ndisk_free_mib_min = 0\n"
                              "[alerts.sinks.ops]\nkind = \"webhook\"\nwebhook = \"registry\"\n";
   node_.write_config(*node_.options().config);
+  to_.answer_with(401);
   node_.start();
   task_client client(node_);
   client.enqueue("stuck");
+  // A token that has ended is no reason to give up what is to be told.
+  ASSERT_TRUE(eventually([&] { return to_.refused() >= 2; }));
+  EXPECT_THAT(client.http().get("/metrics").body, HasSubstr(R"(matricula_alerts_sink_up{sink="ops"} 0)"));
+  to_.answer_with(204);
   const auto told = [&](const std::string& notice) {
     for (const auto& [id, body] : to_.seen())
       if (body.value("rule", "") == "queue_age" && body.at("notice") == notice && body.at("key") == id) return true;

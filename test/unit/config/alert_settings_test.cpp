@@ -46,6 +46,10 @@ const std::vector<bad_alerts> cases{
     {"user_without_password", mail + "user = \"u\"\n",
      "test.toml:6:8: alerts.sinks.mail.user: found a user without a password; allowed: both or neither, the password "
      "in password_file or in the environment"},
+    {"password_among_the_data", "[storage]\ndata_dir = \"/d\"\n" + mail + "user = \"u\"\npassword_file = \"/d/p\"\n",
+     "test.toml:9:17: alerts.sinks.mail.password_file: found \"/d/p\" inside storage.data_dir = \"/d\"; allowed: a "
+     "file "
+     "elsewhere, so that a copy of the data is no copy of the secret"},
     {"plain_text_over_the_network", mail + "security = \"none\"\n",
      "test.toml:6:12: alerts.sinks.mail.security: found \"none\" with server = \"mail.example.org:587\"; allowed: "
      "\"none\" only on 127.0.0.1, [::1] or localhost, else \"starttls\" or \"tls\""},

@@ -80,6 +80,18 @@ const std::vector<bad_bridge> cases{
      {},
      "test.toml:3:18: bridges.openg2p.backoff_max_ms: found the integer 999; allowed: not below backoff_first_ms = "
      "1000"},
+    {"lease_that_a_call_outlives",
+     "[generators.mosip]\nkind = 'mosip'\nurl = 'https://m/v1/idgenerator/uin'\ntimeout_ms = 50000\n" +
+         with("generator = 'mosip'"),
+     {},
+     "default: bridges.openg2p.lease_seconds: found the integer 60; allowed: longer than generators.mosip.timeout_ms "
+     "and statement_timeout_ms together, 60000 ms, or a call that still runs is made again"},
+    {"password_among_the_data",
+     "[storage]\ndata_dir = '/d'\n" + with("password_file = '/d/password'"),
+     {},
+     "test.toml:5:17: bridges.openg2p.password_file: found \"/d/password\" inside storage.data_dir = \"/d\"; allowed: "
+     "a "
+     "file elsewhere, so that a copy of the data is no copy of the secret"},
 };
 INSTANTIATE_TEST_SUITE_P(table, bridge_settings_refused, testing::ValuesIn(cases),
                          [](const auto& one) { return std::string(one.param.what); });
@@ -97,6 +109,13 @@ TEST(bridges, have_every_default) {
   EXPECT_EQ(bridge.unknown_worker_types, "leave");
   EXPECT_EQ(bridge.workers, 2U);
   EXPECT_EQ(bridge.max_attempts, 5U);
+}
+
+TEST(bridges, may_call_as_long_as_their_lease_is_longer) {
+  EXPECT_EQ(all_problems(load_text("[generators.mosip]\nkind = 'mosip'\nurl = 'https://m/v1/idgenerator/uin'\n"
+                                   "timeout_ms = 49999\n" +
+                                   with("generator = 'mosip'"))),
+            "");
 }
 
 TEST(bridges, never_show_a_password) {

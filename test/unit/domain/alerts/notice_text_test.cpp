@@ -55,19 +55,23 @@ TEST(notices, say_everything_in_words) {
 TEST(notices, are_json_whatever_they_hold) {
   auto n = a_notice(notice_kind::first);
   n.about.text = "a \"quoted\" back\\slash\r\n\x01 \xff";
-  EXPECT_EQ(as_json(n, "n"),
-            R"({"notice":"first","key":"alert-7-first","alert":7,"rule":"queue_age","subject":"id_generation",)"
-            R"("severity":"warning","text":"a \"quoted\" back\\slash    )"
-            "\xEF\xBF\xBD"
-            R"(","since":"2026-01-01T00:00:00.000Z","notices":1,"node":"n"})");
+  EXPECT_EQ(
+      as_json(n, "n"),
+      R"({"notice":"first","key":"alert-7-1767225600000-first","alert":7,"rule":"queue_age","subject":"id_generation",)"
+      R"("severity":"warning","text":"a \"quoted\" back\\slash    )"
+      "\xEF\xBF\xBD"
+      R"(","since":"2026-01-01T00:00:00.000Z","notices":1,"node":"n"})");
   EXPECT_THAT(as_json(a_notice(notice_kind::recovery), ""),
               HasSubstr(R"("ended_at":"2026-01-01T01:15:00.000Z","unheard":false})"));
 }
 
 TEST(notices, have_a_key_of_their_own) {
-  EXPECT_EQ(key_of(a_notice(notice_kind::first)), "alert-7-first");
-  EXPECT_EQ(key_of(a_notice(notice_kind::repeat)), "alert-7-repeat-3");
-  EXPECT_EQ(key_of(a_notice(notice_kind::recovery)), "alert-7-recovery");
+  EXPECT_EQ(key_of(a_notice(notice_kind::first)), "alert-7-1767225600000-first");
+  EXPECT_EQ(key_of(a_notice(notice_kind::repeat)), "alert-7-1767225600000-repeat-3");
+  EXPECT_EQ(key_of(a_notice(notice_kind::recovery)), "alert-7-1767225600000-recovery");
+  auto of_another_store = a_notice(notice_kind::first);
+  of_another_store.about.since += 1ms;
+  EXPECT_EQ(key_of(of_another_store), "alert-7-1767225600001-first");
 }
 
 } // namespace

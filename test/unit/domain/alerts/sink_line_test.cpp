@@ -146,5 +146,29 @@ TEST_F(a_line, passes_over_what_is_refused_for_good) {
   EXPECT_EQ(line.now().refused, 1U);
 }
 
+TEST_F(a_line, counts_refusals_as_failures_until_something_is_passed_on) {
+  for (std::uint64_t id = 1; id <= 3; ++id) line.add(about(id, first));
+  const auto since = now;
+  for (int n = 1; n <= 2; ++n) {
+    ASSERT_NE(line.begin(now), nullptr);
+    line.settle(refused, now, random);
+    now += 40s;
+  }
+  EXPECT_EQ(line.now().failures_in_a_row, 2U);
+  EXPECT_EQ(line.now().failing_since, since);
+  EXPECT_THAT(drain(), ElementsAre("3 first 1")) << "without a pause";
+  EXPECT_EQ(line.now().failures_in_a_row, 0U);
+}
+
+TEST_F(a_line, tells_the_end_of_what_it_is_telling_the_beginning_of) {
+  line.add(about(1, first));
+  ASSERT_NE(line.begin(now), nullptr);
+  line.add(about(1, recovery));
+  for (std::uint64_t id = 2; id <= 20; ++id) line.add(about(id, first));
+  line.settle({}, now, random);
+  EXPECT_THAT(drain(), testing::Contains("1 recovery 1"));
+  EXPECT_TRUE(line.take_dropped().empty());
+}
+
 } // namespace
 } // namespace matricula::alerts
