@@ -1,35 +1,13 @@
-#include "commands/tasks.hpp"
+#include "commands/task_metrics.hpp"
 
 #include "storage/registrants.hpp"
 
-#include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
 #include <algorithm>
 #include <chrono>
 
 namespace matricula::commands {
-
-actors::queue_context queue_context_of(const config::task_settings& s) {
-  actors::queue_context cx;
-  cx.part = storage::tasks_of_node();
-  cx.ageing = std::chrono::seconds(s.ageing_seconds);
-  cx.retention.completed = std::chrono::hours(s.completed_retention_hours);
-  cx.retention.cancelled = std::chrono::hours(s.cancelled_retention_hours);
-  cx.retention.failed = std::chrono::days(s.failed_retention_days);
-  for (const auto& [name, type] : s.types) {
-    if (!type.enabled) continue;
-    cx.types.push_back({.name = name,
-                        .retry = {.tries_max = type.max_attempts,
-                                  .backoff_first = milliseconds{type.backoff_first_ms},
-                                  .backoff_max = milliseconds{type.backoff_max_ms},
-                                  .not_yet = milliseconds{type.not_yet_ms}},
-                        .lease = std::chrono::seconds(type.lease_seconds),
-                        .running_max = type.running_max,
-                        .starts_per_s = type.starts_per_s});
-  }
-  return cx;
-}
 
 namespace {
 /// For how long the task that the next worker gets could have been begun; 0 when none can.
@@ -53,11 +31,12 @@ void publish_tasks(metrics& numbers, const actors::task_door& door, timestamp no
                  {{"worker_type", type}, {"state", std::string(tasks::to_string(state))}})
           .Set(static_cast<double>(report.counts.of(state)));
     const auto total = [&](const char* name, const char* help, std::uint64_t value) {
-      auto& counter = numbers.counter(name, help, of);
-      counter.Increment(std::max(0.0, static_cast<double>(value) - counter.Value()));
+      numbers.set_total(name, help, static_cast<double>(value), of);
     };
     total("matricula_tasks_queued_total", "Tasks ever queued.", report.counts.queued_total);
     total("matricula_tasks_attempts_total", "Attempts that have ended, however that was.", report.counts.tries_total);
+    total("matricula_tasks_purged_total", "Ended tasks that were kept for their time and are gone.",
+          report.counts.purged_total);
     numbers.gauge("matricula_tasks_paused", "1 while the queue is paused: no attempt begins.", of)
         .Set(report.counts.paused ? 1 : 0);
     if (rows)
