@@ -1,11 +1,15 @@
-/// What /metrics shows of tasks and registrants.
+/// The task queue of a node: what the settings say of it, and what /metrics shows.
 #pragma once
 #include "actors/registrants/door.hpp"
 #include "actors/tasks/door.hpp"
-#include "foundation/clock.hpp"
+#include "actors/tasks/queue_context.hpp"
+#include "config/settings.hpp"
 #include "foundation/metrics.hpp"
 
 namespace matricula::commands {
+
+/// The enabled worker types, retention and ageing; log, clocks and address are still to be set.
+[[nodiscard]] actors::queue_context queue_context_of(const config::task_settings& s);
 
 /// Sets the metrics of every worker type that has, or had, tasks to what they are now.
 void publish_tasks(metrics& numbers, const actors::task_door& door, timestamp now);
