@@ -2,6 +2,7 @@
 #include "bench/observation.hpp"
 #include "bench/report.hpp"
 #include "bench/scenarios.hpp"
+#include "bench/task_nodes.hpp"
 #include "test/support/node_process.hpp"
 
 #include <CLI/CLI.hpp>
@@ -44,7 +45,8 @@ extent quick_extent() {
           .raw_syncs = milliseconds{300},
           .finished_tasks = 100'000,
           .task_slice = milliseconds{1'000},
-          .task_slices = 3};
+          .task_slices = 3,
+          .idle_samples = 100};
 }
 
 /// Everything that the run writes; on the disk that holds the report, and gone with the object.
@@ -96,7 +98,13 @@ report measure(const options& how, const std::filesystem::path& folder) {
     step("restart", [&] { restart(node, how_long, found); });
   }
   step("expirer", [&] { expirer(folder, how_long, found); });
-  step("tasks", [&] { tasks(folder, how_long, found); });
+  step("idle", [&] { idle(folder, how_long, found); });
+  if (wanted("tasks") || wanted("registrants")) {
+    std::fprintf(stderr, "filling a store with finished tasks\n");
+    const filled_node filled(folder / "filled", how_long.finished_tasks);
+    step("tasks", [&] { tasks(filled, folder, how_long, found); });
+    step("registrants", [&] { registrants(filled, folder, how_long, found); });
+  }
   return found;
 }
 
@@ -109,7 +117,8 @@ int main(int argc, char** argv) {
   app.add_option("--json", how.json, "Where to write the figures")->capture_default_str();
   app.add_option("--only", how.only, "Only these")
       ->delimiter(',')
-      ->check(CLI::IsMember({"disk", "generation", "single", "batch", "restart", "expirer", "tasks"}));
+      ->check(CLI::IsMember(
+          {"disk", "generation", "single", "batch", "restart", "expirer", "idle", "tasks", "registrants"}));
   app.add_flag("--quick", how.quick, "Shorter, with a smaller store and more noise");
   app.add_flag("--check", how.check, "Status 2 when a target is missed");
   CLI11_PARSE(app, argc, argv);

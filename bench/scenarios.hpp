@@ -14,6 +14,8 @@ class node_process;
 
 namespace matricula::bench {
 
+class filled_node;
+
 /// How long to measure.
 struct extent {
   std::chrono::milliseconds slice{1'000};
@@ -26,9 +28,10 @@ struct extent {
   std::size_t expirer_runs = 7;
   std::chrono::milliseconds generation{150}; ///< a slice of it
   std::chrono::milliseconds raw_syncs{1'000};
-  std::uint64_t finished_tasks = 1'000'000; ///< in the larger store of the task queue
+  std::uint64_t finished_tasks = 1'000'000; ///< in the larger store of tasks and registrants
   std::chrono::milliseconds task_slice{3'000};
   std::size_t task_slices = 5;
+  std::size_t idle_samples = 500;
 };
 
 /// What a load of batches asks for.
@@ -50,8 +53,15 @@ void restart(test::node_process& node, const extent& how_long, report& to);
 /// @param folder where the two nodes keep what they write.
 void expirer(const std::filesystem::path& folder, const extent& how_long, report& to);
 /// Tasks from queued to completed, on an empty store and on one with many finished ones.
-/// @param folder where the nodes keep what they write.
-void tasks(const std::filesystem::path& folder, const extent& how_long, report& to);
+/// @param folder where the nodes with empty stores keep what they write.
+void tasks(const filled_node& filled, const std::filesystem::path& folder, const extent& how_long, report& to);
+/// Registrants from created to confirmed, with IDs of the node's own pool, on the same two stores.
+/// @param folder where the nodes with empty stores keep what they write.
+void registrants(const filled_node& filled, const std::filesystem::path& folder, const extent& how_long, report& to);
+/// Single tasks and registrants while nothing else is to be done: until a worker has the task, or the registrant its
+/// ID.
+/// @param folder where the node keeps what it writes.
+void idle(const std::filesystem::path& folder, const extent& how_long, report& to);
 /// Finding identifiers alone, on one processor.
 void generation(const extent& how_long, report& to);
 /// What the disk does without any of us.

@@ -12,7 +12,6 @@
 
 #include <caf/send.hpp>
 #include <fmt/format.h>
-#include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
 #include <algorithm>
@@ -392,11 +391,10 @@ void publish_alerts(metrics& numbers, const actors::alert_door& door) {
   for (const auto& sink : door.sinks()) {
     const auto s = sink->state();
     const auto total = [&](const char* result, std::uint64_t value) {
-      auto& counter = numbers.counter(
+      numbers.set_total(
           "matricula_alerts_notices_total",
           "Notices by what became of them: sent, failed (a try; it goes on), refused (for good), dropped.",
-          {{"sink", sink->name()}, {"result", result}});
-      counter.Increment(std::max(0.0, static_cast<double>(value) - counter.Value()));
+          static_cast<double>(value), {{"sink", sink->name()}, {"result", result}});
     };
     total("sent", s.sent);
     total("failed", s.failed);

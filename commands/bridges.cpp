@@ -3,7 +3,6 @@
 #include "commands/private_file.hpp"
 
 #include <fmt/format.h>
-#include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
 #include <algorithm>
@@ -185,8 +184,7 @@ void publish_bridges(metrics& numbers, const bridges& all) {
       numbers.gauge(name, help, of).Set(value);
     };
     const auto total = [&](const char* name, const char* help, std::uint64_t value) {
-      auto& counter = numbers.counter(name, help, of);
-      counter.Increment(std::max(0.0, static_cast<double>(value) - counter.Value()));
+      numbers.set_total(name, help, static_cast<double>(value), of);
     };
     const auto tasks = [&](const char* step, const char* state, std::uint64_t value) {
       numbers

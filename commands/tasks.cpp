@@ -2,7 +2,6 @@
 
 #include "storage/registrants.hpp"
 
-#include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
 #include <algorithm>
@@ -53,11 +52,12 @@ void publish_tasks(metrics& numbers, const actors::task_door& door, timestamp no
                  {{"worker_type", type}, {"state", std::string(tasks::to_string(state))}})
           .Set(static_cast<double>(report.counts.of(state)));
     const auto total = [&](const char* name, const char* help, std::uint64_t value) {
-      auto& counter = numbers.counter(name, help, of);
-      counter.Increment(std::max(0.0, static_cast<double>(value) - counter.Value()));
+      numbers.set_total(name, help, static_cast<double>(value), of);
     };
     total("matricula_tasks_queued_total", "Tasks ever queued.", report.counts.queued_total);
     total("matricula_tasks_attempts_total", "Attempts that have ended, however that was.", report.counts.tries_total);
+    total("matricula_tasks_purged_total", "Ended tasks that were kept for their time and are gone.",
+          report.counts.purged_total);
     numbers.gauge("matricula_tasks_paused", "1 while the queue is paused: no attempt begins.", of)
         .Set(report.counts.paused ? 1 : 0);
     if (rows)

@@ -6,6 +6,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+
 namespace matricula {
 
 metrics::metrics() : registry_(std::make_shared<prometheus::Registry>()) {}
@@ -20,6 +22,12 @@ prometheus::Gauge& metrics::gauge(const std::string& name, const std::string& he
 prometheus::Histogram& metrics::histogram(const std::string& name, const std::string& help,
                                           const std::vector<double>& bounds, const labels& with) {
   return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry_).Add(with, bounds);
+}
+
+void metrics::set_total(const std::string& name, const std::string& help, double total, const labels& with) {
+  auto& up = counter(name, help, with);
+  const std::lock_guard lock(totals_mutex_);
+  up.Increment(std::max(0.0, total - up.Value()));
 }
 
 std::string metrics::render() const { return prometheus::TextSerializer{}.Serialize(registry_->Collect()); }

@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ public:
   prometheus::Gauge& gauge(const std::string& name, const std::string& help, const labels& with = {});
   prometheus::Histogram& histogram(const std::string& name, const std::string& help, const std::vector<double>& bounds,
                                    const labels& with = {});
+  /// Brings a counter up to the total that somebody else keeps; it never falls. Thread safe, which it is not to read a
+  /// counter and add what is missing: two that do so at once add it twice.
+  void set_total(const std::string& name, const std::string& help, double total, const labels& with = {});
   /// Prometheus text exposition format 0.0.4.
   [[nodiscard]] std::string render() const;
 
@@ -37,6 +41,7 @@ public:
 
 private:
   std::shared_ptr<prometheus::Registry> registry_;
+  std::mutex totals_mutex_;
 };
 
 } // namespace matricula

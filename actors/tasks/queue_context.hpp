@@ -45,7 +45,7 @@ class queue_gauge {
 public:
   void set(const std::string& type, queue_report now) {
     const std::lock_guard guard(mutex_);
-    reports_[type] = std::move(now);
+    reports_[type] = now;
   }
   [[nodiscard]] std::map<std::string, queue_report> get() const {
     const std::lock_guard guard(mutex_);

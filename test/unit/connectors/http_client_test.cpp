@@ -1,8 +1,8 @@
 // How far a request came, said exactly; connections that are used again, and those that must not be.
 #include "connectors/http_client.hpp"
+#include "test/support/byte_server.hpp"
 #include "test/support/certificate.hpp"
 #include "test/support/scratch_directory.hpp"
-#include "test/support/byte_server.hpp"
 
 #include <gmock/gmock.h>
 #include <httplib.h>
