@@ -402,6 +402,10 @@ void queue_actor::try_again(line& at, task& t, timestamp now, storage::batch& in
   require(retry(t, at.type.retry.tries_max, now), "only what FAILED or was CANCELLED is tried again");
   put(at, t, into, now);
   count(at, before, task_state::pending);
+  // It is the registrant's task from now on: see may_try_again.
+  if (registrants::concerns_registrants(t.worker_type) && !t.unique_key.empty())
+    into.put(storage::column::task_index, cx_->part.unique_key(t.worker_type, t.unique_key),
+             byte_writer{}.varint(t.id).str());
   registrants_->changed(t, false, now, into);
 }
 
@@ -652,6 +656,7 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
           {errc::conflict,
            fmt::format("Only what FAILED or was CANCELLED is tried again; the task is {}.", to_string(t.state)),
            {}});
+    if (const auto may = may_try_again(t); !may) return refuse(may.error());
     try_again(*at, t, now, batch);
   }
   write(std::move(*room), std::move(batch), answering(request.reply, std::move(t)));
@@ -709,7 +714,7 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
     auto* at = t && *t ? find((*t)->worker_type) : nullptr;
     const bool wanted = at != nullptr && (*t)->state == task_state::failed &&
                         (rest.worker_type.empty() || (*t)->worker_type == rest.worker_type) &&
-                        (*t)->last_error.starts_with(rest.error_prefix);
+                        (*t)->last_error.starts_with(rest.error_prefix) && task_of_its_key(**t).value_or(0) == p.id;
     if (wanted) {
       const auto bytes = bytes_of_row(**t) + rows_of_a_registrant;
       if (batch && room->bytes() < batch->bytes() + bytes) flush();
