@@ -67,8 +67,10 @@ protected:
     begin();
   }
   void kill_a_worker() {
-    if (workers_.empty())
-      for (const auto& top : get("/v1/actors").at("items")) add_workers(top);
+    if (workers_.empty()) {
+      const auto tree = get("/v1/actors");
+      for (const auto& top : tree.at("items")) add_workers(top);
+    }
     ASSERT_FALSE(workers_.empty());
     const auto& path = workers_.at(random_() % workers_.size());
     const auto killed =
