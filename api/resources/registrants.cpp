@@ -405,13 +405,15 @@ std::vector<route> registrant_routes(registrant_sources sources) {
   list.guessable = true;
   route show = simple("GET", "/v1/registrants/{id}", "registrants:read", &registrant_resource::show);
   show.guessable = true;
+  route again = simple("POST", "/v1/registrants/{id}/request-id", "registrants:act", &registrant_resource::request_id);
+  again.guessable = true;
   route calls = simple("GET", "/v1/generator-calls", "registrants:read", &registrant_resource::calls);
   calls.query = {"state", "cursor", "limit"};
   return {std::move(create),
           std::move(many),
           std::move(list),
           std::move(show),
-          simple("POST", "/v1/registrants/{id}/request-id", "registrants:act", &registrant_resource::request_id),
+          std::move(again),
           std::move(calls),
           simple("POST", "/v1/generator-calls/{call}/resolve", "registrants:act", &registrant_resource::resolve)};
 }
