@@ -279,8 +279,6 @@ void registrant_ledger::doubt(generator_call c, std::string why, timestamp now, 
 void registrant_ledger::settle_call(const verdict_of_end& judged, const registrant_effect& effect, const task& t,
                                     timestamp now, storage::batch& into) {
   auto live = value_or_throw(call_of(judged.of->id));
-  const bool of_another = effect.call != 0 && (!live || live->number != effect.call);
-  if (of_another) settle_doubt(judged, effect, into);
   if (!live) return;
   auto& c = *live;
   const bool named = effect.call == c.number;
@@ -291,7 +289,6 @@ void registrant_ledger::settle_call(const verdict_of_end& judged, const registra
     into.erase(storage::column::registrants, part_.call_key(c.registrant));
     return storage::put_call(into, part_, c);
   }
-  if (of_another) return; // the live one is of a try that goes on
   const bool its_id = !effect.unique_id.empty() && (named || c.unique_id == effect.unique_id);
   if (its_id && effect.unique_id != judged.of->unique_id) {
     c.unique_id = effect.unique_id;
@@ -301,20 +298,6 @@ void registrant_ledger::settle_call(const verdict_of_end& judged, const registra
   if (named && effect.call_in_doubt) return doubt(std::move(c), judged.how.text, now, into);
   if (named || its_id) return forget(c, into);
   doubt(std::move(c), fmt::format("Task {} ended without an answer: {}", t.id, judged.how.text), now, into);
-}
-
-void registrant_ledger::settle_doubt(const verdict_of_end& judged, const registrant_effect& effect,
-                                     storage::batch& into) {
-  if (effect.call_in_doubt) return;
-  auto found = value_or_throw(storage::find_call(rows_, part_, effect.call));
-  if (!found || found->state != call_state::in_doubt || found->registrant != judged.of->id) return;
-  if (!effect.unique_id.empty() && !judged.assigns && effect.unique_id != judged.of->unique_id) {
-    // It stays on the list, and what it got is known.
-    found->unique_id = effect.unique_id;
-    return storage::put_call(into, part_, *found);
-  }
-  no_doubt(*found, into);
-  into.erase(storage::column::registrants, part_.log_key(found->number));
 }
 
 void registrant_ledger::no_doubt(const generator_call& c, storage::batch& into) {
