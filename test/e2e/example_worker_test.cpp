@@ -2,8 +2,6 @@
 // or frozen.
 #include "test/e2e/task_world.hpp"
 
-#include <gmock/gmock.h>
-
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
@@ -18,7 +16,6 @@
 namespace matricula::test {
 
 using nlohmann::json;
-using testing::HasSubstr;
 
 namespace {
 
@@ -58,6 +55,7 @@ public:
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::getppid() != parent) ::_exit(127);
       const int out = ::open(log_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+      if (out < 0) ::_exit(127);
       ::dup2(out, 1);
       ::dup2(out, 2);
       ::execvpe(argv[0], argv.data(), environment.data());
