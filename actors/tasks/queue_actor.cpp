@@ -630,6 +630,8 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
   const auto now = cx_->time->now();
   storage::batch batch(cx_->part.shard);
   auto& t = **row;
+  if (static_cast<task_action>(request.action) == task_action::retry)
+    if (const auto may = may_try_again(t); !may) return refuse(may.error());
   const auto running = at->running.find(request.id);
   std::optional<lease> taken_away;
   if (running != at->running.end()) {
@@ -656,7 +658,6 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
           {errc::conflict,
            fmt::format("Only what FAILED or was CANCELLED is tried again; the task is {}.", to_string(t.state)),
            {}});
-    if (const auto may = may_try_again(t); !may) return refuse(may.error());
     try_again(*at, t, now, batch);
   }
   write(std::move(*room), std::move(batch), answering(request.reply, std::move(t)));
@@ -700,7 +701,7 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
   std::optional<storage::batch> batch;
   std::optional<storage::permit> room;
   const auto flush = [&] {
-    if (batch) write(std::move(*room), std::move(*batch), [](storage::verdict) noexcept {});
+    if (batch && !batch->empty()) write(std::move(*room), std::move(*batch), [](storage::verdict) noexcept {});
     batch.reset();
     room.reset();
   };
@@ -714,7 +715,7 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
     auto* at = t && *t ? find((*t)->worker_type) : nullptr;
     const bool wanted = at != nullptr && (*t)->state == task_state::failed &&
                         (rest.worker_type.empty() || (*t)->worker_type == rest.worker_type) &&
-                        (*t)->last_error.starts_with(rest.error_prefix) && task_of_its_key(**t).value_or(0) == p.id;
+                        (*t)->last_error.starts_with(rest.error_prefix);
     if (wanted) {
       const auto bytes = bytes_of_row(**t) + rows_of_a_registrant;
       if (batch && room->bytes() < batch->bytes() + bytes) flush();
@@ -724,8 +725,11 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
         room.emplace(std::move(*taken));
         batch.emplace(cx_->part.shard);
       }
-      try_again(*at, **t, now, *batch);
-      ++rest.done;
+      // Of the FAILED ones for one registrant the latest is enough.
+      if (task_of_its_key(**t).value_or(0) == p.id) {
+        try_again(*at, **t, now, *batch);
+        ++rest.done;
+      }
     }
     rest.from.at = p.at;
     rest.from.id = p.id + 1;

@@ -32,7 +32,7 @@ fault_generator_options slow_and_faulty() {
           .seed = 20'261'122};
 }
 
-class slow_generator : public ::testing::Test {
+class ten_thousand_registrants : public ::testing::Test {
 protected:
   void TearDown() override {
     EXPECT_FALSE(node_.logged("unreadable_row"));
@@ -146,7 +146,7 @@ protected:
 
 } // namespace
 
-TEST_F(slow_generator, gives_ten_thousand_one_id_each_whoever_is_killed_and_all_it_gave_is_accounted_for) {
+TEST_F(ten_thousand_registrants, have_one_id_each_whoever_is_killed_and_all_that_was_given_is_accounted_for) {
   begin();
   for (unsigned from = 0; from < all; from += 1'000) ASSERT_NO_FATAL_FAILURE(create(from, from + 1'000));
   for (unsigned next = 500; next <= all; next += 500) {
