@@ -44,7 +44,7 @@ bool is_route(std::string_view s) {
          std::ranges::all_of(path, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-/// Five fields of digits, letters (names of months and days) and * / , - : the shape, not the ranges.
+/// Five or six fields of digits, letters (names of months and days) and * / , - : the shape, not the ranges.
 bool is_cron_shaped(std::string_view s) {
   int fields = 0;
   bool inside = false;
@@ -57,7 +57,7 @@ bool is_cron_shaped(std::string_view s) {
     fields += inside ? 0 : 1;
     inside = true;
   }
-  return fields == 5;
+  return fields == 5 || fields == 6;
 }
 
 bool is_zone_shaped(std::string_view s) {
@@ -189,7 +189,7 @@ std::string allowed(const setting& row) {
   case kind::address:
     return "\"HOST:PORT\", with an IPv6 address in brackets and a port from 0 to 65535";
   case kind::cron:
-    return "five fields: minute, hour, day of month, month, day of week";
+    return "five fields: minute, hour, day of month, month, day of week; or six, the second before them";
   case kind::time_zone:
     return "a time zone's name such as \"UTC\" or \"Africa/Nairobi\"";
   case kind::key_hex:

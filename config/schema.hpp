@@ -19,7 +19,7 @@ enum class kind : std::uint8_t {
   text,        ///< min to max bytes of UTF-8 without control characters
   word,        ///< one of `words`
   address,     ///< HOST:PORT
-  cron,        ///< five fields
+  cron,        ///< five fields, or six with the second first
   time_zone,   ///< a name of the time zone database
   key_hex,     ///< 64 hexadecimal digits
   route_list,  ///< up to max items "METHOD /path"

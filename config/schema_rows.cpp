@@ -543,7 +543,8 @@ std::vector<setting> registrant_kind_rows() {
   return {
       text("registrants.kinds.<kind>.id_type", bound_in_kind<&S::id_type>(), "uin", 1, when::restart,
            "The identifier type of the unique IDs of such registrants. What is there already keeps its own. No two "
-           "registrants have the same unique ID, so let kinds share a type or have IDs of different lengths."),
+           "registrants have the same unique ID: where kinds have types with IDs of one length, one that another has "
+           "already is passed over."),
       text(
           "registrants.kinds.<kind>.generator", bound_in_kind<&S::generator>(), "local", 1, when::restart,
           "Where such registrants get their unique IDs: \"local\" is this node's own pool, any other word names one of "

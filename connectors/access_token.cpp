@@ -134,8 +134,11 @@ result<std::string> access_tokens::current(deadline until) {
       asking_ = false;
       changed_.notify_all();
       if (!answer) {
-        failure_ = answer.error();
-        failure_ends_at_ = after + failure_holds;
+        // One who had hardly any time left tells the others nothing.
+        if (std::chrono::steady_clock::now() < until) {
+          failure_ = answer.error();
+          failure_ends_at_ = after + failure_holds;
+        }
         if (!token_.empty() && after < ends_at_) return token_;
         return std::unexpected(answer.error());
       }

@@ -37,7 +37,7 @@ public:
 
   /// The token to use now. When there is none, or its end is near, one thread asks and the others wait for what it
   /// gets; those that find the old one still valid go on with it. A failure is the answer for all who ask within a
-  /// second, so that a wrong secret is not tried a thousand times.
+  /// second, so that a wrong secret is not tried a thousand times; not that of one whose own time was over.
   /// Errors: unavailable. None holds the secret or a token.
   [[nodiscard]] result<std::string> current(deadline until);
   /// Somebody did not accept this token: the next `current` asks for another, unless that has happened already.

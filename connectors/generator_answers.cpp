@@ -1,6 +1,7 @@
 #include "connectors/generator_answers.hpp"
 
 #include "connectors/shown_text.hpp"
+#include "domain/registrants/registrant.hpp"
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -15,7 +16,6 @@ using registrants::generator_answer;
 
 namespace {
 
-constexpr std::size_t id_bytes_max = 64;
 constexpr std::size_t shown_bytes_max = 200;
 
 constexpr std::string_view mosip_none_left = "KER-UIG-001"; // on PUT: not found
@@ -106,11 +106,7 @@ bool is_of_authentication(std::string_view code) noexcept { return code.starts_w
 
 } // namespace
 
-bool is_identifier(std::string_view id) noexcept {
-  return !id.empty() && id.size() <= id_bytes_max && std::ranges::all_of(id, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
-  });
-}
+bool is_identifier(std::string_view id) noexcept { return registrants::is_unique_id(id); }
 
 bool mosip_wants_new_token(const generator_reply& reply) {
   if (reply.status == 401) return true;

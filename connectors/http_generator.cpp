@@ -30,8 +30,8 @@ std::optional<generator_answer> without_answer(const http_reply& reply) {
   switch (reply.how) {
   case transfer::answered:
     return std::nullopt;
-  case transfer::not_sent:
-    return generator_answer{call_outcome::failed, {}, shown_text(reply.error, error_bytes_max), {}};
+  case transfer::not_sent: // nobody was called: an outage, however long, spends no attempt of a task
+    return generator_answer{call_outcome::none_available, {}, shown_text(reply.error, error_bytes_max), {}};
   case transfer::lost:
     break;
   }

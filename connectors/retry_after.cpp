@@ -46,10 +46,13 @@ std::optional<milliseconds> parse_retry_after(std::string_view value, timestamp 
   while (value.ends_with(' ')) value.remove_suffix(1);
   const bool all_digits = !value.empty() && std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
   if (all_digits && value.size() > number_bytes_max) return longest;
-  if (all_digits) return std::min<milliseconds>(std::chrono::seconds(*number(value)), longest);
-  const auto date = http_date(value);
-  if (!date) return std::nullopt;
-  return std::clamp<milliseconds>(*date - now, milliseconds{0}, longest);
+  milliseconds wait{0};
+  if (all_digits)
+    wait = std::chrono::seconds(*number(value));
+  else if (const auto date = http_date(value))
+    wait = *date - now;
+  if (wait < std::chrono::seconds(1)) return std::nullopt;
+  return std::min(wait, longest);
 }
 
 } // namespace matricula::connectors

@@ -1,6 +1,7 @@
 #include "storage/registrants.hpp"
 
 #include "foundation/bytes.hpp"
+#include "foundation/digest.hpp"
 #include "storage/json_line.hpp"
 #include "storage/keys.hpp"
 
@@ -18,6 +19,7 @@ using namespace registrants;
 namespace {
 
 enum kind : std::uint8_t { row = 1, data, reference, unique_id, call, log_of_calls, doubt, next };
+constexpr std::size_t digest_bytes = 32;
 constexpr std::array<std::string_view, 9> kind_words{"",     "row", "data",  "reference", "unique_id",
                                                      "call", "log", "doubt", "next"};
 
@@ -25,6 +27,11 @@ key_builder of_kind(const registrant_partition& part, kind k) {
   key_builder out{part.shard};
   out.u8(k);
   return out;
+}
+
+/// What stands for a reference in its key: references are longer than keys may be.
+std::string digest_of(std::string_view tenant, std::string_view text) {
+  return sha256(byte_writer{}.text(tenant).text(text).str());
 }
 
 std::unexpected<error> malformed(std::string_view what) {
@@ -40,7 +47,7 @@ struct parsed_key {
   registrant_partition part;
   kind of = row;
   std::uint64_t number = 0;
-  std::string tenant, text;
+  std::string text; ///< unique_id; of `reference` the digest
 };
 
 std::optional<parsed_key> parse(std::string_view key) {
@@ -59,8 +66,7 @@ std::optional<parsed_key> parse(std::string_view key) {
     out.number = in.u64();
     break;
   case reference:
-    out.tenant = in.text();
-    out.text = in.text();
+    out.text = in.fixed(digest_bytes);
     break;
   case unique_id:
     out.text = in.text();
@@ -175,7 +181,7 @@ result<std::vector<T>> decoded(const view& v, const std::string& lower, const st
 std::string registrant_partition::row_key(std::uint64_t id) const { return of_kind(*this, row).u64(id).str(); }
 std::string registrant_partition::data_key(std::uint64_t id) const { return of_kind(*this, data).u64(id).str(); }
 std::string registrant_partition::reference_key(std::string_view tenant, std::string_view text) const {
-  return of_kind(*this, reference).text(tenant).text(text).str();
+  return of_kind(*this, reference).fixed(digest_of(tenant, text)).str();
 }
 std::string registrant_partition::unique_id_key(std::string_view text) const {
   return of_kind(*this, unique_id).text(text).str();
@@ -350,8 +356,8 @@ void registrants_verifier::check(const view& rows, verify_report& report) const 
       const auto n = decode_number(value);
       const auto r = n ? find_registrant(reader, k->part, *n) : std::unexpected(n.error());
       if (!r) return true;
-      const bool same = *r && (k->of == unique_id ? (*r)->unique_id == k->text
-                                                  : (*r)->tenant == k->tenant && (*r)->reference == k->text);
+      const bool same =
+          *r && (k->of == unique_id ? (*r)->unique_id == k->text : digest_of((*r)->tenant, (*r)->reference) == k->text);
       if (!same) bad(fmt::format("a {} names registrant {}, whose it is not", kind_words[k->of], *n));
       return true;
     }

@@ -2,7 +2,7 @@
 /// that a registrant and its task change in one batch. Keys, after the shard, by kind:
 ///   row        number                 the registrant
 ///   data       number                 what the client keeps with it, as it was sent
-///   reference  tenant, reference      its number
+///   reference  SHA-256 of both texts  its number, by its tenant and its reference
 ///   unique_id  unique ID              its number: no two registrants have the same one
 ///   call       registrant             the number of its call that is open or answered
 ///   log        call's number          the call

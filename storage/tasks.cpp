@@ -394,9 +394,10 @@ void tasks_verifier::check(const view& rows, verify_report& report) const {
     if (t->unique_key.empty()) return true;
     const auto named = rows.get(column::task_index, part.unique_key(t->worker_type, t->unique_key));
     if (!named) return true;
-    // The key of one that has ended may lead to a later one: a registrant's task that was asked for anew.
+    // The key of one that has ended may lead to another one: a registrant's task that was asked for anew, or tried
+    // again.
     const auto leads_to = *named ? byte_reader{**named}.varint() : 0;
-    if (leads_to != t->id && (leads_to < t->id || !is_final(t->state)))
+    if (leads_to != t->id && (leads_to == 0 || !is_final(t->state)))
       bad(fmt::format("task {} is not the one that its unique key names", t->id));
     return true;
   });

@@ -23,6 +23,11 @@ constexpr milliseconds exhausted_again{60'000};
 generator_answer answer_for(const error& why) {
   switch (why.code) {
   case errc::refilling:
+  case errc::overloaded:
+  case errc::unavailable:
+  case errc::idempotency_running:
+  case errc::deadline_exceeded:
+  case errc::storage_full:
     return {call_outcome::none_available, {}, why.message, why.retry_after};
   case errc::exhausted:
     return {call_outcome::none_available, {}, why.message, exhausted_again};

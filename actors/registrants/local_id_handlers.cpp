@@ -4,6 +4,7 @@
 #include "foundation/digest.hpp"
 #include "runtime/answer.hpp"
 #include "storage/idempotency.hpp"
+#include "storage/registrants.hpp"
 
 #include <fmt/format.h>
 
@@ -43,6 +44,15 @@ task_end end_for(const error& why) {
   }
 }
 
+/// Whether another registrant has the identifier: pools of two types may have the same one.
+bool is_of_another(const queue_context& queue, const std::string& id, std::uint64_t registrant) {
+  const auto rows = queue.log->read(queue.part.shard);
+  if (!rows) return false; // the queue looks, too
+  const auto owner =
+      storage::find_number(storage::reader_of(**rows), storage::registrants_of(queue.part).unique_id_key(id));
+  return owner && *owner && **owner != registrant;
+}
+
 caller caller_for(const registrant& r, std::string_view worker) {
   caller who;
   who.principal = worker;
@@ -66,31 +76,31 @@ void local_request_handler::run(const leased_task& what, done_callback done) {
   if (!found->generator.empty()) return done(no_generator(*found));
   const auto* type = pools_->find(found->id_type);
   if (type == nullptr) return done(no_type(*found));
-  issue(pools_, *type, *found, 1, std::move(done));
+  issue({queue_, pools_, *type, *found, !what.task.history.empty()}, 1, std::move(done));
 }
 
-void local_request_handler::issue(const std::shared_ptr<id_door>& pools, const identifiers::id_type& type,
-                                  const registrant& r, std::uint32_t round, done_callback done) {
-  const auto name = registrants::task_key_of(r.id);
+void local_request_handler::issue(const wish& of, std::uint32_t round, done_callback done) {
+  const auto name = registrants::task_key_of(of.who.id);
   issue_call call;
   call.holder = name;
   call.idempotency_ref = storage::idempotency::hash_of(
-      {r.tenant, registrants::request_worker, "registrants.id", fmt::format("{}/{}", name, round)});
-  call.fingerprint = sha256(fmt::format("registrants.id\n{}\n{}", name, type.name));
-  const auto met = std::make_shared<runtime::answer_meeting<issue_result>>(
-      [pools, &type, r, round, done](result<issue_result> issued) {
+      {of.who.tenant, registrants::request_worker, "registrants.id", fmt::format("{}/{}", name, round)});
+  call.fingerprint = sha256(fmt::format("registrants.id\n{}\n{}", name, of.type.name));
+  const auto met =
+      std::make_shared<runtime::answer_meeting<issue_result>>([of, round, done](result<issue_result> issued) {
         if (issued) {
           auto end = task_end::done();
           end.effect.unique_id = issued->issued.ids.front();
           end.effect.assignment = issued->issued.assignments.front();
+          if (of.tried_before && round < rounds_max && is_of_another(*of.queue, end.effect.unique_id, of.who.id))
+            return issue(of, round + 1, done);
           return done(std::move(end));
         }
         // Nobody had it, so nobody misses it; the registrant gets another one.
-        if (issued.error().code == errc::assignment_ended && round < rounds_max)
-          return issue(pools, type, r, round + 1, done);
+        if (issued.error().code == errc::assignment_ended && round < rounds_max) return issue(of, round + 1, done);
         done(end_for(issued.error()));
       });
-  met->give_by(pools->begin_issue(type, call, caller_for(r, registrants::request_worker), {met, 0}));
+  met->give_by(of.pools->begin_issue(of.type, call, caller_for(of.who, registrants::request_worker), {met, 0}));
 }
 
 void local_update_handler::run(const leased_task& what, done_callback done) {

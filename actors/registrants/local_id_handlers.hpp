@@ -19,9 +19,17 @@ public:
   [[nodiscard]] std::uint32_t in_hand_max() const noexcept override { return 64; }
 
 private:
-  /// @param round from 1: the identifier of an earlier one was taken back before the registrant had it
-  static void issue(const std::shared_ptr<id_door>& pools, const identifiers::id_type& type,
-                    const registrants::registrant& r, std::uint32_t round, done_callback done);
+  /// An identifier for a registrant.
+  struct wish {
+    std::shared_ptr<const queue_context> queue;
+    std::shared_ptr<id_door> pools;
+    const identifiers::id_type& type;
+    registrants::registrant who;
+    bool tried_before; ///< it may have got one that another registrant has
+  };
+  /// @param round from 1: the identifier of an earlier one was taken back before the registrant had it, or is another
+  /// registrant's
+  static void issue(const wish& of, std::uint32_t round, done_callback done);
 
   std::shared_ptr<const queue_context> queue_;
   std::shared_ptr<id_door> pools_;

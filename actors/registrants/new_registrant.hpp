@@ -20,12 +20,13 @@ struct new_registrant {
 
 struct created_registrant {
   std::uint64_t id = 0;
-  bool existed = false;  ///< one with its reference was there before
+  bool existed = false;  ///< one with its reference was there before, or the key has created it
   bool conflict = false; ///< and is of another kind, or has other data: nothing was changed
+  bool replayed = false; ///< it is what an earlier request with the same key created or found
 };
 
-/// At once, in one write.
-inline constexpr std::size_t created_registrants_max = 100;
+/// At once, in one write: as many with the longest references and 64 KiB of data in all are not too large for a batch.
+inline constexpr std::size_t created_registrants_max = 50;
 
 /// What the end of a try means for the registrant of its task.
 struct registrant_effect {

@@ -87,7 +87,7 @@ result<std::vector<created_registrant>> registrant_ledger::create(const create_r
       if (kept->fingerprint != wanted.fingerprint || kept->kind != created_kind)
         return fail(errc::idempotency_mismatch, "This Idempotency-Key was used for another request. Use a new key.");
       byte_reader in{kept->payload};
-      return std::vector{created_registrant{in.varint(), true, false}};
+      return std::vector{created_registrant{in.varint(), true, false, true}};
     }
   }
   // Everything is looked up before anything changes.
@@ -97,16 +97,16 @@ result<std::vector<created_registrant>> registrant_ledger::create(const create_r
   for (std::size_t i = 0; i < answer.size(); ++i) {
     const auto& w = wanted.registrants[i];
     if (w.reference.empty()) continue;
-    const auto [first, fresh] = of_this_batch.try_emplace(w.reference, i);
-    if (!fresh) {
+    const auto known = storage::find_number(rows_, part_.reference_key(tenant, w.reference));
+    if (!known) return std::unexpected(known.error());
+    if (!*known) {
+      const auto [first, fresh] = of_this_batch.try_emplace(w.reference, i);
+      if (fresh) continue;
       const auto& other = wanted.registrants[first->second];
       answer[i] = {0, true, other.kind != w.kind || other.data != w.data};
       same_as.emplace(i, first->second);
       continue;
     }
-    const auto known = storage::find_number(rows_, part_.reference_key(tenant, w.reference));
-    if (!known) return std::unexpected(known.error());
-    if (!*known) continue;
     const auto there = find(**known);
     if (!there) return std::unexpected(there.error());
     if (!*there) return fail(errc::corrupt, "registrants: a reference names nobody");
@@ -140,7 +140,7 @@ result<std::vector<created_registrant>> registrant_ledger::create(const create_r
   }
   for (const auto& [i, first] : same_as) answer[i].id = answer[first].id;
   if (!into.empty()) storage::put_registrant_numbers(into, part_, numbers_);
-  if (!key.empty()) {
+  if (!key.empty() && !answer.front().conflict) {
     storage::idempotency::record kept;
     kept.kind = created_kind;
     kept.fingerprint = wanted.fingerprint;
@@ -176,14 +176,19 @@ result<registrant_ledger::verdict_of_end> registrant_ledger::judge(const task& t
           fmt::format("Registrant {} has a unique ID, and another one was issued for it: it stays unused.", r.id);
     return judged;
   }
-  if (effect.unique_id.empty() || effect.unique_id.size() > registrant::unique_id_bytes_max)
-    return fail(errc::invalid_argument, fmt::format("A task of {} ends with a unique_id of 1 to {} bytes.",
-                                                    request_worker, registrant::unique_id_bytes_max));
+  if (!is_unique_id(effect.unique_id))
+    return fail(errc::invalid_argument,
+                fmt::format("A task of {} ends with a unique_id of 1 to {} letters, digits or '-'.", request_worker,
+                            registrant::unique_id_bytes_max));
   const auto owner = storage::find_number(rows_, part_.unique_id_key(effect.unique_id));
   if (!owner || *owner) {
     hopeless(owner ? fmt::format("The generator gave an identifier that registrant {} has already.", **owner)
                    : "Nobody can read who has the identifier that the generator gave.");
-    judged.alarm = fmt::format("Task {} for registrant {}: {}", t.id, r.id, judged.how.text);
+    // Pools of two types of ours may have the same one: the next try asks for another.
+    if (owner && effect.assignment != 0)
+      judged.how.kind = outcome_kind::transient;
+    else
+      judged.alarm = fmt::format("Task {} for registrant {}: {}", t.id, r.id, judged.how.text);
     return judged;
   }
   judged.assigns = true;
@@ -295,6 +300,12 @@ void registrant_ledger::settle_call(const verdict_of_end& judged, const registra
   doubt(std::move(c), fmt::format("Task {} ended without an answer: {}", t.id, judged.how.text), now, into);
 }
 
+void registrant_ledger::no_doubt(const generator_call& c, storage::batch& into) {
+  --numbers_.in_doubt;
+  into.erase(storage::column::registrants, part_.doubt_key(c.number));
+  storage::put_registrant_numbers(into, part_, numbers_);
+}
+
 result<call_permit> registrant_ledger::begin_call(const task& t, const std::string& generator, timestamp now,
                                                   storage::batch& into) {
   const auto id = registrant_of_key(t.unique_key);
@@ -356,9 +367,7 @@ result<bool> registrant_ledger::answered(const note_generator_answer& what, time
     storage::put_call(into, part_, c);
     return true;
   }
-  --numbers_.in_doubt;
-  into.erase(storage::column::registrants, part_.doubt_key(c.number));
-  storage::put_registrant_numbers(into, part_, numbers_);
+  no_doubt(c, into);
   c.unique_id = what.unique_id;
   c.resolved_by = what.context.principal;
   c.note = "Its answer came late.";
@@ -374,9 +383,15 @@ result<generator_call> registrant_ledger::resolve(const resolve_generator_call& 
   auto& c = **found;
   if (c.state != call_state::in_doubt)
     return fail(errc::conflict, fmt::format("Call {} is {}, not in doubt.", c.number, to_string(c.state)));
-  --numbers_.in_doubt;
-  into.erase(storage::column::registrants, part_.doubt_key(c.number));
-  storage::put_registrant_numbers(into, part_, numbers_);
+  if (!what.unique_id.empty()) {
+    const auto owner = storage::find_number(rows_, part_.unique_id_key(what.unique_id));
+    if (!owner) return std::unexpected(owner.error());
+    if (*owner && **owner != c.registrant)
+      return fail(errc::conflict, fmt::format("Registrant {} has this identifier: call {} cannot have got it, or the "
+                                              "generator gave it twice.",
+                                              **owner, c.number));
+  }
+  no_doubt(c, into);
   c.unique_id = what.unique_id;
   c.resolved_by = what.context.principal;
   c.resolved_at = now;

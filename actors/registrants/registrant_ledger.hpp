@@ -70,6 +70,8 @@ private:
   /// What becomes of the registrant's call when a try has ended.
   void settle_call(const verdict_of_end& judged, const registrant_effect& effect, const tasks::task& t, timestamp now,
                    storage::batch& into);
+  /// Takes a call off the list; its own row is the caller's to write.
+  void no_doubt(const registrants::generator_call& c, storage::batch& into);
   /// A call whose identifier is known is used by the next try, if its registrant still needs one.
   void adopt(registrants::generator_call& c, timestamp now, storage::batch& into);
 

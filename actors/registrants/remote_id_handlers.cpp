@@ -15,6 +15,8 @@ using registrants::generator_answer;
 
 namespace {
 
+constexpr milliseconds again_soon{1'000};
+
 /// A generator that throws is a bug of ours; whether its call had an effect nobody knows.
 template <class Call>
 generator_answer ask(const Call& call) {
@@ -41,7 +43,7 @@ task_end end_for(const generator_answer& a) {
 }
 
 task_end end_of_issue(generator_answer a, std::uint64_t call) {
-  if (a.outcome == call_outcome::done && (a.id.empty() || a.id.size() > registrants::registrant::unique_id_bytes_max))
+  if (a.outcome == call_outcome::done && !registrants::is_unique_id(a.id))
     a = {call_outcome::unknown, {}, "The generator's answer has no identifier that can be kept.", std::nullopt};
   auto end = end_for(a);
   end.effect.unique_id = a.outcome == call_outcome::done ? a.id : std::string();
@@ -61,18 +63,24 @@ void remote_request_handler::run(const leased_task& what, done_callback done) {
     work([from, name, number, then] { then(end_of_issue(ask([&] { return from.generator->issue(name); }), number)); });
   };
   if (from_.generator->knows_requests()) return call(0, done);
+  if (!under_way_->begin(found->id))
+    return done(task_end::not_yet("An earlier call for this registrant has not come back yet.", again_soon));
+  const auto over = [done, under_way = under_way_, id = found->id](task_end end) {
+    done(std::move(end));
+    under_way->end(id);
+  };
   begin_generator_call begin;
   begin.context.principal = registrants::request_worker;
   begin.task = what.task.id;
   begin.token = what.lease.token;
   begin.generator = from_.name;
-  begin.reply = runtime::reply_into<call_permit>([call, done](result<call_permit> permit) {
+  begin.reply = runtime::reply_into<call_permit>([call, over](result<call_permit> permit) {
     // Nobody was called.
-    if (!permit) return done(task_end::not_yet(permit.error().message, permit.error().retry_after));
-    if (permit->call != 0) return call(permit->call, done);
+    if (!permit) return over(task_end::not_yet(permit.error().message, permit.error().retry_after));
+    if (permit->call != 0) return call(permit->call, over);
     auto end = task_end::done();
     end.effect.unique_id = permit->unique_id;
-    done(std::move(end));
+    over(std::move(end));
   });
   caf::anon_send(queue_->queue.address(), std::move(begin));
 }

@@ -6,7 +6,10 @@
 #include "actors/tasks/task_handler.hpp"
 #include "domain/registrants/id_generator.hpp"
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 
 namespace matricula::actors {
@@ -14,6 +17,25 @@ namespace matricula::actors {
 struct remote_generator {
   std::string name; ///< as the settings have it
   std::shared_ptr<registrants::id_generator> generator;
+};
+
+/// Registrants for whom a call is under way in this process. A lease that is over, or a task that was cancelled, does
+/// not end the call itself: another one beside it would consume a second identifier. Thread safe.
+class calls_under_way {
+public:
+  /// False: there is one.
+  [[nodiscard]] bool begin(std::uint64_t registrant) {
+    const std::lock_guard guard(mutex_);
+    return who_.insert(registrant).second;
+  }
+  void end(std::uint64_t registrant) {
+    const std::lock_guard guard(mutex_);
+    who_.erase(registrant);
+  }
+
+private:
+  std::mutex mutex_;
+  std::set<std::uint64_t> who_;
 };
 
 class remote_request_handler final : public task_handler {
@@ -27,6 +49,7 @@ private:
   std::shared_ptr<const queue_context> queue_;
   remote_generator from_;
   blocking_work work_;
+  std::shared_ptr<calls_under_way> under_way_ = std::make_shared<calls_under_way>();
 };
 
 class remote_update_handler final : public task_handler {

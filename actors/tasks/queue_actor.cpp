@@ -402,6 +402,10 @@ void queue_actor::try_again(line& at, task& t, timestamp now, storage::batch& in
   require(retry(t, at.type.retry.tries_max, now), "only what FAILED or was CANCELLED is tried again");
   put(at, t, into, now);
   count(at, before, task_state::pending);
+  // It is the registrant's task from now on: see may_try_again.
+  if (registrants::concerns_registrants(t.worker_type) && !t.unique_key.empty())
+    into.put(storage::column::task_index, cx_->part.unique_key(t.worker_type, t.unique_key),
+             byte_writer{}.varint(t.id).str());
   registrants_->changed(t, false, now, into);
 }
 
@@ -626,6 +630,8 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
   const auto now = cx_->time->now();
   storage::batch batch(cx_->part.shard);
   auto& t = **row;
+  if (static_cast<task_action>(request.action) == task_action::retry)
+    if (const auto may = may_try_again(t); !may) return refuse(may.error());
   const auto running = at->running.find(request.id);
   std::optional<lease> taken_away;
   if (running != at->running.end()) {
@@ -695,7 +701,7 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
   std::optional<storage::batch> batch;
   std::optional<storage::permit> room;
   const auto flush = [&] {
-    if (batch) write(std::move(*room), std::move(*batch), [](storage::verdict) noexcept {});
+    if (batch && !batch->empty()) write(std::move(*room), std::move(*batch), [](storage::verdict) noexcept {});
     batch.reset();
     room.reset();
   };
@@ -719,8 +725,11 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
         room.emplace(std::move(*taken));
         batch.emplace(cx_->part.shard);
       }
-      try_again(*at, **t, now, *batch);
-      ++rest.done;
+      // Of the FAILED ones for one registrant the latest is enough.
+      if (task_of_its_key(**t).value_or(0) == p.id) {
+        try_again(*at, **t, now, *batch);
+        ++rest.done;
+      }
     }
     rest.from.at = p.at;
     rest.from.id = p.id + 1;

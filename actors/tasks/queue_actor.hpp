@@ -84,6 +84,10 @@ private:
   /// The registrants' own task: one that is to be done already, or a new one to which its unique key leads from now on.
   queued_task queue_for_registrant(const new_task& wanted, const std::string& principal, timestamp now,
                                    storage::batch& into);
+  /// The task that the key of its registrant names, the latest of them; without such a key itself. Errors: corrupt, io.
+  [[nodiscard]] result<std::uint64_t> task_of_its_key(const tasks::task& t);
+  /// Errors: conflict: another task for the same registrant is to be done, and only one may be; corrupt, io.
+  [[nodiscard]] result<void> may_try_again(const tasks::task& t);
   /// One step of `retry_failed`, which goes on where the step before ended. True when there may be more to look at.
   result<bool> retry_some(retry_failed& rest, timestamp now);
 

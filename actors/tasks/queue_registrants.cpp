@@ -15,6 +15,10 @@ using namespace tasks;
 
 namespace {
 
+error too_late() {
+  return {errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}};
+}
+
 /// Delivers `answer` once the write is durable.
 template <class T>
 auto when_durable(const runtime::reply_to<T>& reply, T answer) {
@@ -47,14 +51,31 @@ queued_task queue_actor::queue_for_registrant(const new_task& wanted, const std:
   return {id, false};
 }
 
+result<std::uint64_t> queue_actor::task_of_its_key(const task& t) {
+  if (!registrants::concerns_registrants(t.worker_type) || t.unique_key.empty()) return t.id;
+  const auto known = part_->get(storage::column::task_index, cx_->part.unique_key(t.worker_type, t.unique_key));
+  if (!known) return std::unexpected(known.error());
+  return *known ? byte_reader{**known}.varint() : t.id;
+}
+
+result<void> queue_actor::may_try_again(const task& t) {
+  const auto other = task_of_its_key(t);
+  if (!other) return std::unexpected(other.error());
+  if (*other == t.id) return {};
+  const auto there = row_of(*other);
+  if (!there) return std::unexpected(there.error());
+  if (*there && !is_final((*there)->state))
+    return fail(errc::conflict, fmt::format("Task {} for the same registrant is to be done already.", *other));
+  return {};
+}
+
 caf::result<void> queue_actor::on_create(const create_registrants& request) {
   if (stand_down()) return caf::skip();
   const auto refuse = [&](error why) {
     request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
   };
-  if (deadline_passed(request.context))
-    return refuse({errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}});
+  if (deadline_passed(request.context)) return refuse(too_late());
   if (const auto at = line_of(registrants::request_worker); !at) return refuse(at.error());
   const auto& principal = request.context.principal;
   new_task usual;
@@ -88,6 +109,7 @@ caf::result<void> queue_actor::on_request_id(const request_registrant_id& reques
     request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
   };
+  if (deadline_passed(request.context)) return refuse(too_late());
   auto found = registrants_->find(request.id);
   if (!found) return refuse(found.error());
   if (!*found) return refuse({errc::not_found, fmt::format("There is no registrant {}.", request.id), {}});
@@ -179,6 +201,7 @@ caf::result<void> queue_actor::on_resolve(const resolve_generator_call& request)
     request.reply.deliver(std::unexpected(std::move(why)));
     return caf::unit;
   };
+  if (deadline_passed(request.context)) return refuse(too_late());
   auto room = part_->reserve(registrant_ledger::bytes_of_a_change);
   if (!room) return refuse(room.error());
   storage::batch batch(cx_->part.shard);

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <memory>
 #include <ranges>
@@ -72,6 +74,11 @@ response one(int status, const registrant& r, std::string_view data) {
   return {.status = status, .body = std::move(w).str()};
 }
 
+bool is_ndjson(const request& r) {
+  const auto type = r.header("Content-Type").substr(0, ndjson.size());
+  return std::ranges::equal(type, ndjson, {}, [](unsigned char c) { return std::tolower(c); });
+}
+
 /// A line of a bulk request: what is wanted, or why not, and then what became of it.
 struct line {
   std::size_t number = 0;
@@ -85,7 +92,14 @@ class registrant_resource {
 public:
   explicit registrant_resource(registrant_sources sources) : from_(std::move(sources)) {}
 
+  /// One as JSON, or many as NDJSON.
   outcome<response> create(const request& r) const {
+    if (is_ndjson(r)) {
+      if (r.idempotency_key.empty()) return create_many(r);
+      return refuse(400, errc::invalid_argument,
+                    "Idempotency-Key is for a single registrant. Give each line a reference instead: sent again, it is "
+                    "found.");
+    }
     json::fields body(r.body);
     const auto wanted = read(body);
     if (auto bad = body.wrong()) return std::unexpected(*bad);
@@ -104,8 +118,7 @@ public:
                       made->front().id),
           {}}));
     auto out = show(made->front().id, made->front().existed ? 200 : 201);
-    if (out && made->front().existed && !r.idempotency_key.empty())
-      out->headers.push_back({"Idempotent-Replayed", "true"});
+    if (out && made->front().replayed) out->headers.push_back({"Idempotent-Replayed", "true"});
     return out;
   }
 
@@ -241,6 +254,8 @@ public:
     if (!call) return refuse(404, errc::not_found, "A call's number is a whole number.");
     json::fields body(r.body);
     const auto unique_id = body.optional_text("unique_id", {.bytes_max = registrant::unique_id_bytes_max}).value_or("");
+    if (!unique_id.empty() && !registrants::is_unique_id(unique_id))
+      body.refuse_field("unique_id", "must be letters, digits and '-' only");
     const auto note = body.text("note", {.bytes_max = reason_bytes_max});
     if (auto bad = body.wrong()) return std::unexpected(*bad);
     const auto rows = from_.door->rows();
@@ -276,12 +291,25 @@ private:
       w.generator = known->second.generator;
     }
     w.reference = body.optional_text("reference", {.bytes_max = registrant::reference_bytes_max}).value_or("");
+    read_registrant_id(body, w.reference);
     if (const auto* data = body.any("data")) {
       w.data = json::text_of(*data);
       if (w.data.size() > registrant::data_bytes_max)
         body.refuse_field("data", fmt::format("must be at most {} bytes long as JSON", registrant::data_bytes_max));
     }
     return w;
+  }
+
+  /// What the client calls the registrant, as other systems name that member: another word for `reference`.
+  static void read_registrant_id(json::fields& body, std::string& reference) {
+    const auto* given = body.any("registrant_id");
+    if (given == nullptr) return;
+    if (!reference.empty())
+      return body.refuse_field("registrant_id", "and the field 'reference' are two words for the same: send one");
+    if (const auto* number = given->as<std::int64_t>(); number != nullptr && *number > 0)
+      reference = std::to_string(*number);
+    else
+      reference = body.optional_text("registrant_id", {.bytes_max = registrant::reference_bytes_max}).value_or("");
   }
 
   outcome<std::vector<line>> read_lines(std::string_view text) const {
@@ -367,6 +395,8 @@ std::vector<route> registrant_routes(registrant_sources sources) {
   };
   route create = simple("POST", "/v1/registrants", "registrants:write", &registrant_resource::create);
   create.idempotency = idempotency::accepted;
+  create.content_types.emplace_back(ndjson);
+  create.body_bytes_max = bulk_bytes_max;
   route many = simple("POST", "/v1/registrants/bulk", "registrants:write", &registrant_resource::create_many);
   many.content_types = {std::string(ndjson)};
   many.body_bytes_max = bulk_bytes_max;
@@ -375,13 +405,15 @@ std::vector<route> registrant_routes(registrant_sources sources) {
   list.guessable = true;
   route show = simple("GET", "/v1/registrants/{id}", "registrants:read", &registrant_resource::show);
   show.guessable = true;
+  route again = simple("POST", "/v1/registrants/{id}/request-id", "registrants:act", &registrant_resource::request_id);
+  again.guessable = true;
   route calls = simple("GET", "/v1/generator-calls", "registrants:read", &registrant_resource::calls);
   calls.query = {"state", "cursor", "limit"};
   return {std::move(create),
           std::move(many),
           std::move(list),
           std::move(show),
-          simple("POST", "/v1/registrants/{id}/request-id", "registrants:act", &registrant_resource::request_id),
+          std::move(again),
           std::move(calls),
           simple("POST", "/v1/generator-calls/{call}/resolve", "registrants:act", &registrant_resource::resolve)};
 }

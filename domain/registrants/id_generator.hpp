@@ -12,7 +12,7 @@ namespace matricula::registrants {
 
 enum class call_outcome : std::uint8_t {
   done = 1,
-  none_available, ///< its pool is empty for now: ask again later, this was no failed try
+  none_available, ///< its pool is empty for now, or it cannot be reached: ask again later, this was no failed try
   refused,        ///< asking again cannot help
   failed,         ///< it surely had no effect; asking again may help
   unknown,        ///< it may have had its effect: no answer, or one that cannot be read

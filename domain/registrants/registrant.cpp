@@ -24,6 +24,12 @@ std::optional<id_progress> parse_id_progress(std::string_view word) noexcept {
   return static_cast<id_progress>(found - words.begin());
 }
 
+bool is_unique_id(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= registrant::unique_id_bytes_max && std::ranges::all_of(text, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+  });
+}
+
 std::string encode(const registrant& r) {
   byte_writer out;
   out.u8(version).u8(static_cast<std::uint8_t>(r.progress));

@@ -50,6 +50,9 @@ struct registrant {
   bool operator==(const registrant&) const = default;
 };
 
+/// Whether `text` may be a unique ID: 1 to 64 of [A-Za-z0-9-].
+[[nodiscard]] bool is_unique_id(std::string_view text) noexcept;
+
 [[nodiscard]] std::string encode(const registrant& r);
 /// Errors: corrupt.
 [[nodiscard]] result<registrant> decode_registrant(std::string_view bytes);

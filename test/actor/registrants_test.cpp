@@ -2,9 +2,11 @@
 // not ours is forgotten.
 #include "test/actor/registrants_of_a_stage.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 
@@ -82,6 +84,131 @@ TEST_F(local_registrants, created_with_a_key_are_shown_again) {
   auto other = r.one();
   other.kind = "household";
   EXPECT_EQ(refusal(r.queue().answer(r.send({other}, "key"))), errc::idempotency_mismatch);
+}
+
+TEST_F(local_registrants, may_have_the_longest_reference_and_are_found_before_they_are_durable) {
+  const auto ask = [this] {
+    actors::create_registrants m;
+    m.context.tenant = std::string(64, 't');
+    for (std::size_t i = 0; i < actors::created_registrants_max; ++i) {
+      auto wanted = r.one(fmt::format("{:0>128}", i), std::string(1'310, '1'));
+      m.registrants.push_back(std::move(wanted));
+    }
+    return r.queue().ask<std::vector<actors::created_registrant>>(std::move(m));
+  };
+  const auto first = ask(), again = ask();
+  s.run();
+  ASSERT_TRUE(first->ready() && again->ready());
+  ASSERT_TRUE(first->value()) << first->value().error().message;
+  ASSERT_TRUE(again->value()) << again->value().error().message;
+  ASSERT_EQ(again->value()->size(), actors::created_registrants_max);
+  for (std::size_t i = 0; i < actors::created_registrants_max; ++i) {
+    EXPECT_FALSE(first->value()->at(i).existed);
+    EXPECT_TRUE(again->value()->at(i).existed);
+    EXPECT_EQ(again->value()->at(i).id, first->value()->at(i).id);
+  }
+}
+
+TEST_F(local_registrants, are_compared_with_what_is_stored_whatever_else_is_asked_for_with_them) {
+  const auto there = r.create("ref");
+  auto other = r.one("ref");
+  other.kind = "household";
+  const auto both = r.queue().answer(r.send({other, other, r.one("ref")}));
+  ASSERT_TRUE(both);
+  EXPECT_TRUE(both->at(0).conflict);
+  EXPECT_TRUE(both->at(1).conflict);
+  EXPECT_FALSE(both->at(2).conflict);
+  for (const auto& one : *both) EXPECT_EQ(one.id, there);
+}
+
+TEST_F(local_registrants, in_conflict_are_so_again_with_the_same_key) {
+  const auto there = r.create("ref");
+  auto other = r.one("ref");
+  other.kind = "household";
+  for (int i = 0; i < 2; ++i) {
+    const auto answer = r.queue().answer(r.send({other}, "key"));
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(answer->front().conflict) << i;
+    EXPECT_FALSE(answer->front().replayed) << i;
+  }
+  const auto known = r.queue().answer(r.send({r.one("ref")}, "other key"));
+  const auto again = r.queue().answer(r.send({r.one("ref")}, "other key"));
+  ASSERT_TRUE(known && again);
+  EXPECT_FALSE(known->front().replayed) << "it was there, but not by this key";
+  EXPECT_TRUE(again->front().replayed);
+  EXPECT_EQ(again->front().id, there);
+}
+
+TEST_F(local_registrants, have_one_task_that_is_to_be_done_whichever_is_tried_again) {
+  const std::string type(registrants::request_worker);
+  const auto early = r.queue().enqueue_one(queue_of_a_stage::a_task(type, registrants::task_key_of(1)));
+  s.pass(200ms);
+  ASSERT_EQ(r.task(early).state, task_state::failed) << "there is no registrant 1 yet";
+  ASSERT_TRUE(r.queue().pause(type, true));
+  const auto id = r.create();
+  ASSERT_EQ(id, 1U);
+  const auto task = r.find(id).request_task;
+  ASSERT_NE(task, early);
+  EXPECT_EQ(refusal(r.queue().retry(early)), errc::conflict);
+  const auto in_bulk = r.queue().answer(r.queue().send_retry_failed(type, "", 100));
+  ASSERT_TRUE(in_bulk);
+  EXPECT_EQ(in_bulk->count, 0U);
+  // The other way round, too.
+  ASSERT_TRUE(r.queue().cancel(task));
+  ASSERT_TRUE(r.queue().retry(early));
+  EXPECT_EQ(refusal(r.queue().retry(task)), errc::conflict);
+  ASSERT_TRUE(r.queue().pause(type, false));
+  s.pass(500ms);
+  EXPECT_EQ(r.find(id).progress, id_progress::confirmed);
+  EXPECT_EQ(r.task(early).state, task_state::completed);
+  EXPECT_EQ(issued(s), 1U);
+}
+
+/// A stage without workers: the test is the worker, and asks handlers what they would do.
+TEST(registrants_of_two_pools, with_the_same_identifier_ask_for_another_one) {
+  auto o = local_workers();
+  std::shared_ptr<const actors::queue_context> queue;
+  std::shared_ptr<actors::id_door> pools;
+  o.workers = [&](const auto& of, const auto& contexts, caf::actor_system&) {
+    queue = of;
+    pools = std::make_shared<actors::id_door>(contexts, nullptr);
+    return std::vector<std::shared_ptr<const actors::worker_pool>>{};
+  };
+  stage s(std::move(o));
+  registrants_of_a_stage r(s);
+  s.pass(200ms);
+  const auto first = r.create(), second = r.create();
+  const auto handled = [&](const actors::leased_task& what) {
+    std::optional<actors::task_end> end;
+    actors::local_request_handler(queue, pools).run(what, [&](actors::task_end e) { end = std::move(e); });
+    s.run();
+    return end.value_or(actors::task_end{});
+  };
+  const auto end = [&](const actors::leased_task& what, const actors::task_end& how) {
+    actors::end_task m;
+    m.id = what.task.id;
+    m.token = what.lease.token;
+    m.kind = static_cast<std::uint8_t>(how.how.kind);
+    m.effect = how.effect;
+    return r.queue().answer(r.queue().ask<tasks::task>(std::move(m)));
+  };
+  const std::string type(registrants::request_worker);
+  const auto of_first = r.queue().lease_one(type), of_second = r.queue().lease_one(type);
+  const auto theirs = handled(of_second);
+  // Another pool has the same identifier, and gave it to the first one.
+  ASSERT_TRUE(end(of_first, theirs));
+  ASSERT_TRUE(end(of_second, theirs));
+  EXPECT_EQ(r.find(first).unique_id, theirs.effect.unique_id);
+  EXPECT_EQ(r.find(second).unique_id, "");
+  EXPECT_EQ(r.task(r.find(second).request_task).state, task_state::pending) << "it is tried again";
+  s.pass(5s);
+  const auto again = r.queue().lease_one(type);
+  const auto another = handled(again);
+  EXPECT_NE(another.effect.unique_id, theirs.effect.unique_id);
+  ASSERT_TRUE(end(again, another));
+  EXPECT_EQ(r.find(second).unique_id, another.effect.unique_id);
+  pools = nullptr;
+  queue = nullptr;
 }
 
 TEST_F(local_registrants, a_second_task_for_one_finds_the_first) {
@@ -338,6 +465,33 @@ TEST_F(foreign_registrants, an_answer_that_comes_when_the_lease_is_over_is_used_
   EXPECT_EQ(r.find(id).progress, id_progress::confirmed);
   EXPECT_EQ(r.find(id).unique_id, "F000001");
   EXPECT_EQ(generator->given.size(), 1U + r.calls().size());
+}
+
+TEST_F(foreign_registrants, have_one_call_under_way_whatever_becomes_of_their_task) {
+  const auto id = r.create();
+  until_a_call();
+  ASSERT_TRUE(r.queue().cancel(r.find(id).request_task));
+  ASSERT_EQ(r.calls().size(), 1U) << "nobody knows how it will end";
+  ASSERT_TRUE(r.request_id(id));
+  s.pass(10s);
+  EXPECT_EQ(work->items.size(), 1U) << "the first one is still on its way";
+  go_on(10s);
+  EXPECT_EQ(generator->calls, 1U);
+  EXPECT_EQ(r.find(id).unique_id, "F000001");
+  EXPECT_EQ(r.find(id).progress, id_progress::confirmed);
+  EXPECT_TRUE(r.calls().empty()) << "its answer came late";
+}
+
+TEST_F(foreign_registrants, are_not_given_what_is_no_identifier_or_another_ones) {
+  generator->script = {answer(call_outcome::unknown)};
+  const auto first = r.create();
+  go_on(5s);
+  const auto second = r.create();
+  go_on(5s);
+  ASSERT_EQ(r.calls().size(), 1U);
+  const auto call = r.calls().front().number;
+  EXPECT_EQ(refusal(r.resolve(call, r.find(second).unique_id)), errc::conflict);
+  EXPECT_TRUE(r.resolve(call, r.find(first).unique_id));
 }
 
 // The four moments at which a crash may come, of which the second and third are the generator's own affair.

@@ -51,11 +51,9 @@ std::string lines(unsigned from, unsigned to) {
   return out;
 }
 
-http_request bulk(std::string body) {
-  return {.method = "POST",
-          .target = "/v1/registrants/bulk",
-          .body = std::move(body),
-          .content_type = "application/x-ndjson"};
+http_request bulk(std::string body, std::string target = "/v1/registrants/bulk") {
+  return {
+      .method = "POST", .target = std::move(target), .body = std::move(body), .content_type = "application/x-ndjson"};
 }
 
 /// Unique IDs by reference, of all there are.
@@ -71,14 +69,6 @@ std::map<std::string, std::string> unique_ids(api_client& client) {
   }
 }
 
-void expect_sound(node_process& node) {
-  EXPECT_EQ(node.stop(), 0) << node.log_tail();
-  const auto verified =
-      run_command({matricula_binary(), "verify", "--data", node.data().string(), "--set",
-                   "identifiers.key_file=" + node.key_file().string(), "--config", node.config_file().string()});
-  EXPECT_EQ(verified.status, 0) << verified.output << verified.errors;
-  EXPECT_THAT(verified.output, testing::HasSubstr("  registrants\n"));
-}
 } // namespace
 
 TEST_F(registrants, get_a_unique_id_that_is_confirmed) {
@@ -148,6 +138,63 @@ TEST_F(registrants, are_created_in_bulk_line_by_line) {
   (void)once("confirmed", items[4]);
 }
 
+TEST_F(registrants, are_created_in_bulk_at_the_same_route) {
+  auto many = bulk("{\"reference\":\"n-1\"}\n{\"registrant_id\":4711}\n", "/v1/registrants");
+  const auto answer = client_.send(many);
+  ASSERT_EQ(answer.status, 200) << answer.shown();
+  EXPECT_EQ(answer().at("created"), 2);
+  EXPECT_EQ(client_.get("/v1/registrants?reference=4711")().at("items").at(0).at("registrant_id"),
+            answer().at("items").at(1).at("registrant_id"));
+  many.content_type = "Application/X-NDJSON; charset=utf-8";
+  EXPECT_EQ(client_.send(many)().at("existed"), 2);
+  many.headers = {{"Idempotency-Key", "for-one"}};
+  EXPECT_EQ(client_.send(many).status, 400);
+  many.headers = {};
+  many.content_type = "application/json";
+  EXPECT_EQ(client_.send(many).status, 400);
+}
+
+TEST_F(registrants, may_be_called_by_an_id_of_the_clients_own) {
+  const auto made = create({{"registrant_id", 815}});
+  EXPECT_EQ(made.at("reference"), "815");
+  EXPECT_EQ(create({{"registrant_id", "815"}}, 200).at("registrant_id"), made.at("registrant_id"));
+  EXPECT_EQ(create({{"reference", "815"}}, 200).at("registrant_id"), made.at("registrant_id"));
+  for (const json& bad : {json{{"registrant_id", 0}}, json{{"registrant_id", -1}}, json{{"registrant_id", 1.5}},
+                          json{{"registrant_id", ""}}, json{{"registrant_id", std::string(129, 'r')}},
+                          json{{"registrant_id", 1}, {"reference", "1"}}})
+    EXPECT_EQ(client_.post("/v1/registrants", bad).status, 422) << bad;
+}
+
+TEST_F(registrants, with_the_longest_references_are_created_one_by_one_and_in_bulk) {
+  const auto long_one = [](unsigned i) {
+    auto text = std::to_string(i);
+    return std::string(128 - text.size(), 'r') + text;
+  };
+  const auto first = create({{"reference", long_one(0)}});
+  EXPECT_EQ(create({{"reference", long_one(0)}}, 200).at("registrant_id"), first.at("registrant_id"));
+  std::string text;
+  for (unsigned i = 0; i < 300; ++i)
+    text += json{{"reference", long_one(i)}, {"data", i == 0 ? json() : json(std::string(650, 'd'))}}.dump() + "\n";
+  const auto many = client_.send(bulk(text));
+  ASSERT_EQ(many.status, 200) << many.shown();
+  EXPECT_EQ(many().at("refused"), 0) << many.shown();
+  EXPECT_EQ(many().at("created"), 299);
+  EXPECT_EQ(many().at("items").at(0).at("registrant_id"), first.at("registrant_id"));
+  (void)once("confirmed", many().at("items").at(299));
+}
+
+TEST_F(registrants, in_conflict_are_told_so_each_time) {
+  (void)create({{"reference", "as-it-was"}});
+  const http_headers key{{"Idempotency-Key", "of-a-conflict"}};
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(client_.post("/v1/registrants", {{"reference", "as-it-was"}, {"kind", "household"}}, key).status, 409);
+  const http_headers fresh{{"Idempotency-Key", "of-a-known-one"}};
+  const auto known = client_.post("/v1/registrants", {{"reference", "as-it-was"}}, fresh);
+  EXPECT_EQ(known.status, 200);
+  EXPECT_EQ(known.header("Idempotent-Replayed"), "") << "it was there before this key was used";
+  EXPECT_EQ(client_.post("/v1/registrants", {{"reference", "as-it-was"}}, fresh).header("Idempotent-Replayed"), "true");
+}
+
 TEST_F(registrants, a_second_task_for_one_finds_the_first) {
   const auto made = create({{"reference", "only-one"}});
   const json task = {{"worker_type", "id_generation_request_worker"},
@@ -190,6 +237,7 @@ TEST_F(registrants, that_have_their_id_are_not_asked_for_again) {
 TEST_F(registrants, of_our_own_pools_leave_no_calls_in_doubt) {
   EXPECT_EQ(client_.get("/v1/generator-calls?state=in_doubt")().at("items"), json::array());
   EXPECT_EQ(client_.post("/v1/generator-calls/1/resolve", {{"note", "none"}}).status, 404);
+  EXPECT_EQ(client_.post("/v1/generator-calls/1/resolve", {{"note", "one"}, {"unique_id", "x y"}}).status, 422);
   const auto metrics = client_.raw().send({.target = "/metrics"});
   ASSERT_TRUE(metrics);
   EXPECT_THAT(metrics->body, testing::HasSubstr("\nmatricula_generator_calls_in_doubt 0\n"));
@@ -237,7 +285,7 @@ TEST(registrants_in_bulk, ten_thousand_have_ten_thousand_ids_though_the_node_is_
                          std::chrono::seconds(60)));
   EXPECT_EQ(client.get("/v1/tasks?status=FAILED")().at("items"), json::array());
   EXPECT_EQ(client.get("/v1/ids/uin")().at("issues_total"), all) << "no identifier was lost on the way";
-  expect_sound(node);
+  expect_sound_store(node);
 }
 
 TEST(registrants_at_a_stop, have_what_was_begun_finished_and_no_attempt_lost) {
@@ -255,7 +303,7 @@ TEST(registrants_at_a_stop, have_what_was_begun_finished_and_no_attempt_lost) {
   EXPECT_EQ(client.get("/v1/ids/uin")().at("issues_total"), 300);
   const auto page = client.get("/v1/tasks?worker_type=id_generation_request_worker&limit=1000")();
   for (const auto& task : page.at("items")) EXPECT_EQ(task.at("number_of_attempts"), 1) << task;
-  expect_sound(node);
+  expect_sound_store(node);
 }
 
 } // namespace matricula::test

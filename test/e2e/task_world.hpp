@@ -3,6 +3,8 @@
 #include "foundation/clock.hpp"
 #include "test/e2e/node_fixture.hpp"
 
+#include <gmock/gmock.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,6 +79,16 @@ public:
 private:
   api_client client_;
 };
+
+/// Stops the node and has `matricula verify` look at what it left behind.
+inline void expect_sound_store(node_process& node) {
+  EXPECT_EQ(node.stop(), 0) << node.log_tail();
+  const auto verified =
+      run_command({matricula_binary(), "verify", "--data", node.data().string(), "--set",
+                   "identifiers.key_file=" + node.key_file().string(), "--config", node.config_file().string()});
+  EXPECT_EQ(verified.status, 0) << verified.output << verified.errors;
+  EXPECT_THAT(verified.output, testing::HasSubstr("  registrants\n"));
+}
 
 /// So long after now, as RFC 3339.
 [[nodiscard]] inline std::string from_now(milliseconds after) { return to_rfc3339(system_clock{}.wall() + after); }

@@ -104,7 +104,9 @@ struct fault_generator::inside {
   std::mt19937_64 random;
   std::array<std::deque<fault>, 3> scripts;
   std::array<std::uint64_t, 3> counts{};
-  std::uint64_t accepted = 0, at_once = 0, most_at_once = 0, undelivered = 0, tokens_made = 0;
+  std::uint64_t accepted = 0, at_once = 0, most_at_once = 0, undelivered = 0, idle_and_unsaid = 0, tokens_made = 0;
+  mutable std::uint64_t held = 0; ///< calls now
+  std::uint64_t releases = 0;
   std::set<std::string> tokens;
   std::ofstream ledger;
   std::vector<std::string> issued;
@@ -210,6 +212,15 @@ struct fault_generator::inside {
     return !changed.wait_for(hold, time, [this] { return stopping; });
   }
 
+  void hold_call() const {
+    std::unique_lock lock(guard);
+    const auto before = releases;
+    ++held;
+    changed.notify_all();
+    changed.wait(lock, [&] { return stopping || releases != before; });
+    --held;
+  }
+
   static std::optional<request> read(int from, std::string& in) {
     std::array<char, 4096> bytes{};
     const auto more = [&] {
@@ -255,6 +266,10 @@ struct fault_generator::inside {
       ::setsockopt(to, SOL_SOCKET, SO_LINGER, &now, sizeof now);
       return false;
     }
+    case fault::held_before:
+    case fault::held_after:
+      hold_call();
+      return false;
     case fault::delayed:
       return pause(options.delay) && send_all(to, answer);
     case fault::doubled:
@@ -339,6 +354,9 @@ struct fault_generator::inside {
         answer = http(500, "");
       gave_away = issued.size() > had;
       if (gave_away && f >= fault::lost) ++undelivered;
+      const bool says_nothing =
+          f == fault::reset_before || f == fault::server_error_before || f == fault::held_before || f >= fault::lost;
+      if (kind == call::issue && !gave_away && says_nothing) ++idle_and_unsaid;
     }
     const bool goes_on = deliver(socket, f, answer);
     const std::scoped_lock hold(guard);
@@ -443,6 +461,10 @@ std::uint64_t fault_generator::undelivered() const {
   const std::scoped_lock hold(in_->guard);
   return in_->undelivered;
 }
+std::uint64_t fault_generator::idle_and_unsaid() const {
+  const std::scoped_lock hold(in_->guard);
+  return in_->idle_and_unsaid;
+}
 std::uint64_t fault_generator::calls(call kind) const {
   const std::scoped_lock hold(in_->guard);
   return in_->counts.at(static_cast<std::size_t>(kind));
@@ -456,9 +478,20 @@ std::uint64_t fault_generator::most_at_once() const {
   return in_->most_at_once;
 }
 
-void fault_generator::wait_for_calls(call kind, std::uint64_t n) const {
+bool fault_generator::wait_for_calls(call kind, std::uint64_t n, std::chrono::milliseconds at_most) const {
   std::unique_lock hold(in_->guard);
-  in_->changed.wait(hold, [&] { return in_->counts.at(static_cast<std::size_t>(kind)) >= n; });
+  return in_->changed.wait_for(hold, at_most, [&] { return in_->counts.at(static_cast<std::size_t>(kind)) >= n; });
+}
+
+bool fault_generator::wait_until_one_is_held(std::chrono::milliseconds at_most) const {
+  std::unique_lock hold(in_->guard);
+  return in_->changed.wait_for(hold, at_most, [&] { return in_->held > 0; });
+}
+
+void fault_generator::release() {
+  const std::scoped_lock hold(in_->guard);
+  ++in_->releases;
+  in_->changed.notify_all();
 }
 
 } // namespace matricula::test

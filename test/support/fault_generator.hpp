@@ -29,6 +29,7 @@ enum class fault : std::uint8_t {
   server_error_before, ///< 500
   pool_empty,          ///< issue: KER-UIG-001 with 200, IDG-001 with 503. Other calls: 500
   token_expired,       ///< all tokens end; 401
+  held_before,         ///< nothing happens until `release`; then the connection is closed without an answer
   // Carried out, and the answer arrives.
   delayed, ///< after options.delay
   doubled, ///< twice, one after the other on the same connection
@@ -43,6 +44,7 @@ enum class fault : std::uint8_t {
   garbage,            ///< 200 with bytes that are no JSON
   truncated,          ///< 200; the connection is closed before the end of the body
   slow_drip,          ///< 200; a byte now and then, until the other side has enough
+  held_after,         ///< as held_before
 };
 
 struct fault_generator_options {
@@ -95,10 +97,17 @@ public:
   /// Identifiers whose answer did not arrive whole. One that came late or on a connection that was given up counts as
   /// arrived: the generator cannot know better.
   [[nodiscard]] std::uint64_t undelivered() const;
-  [[nodiscard]] std::uint64_t calls(call kind) const;    ///< requests read, whatever became of them
-  [[nodiscard]] std::uint64_t connections() const;       ///< accepted so far
-  [[nodiscard]] std::uint64_t most_at_once() const;      ///< issue and confirm
-  void wait_for_calls(call kind, std::uint64_t n) const; ///< until so many have been read
+  /// Issues that consumed nothing, of which the other side cannot know that.
+  [[nodiscard]] std::uint64_t idle_and_unsaid() const;
+  [[nodiscard]] std::uint64_t calls(call kind) const; ///< requests read, whatever became of them
+  [[nodiscard]] std::uint64_t connections() const;    ///< accepted so far
+  [[nodiscard]] std::uint64_t most_at_once() const;   ///< issue and confirm
+  /// Until so many have been read. False: they did not come in time.
+  [[nodiscard]] bool wait_for_calls(call kind, std::uint64_t n,
+                                    std::chrono::milliseconds at_most = std::chrono::seconds(60)) const;
+  /// Until a call is held by held_before or held_after. False: none was in time.
+  [[nodiscard]] bool wait_until_one_is_held(std::chrono::milliseconds at_most = std::chrono::seconds(60)) const;
+  void release(); ///< those that are held now
 
 private:
   struct inside;

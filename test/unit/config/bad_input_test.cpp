@@ -274,7 +274,13 @@ const std::vector<bad_input> cases{
      {},
      {},
      "test.toml:2:20: identifiers.expirer_schedule: found the text \"0 23 * *\"; allowed: five fields: minute, hour, "
-     "day of month, month, day of week"},
+     "day of month, month, day of week; or six, the second before them"},
+    {"cron_of_seven_fields",
+     "[tasks]\nbeat = \"* * * * * * *\"\n",
+     {},
+     {},
+     "test.toml:2:8: tasks.beat: found the text \"* * * * * * *\"; allowed: five fields: minute, hour, day of month, "
+     "month, day of week; or six, the second before them"},
     {"time_zone_outside_the_database",
      "[identifiers]\ntime_zone = \"../../etc/passwd\"\n",
      {},

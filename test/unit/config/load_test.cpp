@@ -158,7 +158,8 @@ TEST(load, asks_the_outside_checks_about_cron_and_time_zone) {
       load(sources{{}, {}, {"identifiers.expirer_schedule=99 * * * *", "identifiers.time_zone=Mars/Base"}}, checks);
   EXPECT_EQ(all_problems(outcome),
             "--set identifiers.expirer_schedule: identifiers.expirer_schedule: found the text \"99 * * * *\"; allowed: "
-            "five fields: minute, hour, day of month, month, day of week (minute is 0 to 59)\n"
+            "five fields: minute, hour, day of month, month, day of week; or six, the second before them (minute is 0 "
+            "to 59)\n"
             "--set identifiers.time_zone: identifiers.time_zone: found the text \"Mars/Base\"; allowed: a time zone's "
             "name such as \"UTC\" or \"Africa/Nairobi\" (no such zone)");
   EXPECT_TRUE(load(sources{}, checks));

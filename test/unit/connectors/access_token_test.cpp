@@ -76,7 +76,7 @@ TEST_F(access_tokens_test, of_before_serve_while_one_thread_renews) {
   time.advance(90s);
   from.script(token_call, {fault::delayed});
   auto renews = std::async(std::launch::async, [&] { return tokens->current(soon()); });
-  from.wait_for_calls(token_call, 2);
+  ASSERT_TRUE(from.wait_for_calls(token_call, 2));
   EXPECT_EQ(tokens->current(soon()).value(), "token-1");
   from.stop();
   EXPECT_EQ(renews.get().value(), "token-1") << "it is valid for ten seconds more";
@@ -109,6 +109,14 @@ TEST_F(access_tokens_test, that_are_not_given_fail_for_a_second_without_another_
   time.advance(1100ms);
   EXPECT_FALSE(tokens->current(soon()));
   EXPECT_EQ(from.calls(token_call), 2U);
+}
+
+TEST_F(access_tokens_test, that_came_too_late_for_one_are_asked_for_by_the_next) {
+  fault_generator from({.delay = 60s});
+  from.script(token_call, {fault::delayed});
+  const auto tokens = tokens_of(from);
+  EXPECT_FALSE(tokens->current(std::chrono::steady_clock::now() + 50ms)) << "its time was over";
+  EXPECT_TRUE(tokens->current(soon()));
 }
 
 TEST_F(access_tokens_test, survive_every_fault_of_their_endpoint) {
