@@ -96,7 +96,7 @@ public:
 TEST(a_handler_in_line, holds_its_place_until_the_try_is_over) {
   const auto closing = std::make_shared<std::atomic<bool>>(false);
   const auto inner = std::make_shared<held_handler>();
-  handler_in_line outer(inner, std::make_shared<call_line>(1, 2, closing),
+  handler_in_line outer(inner, std::make_shared<call_line>(1, 3, closing),
                         [](const std::function<void()>& begin) { begin(); });
   EXPECT_EQ(outer.in_hand_max(), 2U) << "one that is at it, and one that goes on when it leaves";
   std::vector<tasks::outcome_kind> ends;
@@ -120,13 +120,14 @@ TEST(a_handler_in_line, holds_its_place_until_the_try_is_over) {
   begin(4);
   begin(5);
   begin(6);
+  begin(7);
   EXPECT_THAT(ends, ElementsAre(tasks::outcome_kind::done, tasks::outcome_kind::done, tasks::outcome_kind::transient,
                                 tasks::outcome_kind::not_yet))
-      << "the sixth is given back";
+      << "the seventh is given back";
   *closing = true;
   inner->held[2](task_end::done());
-  EXPECT_EQ(ends.size(), 7U);
-  EXPECT_EQ(ends.back(), tasks::outcome_kind::not_yet) << "the fourth and the fifth never had their turn";
+  EXPECT_EQ(ends.size(), 8U);
+  EXPECT_EQ(ends.back(), tasks::outcome_kind::not_yet) << "the fourth to the sixth never had their turn";
   EXPECT_EQ(inner->held.size(), 3U);
 }
 
