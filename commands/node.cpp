@@ -416,7 +416,7 @@ result<void> node::parts::make_alerts(const runtime::slot_limits& slots) {
 }
 
 std::shared_ptr<const actors::queue_context> node::parts::make_queue(const runtime::slot_limits& slots) {
-  auto cx = std::make_shared<actors::queue_context>(queue_context_of(settings().tasks));
+  auto cx = std::make_shared<actors::queue_context>(queue_context_of(settings()));
   cx->log = log.get();
   cx->time = decisions.get();
   cx->monotonic = &time;

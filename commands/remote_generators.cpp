@@ -9,6 +9,11 @@
 
 namespace matricula::commands {
 
+namespace {
+/// What the workers of both lanes of a generator have in hand, and a little for others.
+constexpr std::size_t waiting_per_place = 4;
+} // namespace
+
 result<std::unique_ptr<remote_generators>>
 remote_generators::make(const config::settings& s, const clock& time,
                         const std::shared_ptr<const std::atomic<bool>>& closing) {
@@ -16,9 +21,10 @@ remote_generators::make(const config::settings& s, const clock& time,
   for (const auto& [name, of] : s.generators) {
     auto made = make_generator(s, name, time);
     if (!made) return std::unexpected(made.error());
-    out->all_.emplace(name, one{.generator = std::move(*made),
-                                .line = std::make_shared<actors::call_line>(of.calls_max, closing),
-                                .threads = std::make_unique<runtime::blocking_threads>(of.calls_max)});
+    out->all_.emplace(
+        name, one{.generator = std::move(*made),
+                  .line = std::make_shared<actors::call_line>(of.calls_max, waiting_per_place * of.calls_max, closing),
+                  .threads = std::make_unique<runtime::blocking_threads>(of.calls_max)});
   }
   return out;
 }
@@ -33,32 +39,41 @@ void remote_generators::stop() const noexcept {
 }
 
 template <class Handler>
-std::shared_ptr<actors::task_handler>
-remote_generators::choosing(const std::shared_ptr<const actors::queue_context>& queue,
-                            std::shared_ptr<actors::task_handler> local) const {
-  if (all_.empty()) return local; // it knows what it must not do, and looks at each registrant once
-  actors::chosen_id_handler::by_generator remote;
+remote_generators::by_name remote_generators::in_line(const std::shared_ptr<const actors::queue_context>& queue) const {
+  by_name made;
   for (const auto& [name, of] : all_) {
     const actors::blocking_work work = [threads = of.threads.get()](std::function<void()> f) {
       threads->post(std::move(f));
     };
-    remote.emplace(
+    made.emplace(
         name, std::make_shared<actors::handler_in_line>(
                   std::make_shared<Handler>(queue, actors::remote_generator{name, of.generator}, work), of.line, work));
   }
-  return std::make_shared<actors::chosen_id_handler>(queue, std::move(local), std::move(remote));
+  return made;
+}
+
+remote_generators::by_name
+remote_generators::request_handlers(const std::shared_ptr<const actors::queue_context>& queue) const {
+  return in_line<actors::remote_request_handler>(queue);
+}
+
+remote_generators::by_name
+remote_generators::update_handlers(const std::shared_ptr<const actors::queue_context>& queue) const {
+  return in_line<actors::remote_update_handler>(queue);
 }
 
 std::shared_ptr<actors::task_handler>
 remote_generators::request_handler(const std::shared_ptr<const actors::queue_context>& queue,
                                    std::shared_ptr<actors::task_handler> local) const {
-  return choosing<actors::remote_request_handler>(queue, std::move(local));
+  if (all_.empty()) return local; // it knows what it must not do, and looks at each registrant once
+  return std::make_shared<actors::chosen_id_handler>(queue, std::move(local), request_handlers(queue));
 }
 
 std::shared_ptr<actors::task_handler>
 remote_generators::update_handler(const std::shared_ptr<const actors::queue_context>& queue,
                                   std::shared_ptr<actors::task_handler> local) const {
-  return choosing<actors::remote_update_handler>(queue, std::move(local));
+  if (all_.empty()) return local;
+  return std::make_shared<actors::chosen_id_handler>(queue, std::move(local), update_handlers(queue));
 }
 
 } // namespace matricula::commands

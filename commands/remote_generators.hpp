@@ -32,8 +32,11 @@ public:
   [[nodiscard]] registrants::id_generator* find(std::string_view name) const;
   /// Ends their calls soon, the present and all later ones.
   void stop() const noexcept;
-  /// The two workers of registrants: by what the registrant's kind said, `local` or one of these. They must be gone
-  /// when this ends.
+  using by_name = std::map<std::string, std::shared_ptr<actors::task_handler>, std::less<>>;
+  /// The two workers of registrants for each of these, by its name. They must be gone when this ends.
+  [[nodiscard]] by_name request_handlers(const std::shared_ptr<const actors::queue_context>& queue) const;
+  [[nodiscard]] by_name update_handlers(const std::shared_ptr<const actors::queue_context>& queue) const;
+  /// The same for tasks that stand in no lane: by what the registrant's kind said, `local` or one of these.
   [[nodiscard]] std::shared_ptr<actors::task_handler>
   request_handler(const std::shared_ptr<const actors::queue_context>& queue,
                   std::shared_ptr<actors::task_handler> local) const;
@@ -48,9 +51,7 @@ private:
     std::unique_ptr<runtime::blocking_threads> threads;
   };
   template <class Handler>
-  [[nodiscard]] std::shared_ptr<actors::task_handler>
-  choosing(const std::shared_ptr<const actors::queue_context>& queue,
-           std::shared_ptr<actors::task_handler> local) const;
+  [[nodiscard]] by_name in_line(const std::shared_ptr<const actors::queue_context>& queue) const;
 
   std::map<std::string, one, std::less<>> all_;
 };

@@ -17,9 +17,12 @@ namespace {
 
 using made_handler = result<std::shared_ptr<task_handler>>;
 
+using made_lanes = remote_generators::by_name;
+
 struct row {
   std::string_view worker_type;
   made_handler (*make)(const handler_parts&, const config::worker_type_settings&);
+  made_lanes (*make_lanes)(const handler_parts&) = nullptr; ///< of a type with lanes
 };
 
 made_handler requests(const handler_parts& from, const config::worker_type_settings&) {
@@ -32,14 +35,17 @@ made_handler updates(const handler_parts& from, const config::worker_type_settin
                                         std::make_shared<actors::local_update_handler>(from.queue, from.pools));
 }
 
+made_lanes request_lanes(const handler_parts& from) { return from.generators.request_handlers(from.queue); }
+made_lanes update_lanes(const handler_parts& from) { return from.generators.update_handlers(from.queue); }
+
 made_handler webhooks(const handler_parts& from, const config::worker_type_settings& type) {
   return webhook_handler::make(from.settings, type.workers, from.time);
 }
 
 /// A worker type inside of the node is one line here.
 constexpr std::array handlers{
-    row{registrants::request_worker, requests},
-    row{registrants::update_worker, updates},
+    row{registrants::request_worker, requests, request_lanes},
+    row{registrants::update_worker, updates, update_lanes},
     row{webhook_handler::worker_type, webhooks},
 };
 
@@ -60,6 +66,10 @@ make_worker_pools(const handler_parts& from, caf::actor_system& system, const ru
     if (!handler) return std::unexpected(handler.error());
     made.push_back(actors::make_worker_pool(from.queue, *from.queue->find(name), std::move(*handler), type.workers,
                                             system, slots));
+    if (found->make_lanes == nullptr) continue;
+    for (auto& [lane, in_lane] : found->make_lanes(from))
+      made.push_back(actors::make_worker_pool(from.queue, *from.queue->find(tasks::queue_name(name, lane)),
+                                              std::move(in_lane), 1, system, slots));
   }
   return made;
 }

@@ -1,15 +1,19 @@
 #include "commands/tasks.hpp"
 
+#include "domain/registrants/registrant.hpp"
 #include "storage/registrants.hpp"
 
 #include <prometheus/gauge.h>
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <utility>
 
 namespace matricula::commands {
 
-actors::queue_context queue_context_of(const config::task_settings& s) {
+actors::queue_context queue_context_of(const config::settings& all) {
+  const auto& s = all.tasks;
   actors::queue_context cx;
   cx.part = storage::tasks_of_node();
   cx.ageing = std::chrono::seconds(s.ageing_seconds);
@@ -26,17 +30,25 @@ actors::queue_context queue_context_of(const config::task_settings& s) {
                         .lease = std::chrono::seconds(type.lease_seconds),
                         .running_max = type.running_max,
                         .starts_per_s = type.starts_per_s});
+    // Each generator of another system has a queue of its own, so that a slow one keeps nobody else waiting.
+    if (!registrants::concerns_registrants(name)) continue;
+    const auto of_type = cx.types.back();
+    for (const auto& [generator, of] : all.generators) {
+      cx.types.push_back(of_type);
+      cx.types.back().name = tasks::queue_name(name, generator);
+    }
   }
   return cx;
 }
 
 namespace {
-/// For how long the task that the next worker gets could have been begun; 0 when none can.
-double age_of_next(const storage::view& rows, const storage::task_partition& part, std::uint64_t id, timestamp now) {
-  if (id == 0) return 0;
-  const auto next = storage::find_task_row(storage::reader_of(rows), part, id);
-  if (!next || !*next) return 0;
-  return std::max(0.0, std::chrono::duration<double>(now - (*next)->due_at).count());
+std::optional<tasks::task> row_of(const storage::view& rows, const storage::task_partition& part, std::uint64_t id) {
+  if (id == 0) return std::nullopt;
+  auto row = storage::find_task_row(storage::reader_of(rows), part, id);
+  return row ? std::move(*row) : std::nullopt;
+}
+double seconds_since(timestamp then, timestamp now) {
+  return std::max(0.0, std::chrono::duration<double>(now - then).count());
 }
 } // namespace
 
@@ -60,11 +72,20 @@ void publish_tasks(metrics& numbers, const actors::task_door& door, timestamp no
           report.counts.purged_total);
     numbers.gauge("matricula_tasks_paused", "1 while the queue is paused: no attempt begins.", of)
         .Set(report.counts.paused ? 1 : 0);
-    if (rows)
-      numbers
-          .gauge("matricula_tasks_next_ready_age_seconds",
-                 "For how long the task that is begun next could have been begun; 0 when none can.", of)
-          .Set(age_of_next(**rows, door.part(), report.next_ready, now));
+    if (!rows) continue;
+    const auto ready = row_of(**rows, door.part(), report.next_ready);
+    const auto waits = row_of(**rows, door.part(), report.next_waiting);
+    numbers
+        .gauge("matricula_tasks_next_ready_age_seconds",
+               "For how long the task that is begun next could have been begun; 0 when none can.", of)
+        .Set(ready ? seconds_since(ready->due_at, now) : 0);
+    numbers
+        .gauge("matricula_tasks_next_queued_age_seconds",
+               "How long ago the older one was queued of the task that is begun next and the one whose wait ends next; "
+               "0 when there is none.",
+               of)
+        .Set(std::max(ready ? seconds_since(ready->queued_at, now) : 0,
+                      waits ? seconds_since(waits->queued_at, now) : 0));
   }
 }
 

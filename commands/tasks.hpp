@@ -8,8 +8,8 @@
 
 namespace matricula::commands {
 
-/// The enabled worker types, retention and ageing; log, clocks and address are still to be set.
-[[nodiscard]] actors::queue_context queue_context_of(const config::task_settings& s);
+/// The enabled worker types with their lanes, retention and ageing; log, clocks and address are still to be set.
+[[nodiscard]] actors::queue_context queue_context_of(const config::settings& all);
 
 /// Sets the metrics of every worker type that has, or had, tasks to what they are now.
 void publish_tasks(metrics& numbers, const actors::task_door& door, timestamp now);

@@ -520,7 +520,9 @@ std::vector<setting> worker_type_rows() {
       integer("tasks.types.<worker_type>.backoff_max_ms", bound_in_worker_type<&S::backoff_max_ms>(), 300'000, 0,
               day_s * 1000, "milliseconds", when::restart, "The longest such wait. Not below backoff_first_ms."),
       integer("tasks.types.<worker_type>.not_yet_ms", bound_in_worker_type<&S::not_yet_ms>(), 1000, 1, day_s * 1000,
-              "milliseconds", when::restart, "About how long a task waits when what it needs was not there (not_yet)."),
+              "milliseconds", when::restart,
+              "About how long a task waits when what it needs was not there (not_yet). Twice as long with each further "
+              "time in a row, up to 16 times, but not beyond backoff_max_ms."),
       integer("tasks.types.<worker_type>.lease_seconds", bound_in_worker_type<&S::lease_seconds>(), 30, 1, day_s / 2,
               "seconds", when::restart,
               "How long a worker may be silent before its task is given to another one. A worker may ask for another "

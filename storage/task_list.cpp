@@ -39,7 +39,8 @@ std::vector<stretch> stretches(const task_partition& part, const task_query& wha
   if (is_final(*what.state))
     return {{column::task_index, prefix_before(part.ended_key(*what.state, {}, 0), place), true}};
   std::vector<stretch> out;
-  for (const auto& type : what.worker_type.empty() ? what.types : std::vector{what.worker_type}) {
+  for (const auto& type : what.types) {
+    if (!what.worker_type.empty() && what.worker_type != type && what.worker_type != worker_type_of(type)) continue;
     if (*what.state == task_state::running) {
       out.push_back({column::task_index, prefix_before(part.running_key(type, 0), number)});
       continue;
@@ -95,7 +96,7 @@ result<task_page> list_tasks(const view& v, const task_partition& part, const ta
       const auto id = byte_reader{key.substr(key.size() - 8)}.big64();
       auto found = find_task(v, part, id);
       if (!found) return bad = found.error(), false;
-      const bool wanted = *found && (what.worker_type.empty() || (*found)->task.worker_type == what.worker_type);
+      const bool wanted = *found && (what.worker_type.empty() || is_of((*found)->task, what.worker_type));
       if (wanted) {
         bytes += bytes_of((*found)->task);
         page.items.push_back(std::move(**found));

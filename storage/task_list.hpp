@@ -11,8 +11,8 @@ namespace matricula::storage {
 
 struct task_query {
   std::optional<tasks::task_state> state;
-  std::string worker_type;        ///< empty: all
-  std::vector<std::string> types; ///< all there are
+  std::string worker_type;        ///< or a queue of it; empty: all
+  std::vector<std::string> types; ///< the queues of all
 };
 
 struct task_page {

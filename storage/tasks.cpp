@@ -116,7 +116,7 @@ result<std::optional<found_task>> find_task(const view& v, const task_partition&
   if (!*row) return std::optional<found_task>{};
   found_task out{std::move(**row), std::nullopt};
   if (out.task.state != task_state::pending) return out;
-  const auto bytes = v.get(column::task_index, part.running_key(out.task.worker_type, id));
+  const auto bytes = v.get(column::task_index, part.running_key(queue_of(out.task), id));
   if (!bytes) return std::unexpected(bytes.error());
   if (!*bytes) return out;
   auto held = decode_lease(**bytes);
@@ -310,6 +310,7 @@ result<std::string> describe_task_row(std::string_view, std::string_view value) 
   if (!t) return std::unexpected(t.error());
   json_line out;
   out.number("id", t->id).text("worker_type", t->worker_type).text("state", to_string(t->state));
+  if (!t->lane.empty()) out.text("lane", t->lane);
   out.number("priority", static_cast<unsigned>(t->priority))
       .number("tries", t->tries)
       .number("tries_max", t->tries_max);
@@ -356,9 +357,10 @@ void tasks_verifier::check(const view& rows, verify_report& report) const {
       bad(fmt::format("task {} waits in the index for another time than its own", k->place.id));
     if (k->of == ready && (*t)->rank != k->place.at)
       bad(fmt::format("task {} is ready in the index at another rank than its own", k->place.id));
-    if (k->of != ended && k->type != (*t)->worker_type)
+    const auto its_queue = queue_of(**t);
+    if (k->of != ended && k->type != its_queue)
       bad(fmt::format("task {} stands in the index of another worker type", k->place.id));
-    auto& q = queues[{k->part.shard.value, (*t)->worker_type}];
+    auto& q = queues[{k->part.shard.value, its_queue}];
     ++q.found.of(final_one ? (*t)->state : k->of == running ? task_state::running : task_state::pending);
     if (k->of != ended) q.live.push_back(k->place.id);
     if (k->of != running) return true;
@@ -380,7 +382,7 @@ void tasks_verifier::check(const view& rows, verify_report& report) const {
     if (!t) return true; // the check of the rows tells
     const task_partition part{{static_cast<std::uint8_t>(key.front())}};
     if (part.task_key(t->id) != key) bad(fmt::format("task {} stands under another number", t->id));
-    const name_of_queue where{part.shard.value, t->worker_type};
+    const name_of_queue where{part.shard.value, queue_of(*t)};
     ++rows_of[where];
     auto& most = used[part.shard.value];
     most.next_id = std::max(most.next_id, t->id + 1);

@@ -6,6 +6,7 @@
 ///   ended    state, time, number      to list them, and to purge them
 ///   unique   type, hash of the key    its number, for ever
 ///   queue    type                     its counters
+/// where a type is that of a queue (`tasks::queue_of`); the unique keys of a worker type are those of all its queues
 ///   next                              the next task's number and the next lease's token
 #pragma once
 #include "domain/tasks/index_window.hpp"

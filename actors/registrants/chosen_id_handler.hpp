@@ -1,5 +1,6 @@
 /// A worker of registrants that looks first whose generator the registrant's kind had when it was created, and leaves
-/// the try to the handler for that one.
+/// the try to the handler for that one. Tasks for the generators of other systems stand in lanes of their own; those
+/// that come here all the same were queued before their registrant or its generator was there.
 #pragma once
 #include "actors/tasks/queue_context.hpp"
 #include "actors/tasks/task_handler.hpp"

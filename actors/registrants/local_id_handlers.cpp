@@ -30,7 +30,7 @@ task_end end_for(const error& why) {
   case errc::idempotency_running:
   case errc::deadline_exceeded:
   case errc::storage_full:
-    return task_end::not_yet(why.message, why.retry_after);
+    return task_end::not_yet(why.message); // when again says the worker type: many may wait, for long
   case errc::exhausted:
     return task_end::not_yet(why.message, exhausted_again);
   case errc::conflict:

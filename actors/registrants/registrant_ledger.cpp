@@ -132,6 +132,7 @@ result<std::vector<created_registrant>> registrant_ledger::create(const create_r
     t.worker_type = request_worker;
     t.payload = task_payload_of(r.id);
     t.unique_key = task_key_of(r.id);
+    t.lane = r.generator;
     r.request_task = queue(t).id;
     storage::put_registrant(into, part_, r);
     if (!w.data.empty()) into.put(storage::column::registrants, part_.data_key(r.id), w.data);
@@ -210,6 +211,7 @@ void registrant_ledger::ended(verdict_of_end& judged, const registrant_effect& e
     next.worker_type = update_worker;
     next.payload = task_payload_of(r.id);
     next.unique_key = task_key_of(r.id);
+    next.lane = r.generator;
     r.update_task = queue(next).id;
   } else if (t.worker_type == request_worker && r.unique_id.empty()) {
     r.progress = progress_of(t.state);

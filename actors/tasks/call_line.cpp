@@ -5,12 +5,14 @@
 
 namespace matricula::actors {
 
-void call_line::enter(std::function<void()> begin, std::function<void()> never) {
+bool call_line::enter(std::function<void()> begin, std::function<void()> never) {
   {
     const std::lock_guard guard(mutex_);
+    if (busy_ >= places_ && waiting_.size() >= waiting_max_ && !*closing_) return false;
     waiting_.push_back({std::move(begin), std::move(never)});
   }
   let_in();
+  return true;
 }
 
 void call_line::leave() {
@@ -42,7 +44,7 @@ void handler_in_line::run(const leased_task& what, done_callback done) {
     done(std::move(end));
     line->leave();
   };
-  line_->enter(
+  const bool waits = line_->enter(
       [inner = inner_, what, over, elsewhere = elsewhere_] {
         elsewhere([inner, what, over] {
           try {
@@ -53,6 +55,7 @@ void handler_in_line::run(const leased_task& what, done_callback done) {
         });
       },
       [done] { done(task_end::not_yet("The node is stopping.", milliseconds{0})); });
+  if (!waits) done(task_end::not_yet("Too many others wait for its generator."));
 }
 
 } // namespace matricula::actors

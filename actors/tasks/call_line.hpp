@@ -1,9 +1,10 @@
-/// So many at once, and the others wait their turn: calls of another system, which would take more from it than it can
+/// So many at once, and some others wait their turn: calls of another system, which would take more from it than it can
 /// bear, or more threads than there are. Thread safe.
 #pragma once
 #include "actors/tasks/task_handler.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -14,15 +15,18 @@ namespace matricula::actors {
 
 class call_line {
 public:
-  /// @param places 1 or more. @param closing once it is set, nobody who waits gets a turn any more
-  call_line(std::uint32_t places, std::shared_ptr<const std::atomic<bool>> closing)
-      : places_(places), closing_(std::move(closing)) {}
+  /// @param places 1 or more. @param waiting_max at once. @param closing once it is set, nobody who waits gets a turn
+  /// any more
+  call_line(std::uint32_t places, std::size_t waiting_max, std::shared_ptr<const std::atomic<bool>> closing)
+      : places_(places), waiting_max_(waiting_max), closing_(std::move(closing)) {}
 
   /// `begin` is called when there is a place, at once or later on another thread; the place is held until `leave`. It
   /// throws nothing.
   /// @param never called instead when the line closes first
-  void enter(std::function<void()> begin, std::function<void()> never);
+  /// False: too many wait already, and nothing is called.
+  [[nodiscard]] bool enter(std::function<void()> begin, std::function<void()> never);
   void leave();
+  [[nodiscard]] std::uint32_t places() const noexcept { return places_; }
 
 private:
   struct waiting {
@@ -31,6 +35,7 @@ private:
   void let_in();
 
   const std::uint32_t places_;
+  const std::size_t waiting_max_;
   const std::shared_ptr<const std::atomic<bool>> closing_;
   std::mutex mutex_;
   std::deque<waiting> waiting_;
@@ -38,14 +43,16 @@ private:
   bool letting_in_ = false; ///< somebody is at it, and sees what changes meanwhile
 };
 
-/// A handler whose tries go through a line. One that waits is in its worker's hands: its lease is renewed.
+/// A handler whose tries go through a line. One that waits is in its worker's hands: its lease is renewed. One for
+/// which the line is too long is given back, which costs no attempt.
 class handler_in_line final : public task_handler {
 public:
   /// @param elsewhere where tries begin: whoever leaves a place may be a thread that must not be held up
   handler_in_line(std::shared_ptr<task_handler> inner, std::shared_ptr<call_line> line, blocking_work elsewhere)
       : inner_(std::move(inner)), line_(std::move(line)), elsewhere_(std::move(elsewhere)) {}
   void run(const leased_task& what, done_callback done) override;
-  [[nodiscard]] std::uint32_t in_hand_max() const noexcept override { return inner_->in_hand_max(); }
+  /// As many wait as are at it: a place that is left is taken at once, and nothing is held that has no turn soon.
+  [[nodiscard]] std::uint32_t in_hand_max() const noexcept override { return 2 * line_->places(); }
   void stop() override { inner_->stop(); }
 
 private:

@@ -29,8 +29,8 @@ struct enqueue_tasks {
 struct lease_tasks {
   trace_context trace;
   request_context context;
-  std::string worker_type;
-  std::string worker; ///< 1 to 64 bytes
+  std::string worker_type; ///< or a lane of one: "type.lane"
+  std::string worker;      ///< 1 to 64 bytes
   std::uint32_t count = 1;
   std::int64_t lease_ms = 0;      ///< 0: as the worker type has it
   std::int64_t wait_until_ns = 0; ///< on the monotonic clock; 0: does not wait
@@ -85,7 +85,7 @@ struct change_task {
 struct retry_failed {
   trace_context trace;
   request_context context;
-  std::string worker_type;  ///< empty: all
+  std::string worker_type;  ///< or a lane of one; empty: all
   std::string error_prefix; ///< empty: all
   std::uint32_t limit = 0;
   failed_place from; ///< until 0: what failed before this message
@@ -108,7 +108,7 @@ struct run_beat {
 };
 
 inline std::size_t approximate_size(const new_task& t) {
-  return sizeof(t) + t.worker_type.size() + t.payload.size() + t.unique_key.size();
+  return sizeof(t) + t.worker_type.size() + t.lane.size() + t.payload.size() + t.unique_key.size();
 }
 inline std::size_t approximate_size(const enqueue_tasks& m) {
   std::size_t bytes = sizeof(m);
@@ -137,7 +137,7 @@ typename I::result_type inspect(I& f, failed_place& x) {
 }
 template <class I>
 typename I::result_type inspect(I& f, new_task& x) {
-  return f(caf::meta::type_name("new_task"), x.worker_type, x.payload, x.unique_key, x.priority, x.due_at_ms,
+  return f(caf::meta::type_name("new_task"), x.worker_type, x.lane, x.payload, x.unique_key, x.priority, x.due_at_ms,
            x.tries_max);
 }
 template <class I>

@@ -14,6 +14,7 @@ namespace matricula::actors {
 /// A task that somebody wants done.
 struct new_task {
   std::string worker_type;
+  std::string lane;       ///< of the worker type, where it is configured; empty: none
   std::string payload;    ///< a JSON object
   std::string unique_key; ///< at most 128 bytes; empty: none
   std::uint8_t priority = tasks::task::priority_usual;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace matricula::actors {
@@ -28,15 +29,17 @@ constexpr std::size_t rows_of_a_task = 512; ///< bytes of index rows, keys and c
 constexpr std::size_t rows_of_a_new_task = 256;
 constexpr std::size_t row_of_a_try = 192;   ///< in the history, without its error
 constexpr std::size_t counters_bytes = 192; ///< of one worker type
-constexpr std::size_t rows_of_a_registrant = 512;
+constexpr std::size_t rows_of_a_registrant = 1'024;
+constexpr int due_writes_a_message = 4; ///< the timer goes on with the rest: others are served between
 constexpr std::chrono::seconds purge_every{10};
+constexpr std::chrono::hours reread_every{1};
 constexpr std::chrono::milliseconds again_soon{20};
 constexpr std::chrono::milliseconds time_for_an_answer{200}; ///< to be durable and on its way before the deadline
 
 /// At most, of what a change writes that adds nothing but a try without an error to the history.
 std::size_t bytes_of_row(const task& t) {
-  auto bytes = rows_of_a_task + t.payload.size() + t.result.size() + t.worker_type.size() * 4 + t.unique_key.size() +
-               t.queued_by.size() + t.last_error.size() + row_of_a_try;
+  auto bytes = rows_of_a_task + t.payload.size() + t.result.size() + (t.worker_type.size() + t.lane.size()) * 4 +
+               t.unique_key.size() + t.queued_by.size() + t.last_error.size() + row_of_a_try;
   for (const auto& a : t.history) bytes += row_of_a_try + a.error.size();
   return bytes;
 }
@@ -57,9 +60,23 @@ storage::completion<storage::verdict> answering(runtime::reply_to<T> reply, T an
   };
 }
 
+/// What tasks that somebody queues may change of the registrants that they are for.
+std::size_t bytes_of_registrants(const std::vector<new_task>& wanted) {
+  const auto of =
+      std::ranges::count_if(wanted, [](const new_task& t) { return registrants::concerns_registrants(t.worker_type); });
+  return static_cast<std::size_t>(of) * rows_of_a_registrant;
+}
+
 error unknown_type(std::string_view type, const std::vector<worker_type>& known) {
+  if (is_lane(type))
+    return {errc::invalid_argument,
+            fmt::format("The settings have no queue '{}' any more: [generators.{}] is gone, or its worker type. Its "
+                        "tasks wait for it; they can be cancelled.",
+                        type, type.substr(type.find('.') + 1)),
+            std::nullopt};
   std::string names;
-  for (const auto& t : known) names += (names.empty() ? "" : ", ") + t.name;
+  for (const auto& t : known)
+    if (!is_lane(t.name)) names += (names.empty() ? "" : ", ") + t.name;
   return {errc::invalid_argument,
           fmt::format("No worker type is called '{}'. There are: {}. Another one needs a section tasks.types.{} in the "
                       "settings.",
@@ -154,6 +171,7 @@ void queue_actor::load(const tenure_granted& granted) {
       return give_up(fmt::format("the tasks of {}: {}", type.name, loaded.error().message));
   become(serving());
   purge_at_ = cx_->monotonic->monotonic();
+  reread_at_ = purge_at_ + reread_every;
   after_message();
 }
 
@@ -166,7 +184,8 @@ result<void> queue_actor::load_line(const storage::view& durable, const worker_t
                  .insert_or_assign(type.name, line{.type = type,
                                                    .counts = *counts,
                                                    .ready = index_window(cx_->window_rows),
-                                                   .waiting = index_window(cx_->window_rows)})
+                                                   .waiting = index_window(cx_->window_rows),
+                                                   .pauses = tasks::pauses(cx_->window_rows)})
                  .first->second;
   at.tokens = type.starts_per_s;
   at.tokens_at = cx_->monotonic->monotonic();
@@ -218,9 +237,25 @@ queue_actor::line* queue_actor::find(std::string_view type) noexcept {
   return found == lines_.end() ? nullptr : &found->second;
 }
 
-result<queue_actor::line*> queue_actor::line_of(std::string_view type) {
-  if (auto* at = find(type); at != nullptr && cx_->find(type) != nullptr) return at;
-  return std::unexpected(unknown_type(type, cx_->types));
+result<queue_actor::line*> queue_actor::line_of(std::string_view queue) {
+  if (auto* at = find(queue); at != nullptr && cx_->find(queue) != nullptr) return at;
+  return std::unexpected(unknown_type(queue, cx_->types));
+}
+
+result<void> queue_actor::check(const std::vector<new_task>& wanted) {
+  for (const auto& w : wanted) {
+    if (is_lane(w.worker_type))
+      return fail(errc::invalid_argument, "A new task names a worker type; its lane follows from its registrant.");
+    if (const auto at = line_of(w.worker_type); !at) return std::unexpected(at.error());
+  }
+  return {};
+}
+
+queue_actor::line& queue_actor::line_for(const new_task& wanted) {
+  // What a lane that is not configured needs is not there: the type's own workers say so.
+  if (!wanted.lane.empty())
+    if (auto in_lane = line_of(queue_name(wanted.worker_type, wanted.lane))) return **in_lane;
+  return *find(wanted.worker_type);
 }
 
 bool queue_actor::deadline_passed(const request_context& context) const {
@@ -307,6 +342,7 @@ void queue_actor::take_out(line& at, const task& t, storage::batch& into) {
   into.erase(storage::column::task_index, cx_->part.waiting_key(at.type.name, t.due_at, t.id));
   at.ready.erase({t.rank, t.id}, ticket);
   at.waiting.erase({to_unix_ms(t.due_at), t.id}, ticket);
+  at.pauses.erase({to_unix_ms(t.due_at), t.id});
 }
 
 void queue_actor::put(line& at, task& t, storage::batch& into, timestamp now) {
@@ -342,8 +378,8 @@ void queue_actor::write(storage::permit room, storage::batch batch, storage::com
 std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const {
   std::size_t bytes = 512 + lines_.size() * counters_bytes;
   for (const auto& t : wanted)
-    bytes += rows_of_a_new_task + (t.worker_type == registrants::request_worker ? rows_of_a_registrant : 0) +
-             t.payload.size() + t.unique_key.size() + principal.size() + t.worker_type.size() * 4;
+    bytes += rows_of_a_new_task + t.payload.size() + t.unique_key.size() + principal.size() +
+             (t.worker_type.size() + t.lane.size()) * 4;
   return bytes;
 }
 
@@ -353,7 +389,6 @@ result<std::vector<queued_task>> queue_actor::queue_up(const std::vector<new_tas
   std::vector<queued_task> answer;
   std::map<std::pair<std::string, std::string>, std::uint64_t> of_this_batch;
   for (const auto& w : wanted) {
-    auto& at = *find(w.worker_type);
     if (!w.unique_key.empty()) {
       const auto key = cx_->part.unique_key(w.worker_type, w.unique_key);
       const auto here = of_this_batch.find({w.worker_type, w.unique_key});
@@ -372,17 +407,24 @@ result<std::vector<queued_task>> queue_actor::queue_up(const std::vector<new_tas
       into.put(storage::column::task_index, key, byte_writer{}.varint(numbers_.next_id).str());
       of_this_batch.emplace(std::pair(w.worker_type, w.unique_key), numbers_.next_id);
     }
-    answer.push_back({queue_new(at, w, principal, now, into), false});
+    // Whose generator its registrant has, its queue it stands in.
+    auto in_lane = w;
+    if (const auto of = registrants::registrant_of_key(w.unique_key);
+        of && registrants::concerns_registrants(w.worker_type))
+      if (const auto r = registrants_->find(*of); r && *r) in_lane.lane = (*r)->generator;
+    answer.push_back({queue_new(in_lane, principal, now, into), false});
   }
   return answer;
 }
 
-std::uint64_t queue_actor::queue_new(line& at, const new_task& w, const std::string& principal, timestamp now,
+std::uint64_t queue_actor::queue_new(const new_task& w, const std::string& principal, timestamp now,
                                      storage::batch& into) {
+  auto& at = line_for(w);
   task t;
   t.id = numbers_.next_id++;
   numbers_changed_ = true;
   t.worker_type = w.worker_type;
+  if (is_lane(at.type.name)) t.lane = w.lane;
   t.payload = w.payload;
   t.unique_key = w.unique_key;
   t.priority = w.priority;
@@ -409,6 +451,16 @@ void queue_actor::try_again(line& at, task& t, timestamp now, storage::batch& in
   registrants_->changed(t, false, now, into);
 }
 
+std::optional<std::uint64_t> queue_actor::under_way_instead(const task& t) {
+  if (!registrants::concerns_registrants(t.worker_type) || t.unique_key.empty()) return std::nullopt;
+  const auto known = part_->get(storage::column::task_index, cx_->part.unique_key(t.worker_type, t.unique_key));
+  if (!known || !*known) return std::nullopt;
+  const auto id = byte_reader{**known}.varint();
+  if (id == t.id) return std::nullopt;
+  const auto other = row_of(id);
+  return other && *other && !is_final((*other)->state) ? std::optional(id) : std::nullopt;
+}
+
 result<void> queue_actor::show(std::vector<queued_task>& queued) {
   for (auto& q : queued) {
     auto row = row_of(q.id);
@@ -430,9 +482,8 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
     return caf::unit;
   };
   if (deadline_passed(request.context)) return refuse(too_late());
-  for (const auto& w : request.tasks)
-    if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
-  const auto bytes = bytes_of(request.tasks, request.context.principal);
+  if (const auto known = check(request.tasks); !known) return refuse(known.error());
+  const auto bytes = bytes_of(request.tasks, request.context.principal) + bytes_of_registrants(request.tasks);
   if (bytes > storage::batch::bytes_max)
     return refuse({errc::payload_too_large, "These tasks are too large together. Send fewer at once.", {}});
   auto room = part_->reserve(bytes);
@@ -512,8 +563,7 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
   const auto kind = static_cast<outcome_kind>(request.kind);
   if (kind < outcome_kind::done || kind > outcome_kind::not_yet)
     return refuse({errc::invalid_argument, "A try ends as done, transient, permanent or not_yet.", {}});
-  for (const auto& w : request.then)
-    if (const auto at = line_of(w.worker_type); !at) return refuse(at.error());
+  if (const auto known = check(request.then); !known) return refuse(known.error());
   auto* at = held(request.id, request.token);
   if (at == nullptr) {
     auto before = said_before(request.id, request.token, kind);
@@ -530,7 +580,8 @@ caf::result<void> queue_actor::on_end(const end_task& request) {
 
 std::size_t queue_actor::bytes_to_end(const line& at, std::uint64_t id, const ending& e) const {
   return at.running.at(id).row_bytes + bytes_of_outcome(e.how) + bytes_of(e.then, e.principal) +
-         (registrants::concerns_registrants(at.type.name) ? registrant_ledger::bytes_of_a_change : 0);
+         bytes_of_registrants(e.then) +
+         (registrants::concerns_registrants(worker_type_of(at.type.name)) ? registrant_ledger::bytes_of_a_change : 0);
 }
 
 result<void> queue_actor::end(line& at, std::uint64_t id, const ending& e, runtime::reply_to<task> reply) {
@@ -549,7 +600,7 @@ result<void> queue_actor::end(line& at, std::uint64_t id, const ending& e, runti
 result<task> queue_actor::end_into(storage::batch& into, line& at, std::uint64_t id, const ending& e, timestamp now) {
   auto t = running_now(id, at.running.at(id));
   if (!t) return t;
-  const bool concerns_registrants = registrants::concerns_registrants(at.type.name);
+  const bool concerns_registrants = registrants::concerns_registrants(t->worker_type);
   registrant_ledger::verdict_of_end judged{e.how, {}, {}, false};
   if (concerns_registrants) {
     auto found = registrants_->judge(*t, e.how, e.effect);
@@ -560,6 +611,9 @@ result<task> queue_actor::end_into(storage::batch& into, line& at, std::uint64_t
   end_try(*t, stopped.held, judged.how, now, at.type.retry, *random_);
   into.erase(storage::column::task_index, cx_->part.running_key(at.type.name, id));
   put(at, *t, into, now);
+  // A little longer than its row says: where the clocks agree, the row decides.
+  if (t->state == task_state::pending && t->due_at > now)
+    at.pauses.add({to_unix_ms(t->due_at), id}, cx_->monotonic->monotonic() + (t->due_at - now) + milliseconds{1});
   count(at, task_state::running, t->state);
   ++at.counts.tries_total;
   if (!e.then.empty())
@@ -623,8 +677,11 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
   auto row = row_of(request.id);
   if (!row) return refuse(row.error());
   if (!*row) return refuse({errc::not_found, fmt::format("There is no task {}, or no longer.", request.id), {}});
-  auto* at = find((*row)->worker_type);
-  if (at == nullptr) return refuse(unknown_type((*row)->worker_type, cx_->types));
+  const auto queue = queue_of(**row);
+  auto* at = find(queue);
+  const bool cancels = static_cast<task_action>(request.action) == task_action::cancel;
+  // Whoever tries it again wants it done, and nobody would.
+  if (at == nullptr || (!cancels && cx_->find(queue) == nullptr)) return refuse(unknown_type(queue, cx_->types));
   auto room = part_->reserve(bytes_of_row(**row) + registrant_ledger::bytes_of_a_change);
   if (!room) return refuse(room.error());
   const auto now = cx_->time->now();
@@ -639,7 +696,7 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
     begin_try(t, taken_away->granted_at);
   }
   const auto before = t.state;
-  if (static_cast<task_action>(request.action) == task_action::cancel) {
+  if (cancels) {
     if (!cancel(t, taken_away ? &*taken_away : nullptr, now))
       return refuse({errc::conflict, fmt::format("The task has ended: it is {}.", to_string(t.state)), {}});
     if (before == task_state::running) {
@@ -658,6 +715,8 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
           {errc::conflict,
            fmt::format("Only what FAILED or was CANCELLED is tried again; the task is {}.", to_string(t.state)),
            {}});
+    if (const auto later = under_way_instead(t))
+      return refuse({errc::conflict, fmt::format("Task {} is under way for the same registrant.", *later), {}});
     try_again(*at, t, now, batch);
   }
   write(std::move(*room), std::move(batch), answering(request.reply, std::move(t)));
@@ -679,7 +738,7 @@ caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
     if (wait)
       delayed_send(this, again_soon, std::move(rest));
     else
-      caf::anon_send(caf::actor_cast<caf::actor>(this), std::move(rest));
+      send(this, std::move(rest)); // as its own, which a full mailbox takes
   } else if (!more && rest.done == 0) {
     rest.reply.deliver(std::unexpected(more.error()));
   } else {
@@ -712,10 +771,10 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
     }
     auto t = row_of(p.id);
     if (!t) pass_over(p.id, t.error().message);
-    auto* at = t && *t ? find((*t)->worker_type) : nullptr;
-    const bool wanted = at != nullptr && (*t)->state == task_state::failed &&
-                        (rest.worker_type.empty() || (*t)->worker_type == rest.worker_type) &&
-                        (*t)->last_error.starts_with(rest.error_prefix);
+    auto* at = t && *t ? find(queue_of(**t)) : nullptr;
+    const bool wanted = at != nullptr && cx_->find(at->type.name) != nullptr && (*t)->state == task_state::failed &&
+                        (rest.worker_type.empty() || is_of(**t, rest.worker_type)) &&
+                        (*t)->last_error.starts_with(rest.error_prefix) && !under_way_instead(**t);
     if (wanted) {
       const auto bytes = bytes_of_row(**t) + rows_of_a_registrant;
       if (batch && room->bytes() < batch->bytes() + bytes) flush();
@@ -863,20 +922,26 @@ result<std::size_t> queue_actor::lease_some(line& at, const lease_tasks& to, std
 
 bool queue_actor::bring_due(line& at, timestamp now) {
   const auto limit = to_unix_ms(now);
-  if (!feed(at, at.waiting, false)) return false;
-  const auto is_due = [&] {
-    const auto first = at.waiting.first();
-    return first && first->at <= limit;
+  const auto passed = cx_->monotonic->monotonic();
+  const auto next_due = [&]() -> std::optional<index_place> {
+    if (const auto first = at.waiting.first(); first && first->at <= limit) return first;
+    // The wall clock was set back: what waited for a while has waited for it.
+    if (const auto first = at.pauses.first(); first && first->first <= passed) return first->second;
+    return std::nullopt;
   };
-  if (!is_due()) return false;
+  (void)feed(at, at.waiting, false);
+  if (!next_due()) return false;
   auto room = part_->reserve(1'024 + moves_a_write * (lease_bytes + at.type.name.size() * 2));
   if (!room) return false; // the timer comes again
   const auto ticket = part_->last_ticket() + 1;
   storage::batch batch(cx_->part.shard);
-  for (std::size_t i = 0; i < moves_a_write && is_due(); ++i) {
-    const auto place = *at.waiting.first();
+  for (std::size_t i = 0; i < moves_a_write; ++i) {
+    const auto due = next_due();
+    if (!due) break;
+    const auto place = *due;
     const auto t = row_of(place.id);
     at.waiting.erase(place, ticket);
+    at.pauses.erase(place);
     if (!t || !*t || (*t)->state != task_state::pending || at.running.contains(place.id)) {
       pass_over(place.id, t ? "the index says that it waits, and it does not" : t.error().message);
       continue;
@@ -886,7 +951,7 @@ bool queue_actor::bring_due(line& at, timestamp now) {
     at.ready.add({(*t)->rank, place.id}, ticket);
   }
   if (!batch.empty()) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
-  return is_due();
+  return next_due().has_value();
 }
 
 void queue_actor::drop_lapsed(line& at, nanoseconds now) {
@@ -926,16 +991,23 @@ bool queue_actor::purge(timestamp now) {
     auto& from = purged_to_[static_cast<std::size_t>(state) - static_cast<std::size_t>(task_state::completed)];
     const auto found = storage::find_ended_first(**durable, cx_->part, state, from, purges_a_write);
     if (!found || found->empty()) return;
-    // What ends from now on ends later.
-    from = found->front();
-    auto room = part_->reserve(4'096 + found->size() * lease_bytes);
-    if (!room) return;
+    // What ends from now on ends later, or in the same millisecond.
+    from = {found->front().at, 0};
+    const auto due = static_cast<std::size_t>(
+        std::ranges::find_if(*found, [&](const auto& p) { return from_unix_ms(p.at) + keep > now; }) - found->begin());
+    if (due == 0) return;
+    // What was erased a moment ago may still be seen; behind it there may be more.
+    more = more || due == purges_a_write;
+    auto room = part_->reserve(4'096 + due * lease_bytes);
+    if (!room) {
+      more = true;
+      return;
+    }
     storage::batch batch(cx_->part.shard);
-    std::size_t purged = 0;
-    for (const auto& p : *found) {
-      if (from_unix_ms(p.at) + keep > now) break;
+    bool purges = false;
+    for (const auto& p : std::span(*found).first(due)) {
       const auto t = row_of(p.id);
-      auto* at = t && *t ? find((*t)->worker_type) : nullptr;
+      auto* at = t && *t ? find(queue_of(**t)) : nullptr;
       // Erased, or tried again, by a write that the view does not show yet.
       if (at == nullptr || (*t)->state != state || (*t)->finished_at != from_unix_ms(p.at)) continue;
       batch.erase(storage::column::tasks, cx_->part.task_key(p.id));
@@ -944,10 +1016,9 @@ bool queue_actor::purge(timestamp now) {
       ++at->counts.purged_total;
       at->changed = true;
       at->told = false;
-      ++purged;
+      purges = true;
     }
-    if (purged > 0) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
-    more = more || purged == purges_a_write;
+    if (purges) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
   };
   purge_of(task_state::completed, cx_->retention.completed);
   purge_of(task_state::cancelled, cx_->retention.cancelled);
@@ -966,14 +1037,19 @@ void queue_actor::on_tick() {
 void queue_actor::on_beat() {
   if (stand_down()) return;
   beat_at_ = cx_->time->now();
-  // What is in memory is read afresh, unless some of it is known to this actor alone.
-  if (part_->unsettled() == 0)
+  const auto now = cx_->monotonic->monotonic();
+  // What is in memory is read afresh, unless some of it is known to this actor alone. Seldom from the beginning: there
+  // it would walk over all that was erased and is not compacted yet.
+  if (part_->unsettled() == 0) {
+    const bool from_the_beginning = now >= reread_at_;
+    if (from_the_beginning) reread_at_ = now + reread_every;
     for (auto& [name, at] : lines_) {
-      at.ready = index_window(cx_->window_rows);
-      at.waiting = index_window(cx_->window_rows);
+      at.ready.forget(from_the_beginning);
+      at.waiting.forget(from_the_beginning);
       at.told = false;
     }
-  purge_at_ = cx_->monotonic->monotonic();
+  }
+  purge_at_ = now;
   timer_at_.reset();
   on_tick();
 }
@@ -986,7 +1062,7 @@ void queue_actor::after_message() {
     at.ready.settled(settled_to_);
     at.waiting.settled(settled_to_);
     drop_lapsed(at, now);
-    while (bring_due(at, wall)) {
+    for (int writes = 0; writes < due_writes_a_message && bring_due(at, wall); ++writes) {
     }
     (void)feed(at, at.ready, true);
     serve(at);
@@ -998,6 +1074,7 @@ void queue_actor::after_message() {
 void queue_actor::set_timer() {
   const auto now = cx_->monotonic->monotonic();
   const auto wall = cx_->time->now();
+  const bool time_stands_still = cx_->time->wall() < wall;
   auto next = purge_at_;
   const auto sooner = [&next](nanoseconds t) { next = std::min(next, t); };
   // What is due and still here found no room in the commit log: not at once again.
@@ -1007,8 +1084,12 @@ void queue_actor::set_timer() {
     for (const auto& w : at.workers)
       if (w.request.wait_until_ns > 0) sooner(nanoseconds{w.request.wait_until_ns});
     // Years ahead are more nanoseconds than there are numbers.
-    if (const auto due = at.waiting.first())
-      look_at(now + std::min<milliseconds>(from_unix_ms(due->at) - wall, purge_every));
+    if (const auto due = at.waiting.first()) {
+      auto until = std::min<milliseconds>(from_unix_ms(due->at) - wall, purge_every);
+      if (time_stands_still) until = std::max(until, again_soon);
+      look_at(now + until);
+    }
+    if (const auto pause = at.pauses.first()) look_at(pause->first);
     // Its own writes are not to be seen yet, or its rate is spent.
     const bool hungry = at.ready.hungry() || at.waiting.hungry();
     const bool limited = !at.workers.empty() && at.ready.first() && at.type.starts_per_s != 0;
@@ -1022,10 +1103,11 @@ void queue_actor::set_timer() {
 
 void queue_actor::tell_gauge() {
   for (auto& [name, at] : lines_) {
-    const auto first = at.ready.first();
-    queue_report now{at.counts, first ? first->id : 0};
-    if (std::exchange(at.told, true) && std::exchange(at.told_next, now.next_ready) == now.next_ready) continue;
-    at.told_next = now.next_ready;
+    const auto first = at.ready.first(), waits = at.waiting.first();
+    queue_report now{at.counts, first ? first->id : 0, waits ? waits->id : 0};
+    const std::pair next{now.next_ready, now.next_waiting};
+    if (std::exchange(at.told, true) && at.told_next == next) continue;
+    at.told_next = next;
     cx_->gauge->set(name, std::move(now));
   }
 }

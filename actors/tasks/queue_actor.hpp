@@ -6,6 +6,7 @@
 #include "actors/registrants/registrant_ledger.hpp"
 #include "actors/tasks/queue_context.hpp"
 #include "domain/tasks/index_window.hpp"
+#include "domain/tasks/pauses.hpp"
 #include "runtime/supervised_actor.hpp"
 #include "storage/partition.hpp"
 
@@ -44,19 +45,22 @@ private:
   struct waiting_worker {
     lease_tasks request;
   };
-  /// The queue of a worker type. One that is no longer configured gets no work, and its tasks may be cancelled.
+  /// The queue of a worker type, or of a lane of it. One that is no longer configured gets no work, and its tasks may
+  /// be cancelled.
   struct line {
     worker_type type;
     tasks::queue_counts counts;
     tasks::index_window ready, waiting;
+    tasks::pauses pauses; ///< of those in `waiting` whose try has ended
     std::unordered_map<std::uint64_t, running_task> running;
     std::set<std::pair<nanoseconds, std::uint64_t>> lapses; ///< of all that run
     std::deque<waiting_worker> workers;
     double tokens = 0; ///< tries that may begin now, where their rate is limited
     nanoseconds tokens_at{};
-    bool changed = false;        ///< the counters are to be written
-    bool told = false;           ///< the gauge has the counters
-    std::uint64_t told_next = 0; ///< the next one that is ready, as the gauge has it
+    bool changed = false; ///< the counters are to be written
+    bool told = false;    ///< the gauge has the counters
+    std::pair<std::uint64_t, std::uint64_t>
+        told_next{}; ///< the next ones that are ready and wait, as the gauge has them
   };
 
   caf::behavior loading();
@@ -93,11 +97,13 @@ private:
 
   result<std::vector<queued_task>> queue_up(const std::vector<new_task>& wanted, const std::string& principal,
                                             timestamp now, storage::batch& into);
-  /// A new task; its unique key is the caller's to write.
-  std::uint64_t queue_new(line& at, const new_task& wanted, const std::string& principal, timestamp now,
-                          storage::batch& into);
+  /// A new task in the queue that is its; its unique key is the caller's to write. @pre its worker type is known
+  std::uint64_t queue_new(const new_task& wanted, const std::string& principal, timestamp now, storage::batch& into);
   /// FAILED or CANCELLED becomes PENDING again. @pre it is one of them
   void try_again(line& at, tasks::task& t, timestamp now, storage::batch& into);
+  /// Of a registrant's task that has ended: the later one that its key leads to, while it is to be done. Both at once
+  /// would ask for two IDs.
+  [[nodiscard]] std::optional<std::uint64_t> under_way_instead(const tasks::task& t);
   /// Adds the tasks themselves to the answer.
   result<void> show(std::vector<queued_task>& queued);
   [[nodiscard]] std::size_t bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const;
@@ -150,7 +156,12 @@ private:
   [[nodiscard]] bool stand_down();
   [[nodiscard]] bool deadline_passed(const request_context& context) const;
   [[nodiscard]] line* find(std::string_view type) noexcept;
-  [[nodiscard]] result<line*> line_of(std::string_view type);
+  /// By the name of the queue. Errors: invalid_argument: it is not configured.
+  [[nodiscard]] result<line*> line_of(std::string_view queue);
+  /// Errors: invalid_argument: one is of a worker type that is not configured.
+  [[nodiscard]] result<void> check(const std::vector<new_task>& wanted);
+  /// Where it is to stand: in its lane where that is configured. @pre its worker type is
+  [[nodiscard]] line& line_for(const new_task& wanted);
   [[nodiscard]] result<std::optional<tasks::task>> row_of(std::uint64_t id);
 
   std::shared_ptr<const queue_context> cx_;
@@ -165,6 +176,7 @@ private:
   std::uint64_t timer_ = 0;
   std::optional<nanoseconds> timer_at_;
   nanoseconds purge_at_{};
+  nanoseconds reread_at_{};                            ///< from then on a beat reads the indexes from their beginning
   std::array<storage::place_in_index, 3> purged_to_{}; ///< by state, from COMPLETED on: nothing is left before it
   std::uint64_t settled_to_ = 0;                       ///< the last write whose rows any new view shows
   std::optional<timestamp> beat_at_;                   ///< the last one

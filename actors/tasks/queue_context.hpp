@@ -27,7 +27,7 @@ struct task_retention {
 
 /// A kind of work, as the settings have it.
 struct worker_type {
-  std::string name; ///< a small letter, then 1 to 63 small letters, digits and _
+  std::string name; ///< a small letter, then 1 to 63 small letters, digits and _; of a lane: "type.lane"
   tasks::retry_policy retry;
   milliseconds lease{30'000};     ///< how long a worker may be silent
   std::uint32_t running_max = 0;  ///< tasks that run at once; 0: as many as `queue_context::running_most`
@@ -37,7 +37,8 @@ struct worker_type {
 /// What is known of a queue at a moment; the counters are durable or about to be.
 struct queue_report {
   tasks::queue_counts counts;
-  std::uint64_t next_ready = 0; ///< the task that the next worker gets; 0: none is ready
+  std::uint64_t next_ready = 0;   ///< the task that the next worker gets; 0: none is ready
+  std::uint64_t next_waiting = 0; ///< the one whose time comes next; 0: none waits
 };
 
 /// What the queue last said, for metrics and for anybody who looks. Thread safe.
@@ -63,7 +64,7 @@ struct queue_context {
   decision_clock* time = nullptr;
   const clock* monotonic = nullptr;
   std::function<std::unique_ptr<random_source>()> make_random;
-  std::vector<worker_type> types;
+  std::vector<worker_type> types; ///< and their lanes, each like a type of its own
   task_retention retention;
   milliseconds ageing{10'000};      ///< a task goes before those of the next better priority that came so much later
   std::size_t window_rows = 10'000; ///< of an index, kept in memory

@@ -34,8 +34,7 @@ auto when_durable(const runtime::reply_to<T>& reply, T answer) {
 
 queued_task queue_actor::queue_for_registrant(const new_task& wanted, const std::string& principal, timestamp now,
                                               storage::batch& into) {
-  auto* at = find(wanted.worker_type);
-  if (at == nullptr || cx_->find(wanted.worker_type) == nullptr) return {}; // not configured: nobody would do it
+  if (!line_of(wanted.worker_type)) return {}; // not configured: nobody would do it
   const auto key = cx_->part.unique_key(wanted.worker_type, wanted.unique_key);
   const auto known = part_->get(storage::column::task_index, key);
   if (!known) throw std::runtime_error("tasks: " + known.error().message);
@@ -46,7 +45,7 @@ queued_task queue_actor::queue_for_registrant(const new_task& wanted, const std:
     if (!there) throw std::runtime_error("tasks: " + there.error().message);
     if (*there && !is_final((*there)->state)) return {id, true};
   }
-  const auto id = queue_new(*at, wanted, principal, now, into);
+  const auto id = queue_new(wanted, principal, now, into);
   into.put(storage::column::task_index, key, byte_writer{}.varint(id).str());
   return {id, false};
 }
@@ -82,8 +81,9 @@ caf::result<void> queue_actor::on_create(const create_registrants& request) {
   usual.worker_type = registrants::request_worker;
   usual.payload = registrants::task_payload_of(UINT64_MAX);
   usual.unique_key = registrants::task_key_of(UINT64_MAX);
-  const auto bytes = registrant_ledger::bytes_of(request) +
-                     bytes_of(std::vector<new_task>(request.registrants.size(), usual), principal);
+  std::vector<new_task> follow(request.registrants.size(), usual);
+  for (std::size_t i = 0; i < follow.size(); ++i) follow[i].lane = request.registrants[i].generator;
+  const auto bytes = registrant_ledger::bytes_of(request) + bytes_of(follow, principal);
   if (bytes > storage::batch::bytes_max)
     return refuse({errc::payload_too_large, "These registrants are too large together. Send fewer at once.", {}});
   auto room = part_->reserve(bytes);
@@ -117,8 +117,7 @@ caf::result<void> queue_actor::on_request_id(const request_registrant_id& reques
   const auto& r = **found;
   const bool has_id = !r.unique_id.empty();
   const auto type = has_id ? registrants::update_worker : registrants::request_worker;
-  auto at = line_of(type);
-  if (!at) return refuse(at.error());
+  if (const auto known = line_of(type); !known) return refuse(known.error());
   auto row = row_of(has_id ? r.update_task : r.request_task);
   if (!row) return refuse(row.error());
   auto room =
@@ -128,12 +127,15 @@ caf::result<void> queue_actor::on_request_id(const request_registrant_id& reques
   storage::batch batch(cx_->part.shard);
   if (r.progress != registrants::id_progress::confirmed) {
     if (*row && ((*row)->state == task_state::failed || (*row)->state == task_state::cancelled)) {
-      try_again(**at, **row, now, batch);
+      const auto stands_in = line_of(queue_of(**row));
+      if (!stands_in) return refuse(stands_in.error());
+      try_again(**stands_in, **row, now, batch);
     } else if (!*row || is_final((*row)->state)) {
       new_task t;
       t.worker_type = type;
       t.payload = registrants::task_payload_of(request.id);
       t.unique_key = registrants::task_key_of(request.id);
+      t.lane = r.generator;
       (void)queue_for_registrant(t, request.context.principal, now, batch);
     }
   }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <typeinfo>
 #include <utility>
 
 namespace matricula::actors {
@@ -141,8 +142,9 @@ void worker_actor::begin(const leased_task& what) {
   try {
     pool_->handler->run(what, over);
   } catch (const std::exception& e) {
+    // What it says may quote the task: that is in the task's error, not in the log.
     log::error("tasks.handler_threw", "A task's handler threw; the try has failed.",
-               {{"worker_type", pool_->type.name}, {"task", what.task.id}, {"what", e.what()}});
+               {{"worker_type", pool_->type.name}, {"task", what.task.id}, {"exception", typeid(e).name()}});
     over(task_end::transient(fmt::format("The handler failed: {}", e.what())));
   } catch (...) {
     log::error("tasks.handler_threw", "A task's handler threw; the try has failed.",

@@ -3,6 +3,7 @@
 #include "api/json.hpp"
 #include "api/json_writer.hpp"
 #include "api/page_size.hpp"
+#include "api/problem.hpp"
 #include "storage/task_list.hpp"
 
 #include <fmt/format.h>
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::size_t unique_key_bytes_max = 128;
 constexpr std::size_t worker_bytes_max = 64;
+constexpr std::size_t queue_name_bytes_max = 128;
 constexpr std::int64_t tries_most = 1'000;
 constexpr std::int64_t leased_most = 100;
 constexpr std::int64_t lease_seconds_most = 12 * 3'600;
@@ -191,7 +193,7 @@ public:
   outcome<response> retry_failed(const request& r) const {
     json::fields body(r.body, json::fields::empty_body::allowed);
     actors::task_door::failed_ones which;
-    which.worker_type = body.optional_text("worker_type", {.bytes_max = worker_bytes_max}).value_or("");
+    which.worker_type = body.optional_text("worker_type", {.bytes_max = queue_name_bytes_max}).value_or("");
     which.error_prefix = body.optional_text("error", {.bytes_max = error_prefix_bytes_max}).value_or("");
     which.limit =
         static_cast<std::uint32_t>(body.whole("limit", {.least = 1, .most = retried_most, .fallback = 1'000}));
@@ -228,9 +230,11 @@ public:
       w.member("completed", c.of(task_state::completed)).member("failed", c.of(task_state::failed));
       w.member("cancelled", c.of(task_state::cancelled)).member("queued_total", c.queued_total);
       w.member("attempts_total", c.tries_total).member("purged_total", c.purged_total);
-      if (report.next_ready != 0)
-        if (const auto next = storage::find_task(**rows, door_.part(), report.next_ready); next && *next)
-          w.member("next_due_at", to_rfc3339((*next)->task.due_at));
+      const auto ready = row_of(**rows, report.next_ready), waits = row_of(**rows, report.next_waiting);
+      if (ready) w.member("next_due_at", to_rfc3339(ready->due_at));
+      if (ready || waits)
+        w.member("next_queued_at", to_rfc3339(std::min(ready ? ready->queued_at : timestamp::max(),
+                                                       waits ? waits->queued_at : timestamp::max())));
       if (const auto* type = type_named(name)) {
         w.member("max_attempts", type->retry.tries_max).member("lease_seconds", type->lease.count() / 1'000);
         if (type->running_max != 0) w.member("running_max", type->running_max);
@@ -363,7 +367,7 @@ public:
           w.key("error")
               .begin_object()
               .member("code", to_string(one.error().code))
-              .member("detail", one.error().message)
+              .member("detail", detail_of(refusal(one.error())))
               .end_object();
         w.end_object();
       }
@@ -444,9 +448,10 @@ private:
   actors::new_task read_task(json::fields& body) const {
     actors::new_task t;
     t.worker_type = body.text("worker_type", {.bytes_max = worker_bytes_max});
-    if (!t.worker_type.empty() && type_named(t.worker_type) == nullptr) {
+    if (!t.worker_type.empty() && (tasks::is_lane(t.worker_type) || type_named(t.worker_type) == nullptr)) {
       std::string known;
-      for (const auto& type : door_.types()) known += (known.empty() ? "" : ", ") + type.name;
+      for (const auto& type : door_.types())
+        if (!tasks::is_lane(type.name)) known += (known.empty() ? "" : ", ") + type.name;
       body.refuse_field("worker_type", fmt::format("names no worker type that is configured here ({})", known));
     }
     const auto* payload = body.any("worker_payload");
@@ -478,6 +483,13 @@ private:
     if (!t.unique_key.empty() && t.unique_key != key)
       body.refuse_field("unique_key", fmt::format("must be absent for a {}: its registrant is the key", t.worker_type));
     t.unique_key = key;
+  }
+
+  /// For lists: one that cannot be read is left out.
+  [[nodiscard]] std::optional<task> row_of(const storage::view& rows, std::uint64_t id) const {
+    if (id == 0) return std::nullopt;
+    auto row = storage::find_task_row(storage::reader_of(rows), door_.part(), id);
+    return row ? std::move(*row) : std::nullopt;
   }
 
   outcome<storage::found_task> find(std::uint64_t id) const {

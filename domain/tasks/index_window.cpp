@@ -21,6 +21,13 @@ void index_window::erase(index_place row, std::uint64_t ticket) {
   if (was_first) floor_ = rows_.empty() ? row : *rows_.begin();
 }
 
+void index_window::forget(bool from_the_beginning) {
+  rows_.clear();
+  unsettled_.clear();
+  complete_ = false;
+  if (from_the_beginning) floor_ = {};
+}
+
 void index_window::settled(std::uint64_t ticket) {
   while (!unsettled_.empty() && unsettled_.front().ticket <= ticket) unsettled_.pop_front();
 }

@@ -27,6 +27,9 @@ public:
   /// A row that this writer adds, or erases, in its write `ticket`. Tickets only grow.
   void add(index_place row, std::uint64_t ticket);
   void erase(index_place row, std::uint64_t ticket);
+  /// What is in memory is read again when it is wanted: from where the index was known to begin, or from its beginning.
+  /// @pre every write has settled
+  void forget(bool from_the_beginning);
   /// Every write up to `ticket` shows in what is read from now on.
   void settled(std::uint64_t ticket);
 

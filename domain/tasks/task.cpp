@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 
 namespace matricula::tasks {
 
@@ -49,11 +50,30 @@ void finish(task& t, task_state as, timestamp now) {
 }
 
 void remember_try(task& t, const lease& held, outcome_kind how, std::string error, timestamp now) {
-  if (t.history.size() >= task::history_max) t.history.erase(t.history.begin());
+  if (t.history.size() >= task::history_max) {
+    // However long it waits for what is not there, what really happened to it stays on record.
+    const bool waits = how == outcome_kind::not_yet && t.history.back().ended == how;
+    t.history.erase(waits ? std::prev(t.history.end()) : t.history.begin());
+  }
   t.history.push_back({t.tries, held.token, held.granted_at, now, how, held.worker, std::move(error)});
 }
 
+/// The tries in a row, the latest among them, for which what they need was not there.
+std::uint32_t waits_in_a_row(const task& t) {
+  const auto other = [](const attempt& a) { return a.ended != outcome_kind::not_yet; };
+  return static_cast<std::uint32_t>(std::ranges::find_if(t.history.rbegin(), t.history.rend(), other) -
+                                    t.history.rbegin());
+}
+
 } // namespace
+
+std::string queue_name(std::string_view worker_type, std::string_view lane) {
+  std::string name(worker_type);
+  if (!lane.empty()) (name += '.') += lane;
+  return name;
+}
+std::string queue_of(const task& t) { return queue_name(t.worker_type, t.lane); }
+bool is_of(const task& t, std::string_view name) { return name == t.worker_type || name == queue_of(t); }
 
 std::string_view to_string(task_state s) noexcept { return word_of(state_words, s); }
 std::optional<task_state> parse_task_state(std::string_view word) noexcept {
@@ -86,7 +106,7 @@ void end_try(task& t, const lease& held, const outcome& how, timestamp now, cons
     return finish(t, task_state::failed, now);
   case outcome_kind::not_yet:
     t.state = task_state::pending;
-    t.due_at = now + how.try_again.value_or(pause_for_not_yet(policy, random));
+    t.due_at = now + how.try_again.value_or(pause_for_not_yet(policy, random, waits_in_a_row(t)));
     return;
   case outcome_kind::transient:
   case outcome_kind::lost:
@@ -118,10 +138,10 @@ bool retry(task& t, std::uint32_t more, timestamp now) {
 
 std::string encode(const task& t) {
   byte_writer out;
-  out.reserve(96 + t.payload.size() + t.result.size() + t.history.size() * 48);
+  out.reserve(96 + t.lane.size() + t.payload.size() + t.result.size() + t.history.size() * 48);
   const auto bits = (t.last_try_at ? has_last_try : 0) | (t.finished_at ? has_finished : 0);
   out.u8(task_version).u8(static_cast<std::uint8_t>(t.state)).u8(t.priority).u8(static_cast<std::uint8_t>(bits));
-  out.varint(t.id).text(t.worker_type).text(t.payload).text(t.unique_key).text(t.queued_by);
+  out.varint(t.id).text(t.worker_type).text(t.lane).text(t.payload).text(t.unique_key).text(t.queued_by);
   out.varint(to_unix_ms(t.queued_at)).varint(to_unix_ms(t.due_at)).varint(t.rank);
   out.varint(t.tries).varint(t.tries_max).varint(t.tries_before);
   if (t.last_try_at) out.varint(to_unix_ms(*t.last_try_at));
@@ -144,6 +164,7 @@ result<task> decode_task(std::string_view bytes) {
   const auto bits = in.u8();
   t.id = in.varint();
   t.worker_type = in.text();
+  t.lane = in.text();
   t.payload = in.text();
   t.unique_key = in.text();
   t.queued_by = in.text();

@@ -69,7 +69,8 @@ struct task {
 
   std::uint64_t id = 0;
   std::string worker_type;
-  std::string payload;                    ///< a JSON object
+  std::string lane;    ///< of its worker type's tasks, those with the same one are a queue of their own; empty: none
+  std::string payload; ///< a JSON object
   std::uint8_t priority = priority_usual; ///< 0 (first) to 9
   task_state state = task_state::pending;
   timestamp queued_at{};
@@ -89,6 +90,17 @@ struct task {
 
   bool operator==(const task&) const = default;
 };
+
+/// The queue of the tasks of a worker type, or of a lane of it: "type" or "type.lane". Neither has a dot in it.
+[[nodiscard]] std::string queue_name(std::string_view worker_type, std::string_view lane);
+[[nodiscard]] std::string queue_of(const task& t);
+/// The worker type of the tasks in a queue.
+[[nodiscard]] constexpr std::string_view worker_type_of(std::string_view queue) noexcept {
+  return queue.substr(0, queue.find('.'));
+}
+[[nodiscard]] constexpr bool is_lane(std::string_view queue) noexcept { return queue.find('.') != queue.npos; }
+/// Whether `name` is that of its worker type or of its queue.
+[[nodiscard]] bool is_of(const task& t, std::string_view name);
 
 /// A running try: who has the task, until when, and the token without which nobody may say how it ended.
 struct lease {

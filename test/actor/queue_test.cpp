@@ -302,10 +302,53 @@ TEST_F(a_queue, does_not_count_a_try_that_found_nothing_to_work_with) {
     const auto t = try_once(too_early);
     EXPECT_EQ(t.tries, 0U);
     EXPECT_EQ(t.state, task_state::pending);
-    later(2s);
+    later(6s);
   }
   EXPECT_EQ(try_once(done).tries, 1U);
   EXPECT_EQ(q.state(id), task_state::completed);
+}
+
+TEST_F(a_queue, asks_ever_more_seldom_for_what_is_not_there) {
+  (void)q.enqueue_one(a_task());
+  milliseconds longest{0};
+  for (int i = 0; i < 12; ++i) {
+    const auto t = try_once(too_early);
+    longest = std::max(longest, t.due_at - s.now());
+    EXPECT_LE(t.due_at, s.now() + 6s) << "four seconds, and half of that";
+    later(6s);
+  }
+  EXPECT_GE(longest, 2s);
+  (void)try_once(broken);
+  later(1s);
+  EXPECT_LE(try_once(too_early).due_at, s.now() + 1'500ms) << "it begins anew";
+}
+
+TEST_F(a_queue, goes_on_after_a_back_off_though_the_wall_clock_was_set_back) {
+  const auto id = q.enqueue_one(a_task());
+  (void)try_once({outcome_kind::transient, "later", 7s});
+  s.jump(-1h);
+  s.pass(6'900ms);
+  EXPECT_TRUE(q.lease().empty());
+  s.pass(200ms);
+  const auto leased = q.lease();
+  ASSERT_EQ(leased.size(), 1U);
+  EXPECT_EQ(leased.front().task.id, id);
+}
+
+TEST_F(a_queue, does_not_spin_while_the_time_of_decisions_stands_still) {
+  auto t = a_task();
+  t.due_at_ms = (s.now() + 1ms).time_since_epoch().count();
+  (void)q.enqueue_one(t);
+  s.jump(-1h);
+  const auto before = s.look(queue_of_a_stage::path).handled;
+  for (int i = 0; i < 1'000; ++i) {
+    s.advance(1ms);
+    s.run();
+  }
+  EXPECT_LT(s.look(queue_of_a_stage::path).handled - before, 100U);
+  s.jump(1h);
+  s.pass(1s);
+  EXPECT_EQ(q.lease().size(), 1U);
 }
 
 TEST_F(a_queue, fails_at_once_what_cannot_be_helped) {
@@ -490,6 +533,46 @@ TEST_F(a_queue, never_gives_the_same_token_twice) {
     s.run();
   }
   EXPECT_EQ(tokens.size(), 4U);
+}
+
+// -- many tasks -------------------------------------------------------------------------------------------------------
+
+TEST_F(a_queue, gives_a_new_task_at_once_behind_ten_thousand_that_are_blocked_and_ten_thousand_that_failed) {
+  constexpr std::uint64_t many = 10'000;
+  const std::array hows{hopeless, broken, too_early};
+  for (std::uint64_t done_with = 0; done_with < 2 * many;) {
+    ASSERT_TRUE(q.enqueue(std::vector<new_task>(400, a_task())));
+    for (int i = 0; i < 4; ++i)
+      for (const auto& one : q.lease("work", 100)) {
+        const bool fails = done_with++ < many;
+        auto how = fails ? hopeless : hows[1 + done_with % 2];
+        if (!fails) how.try_again = 1h;
+        (void)q.send_end(one, how);
+      }
+    s.run();
+  }
+  ASSERT_EQ(q.counts().of(task_state::failed), many);
+  ASSERT_EQ(q.counts().of(task_state::pending), many);
+  const auto waits = q.send_lease("work", 1, 10s);
+  s.run();
+  ASSERT_FALSE(waits->ready()) << "nothing can be begun";
+  const auto id = q.enqueue_one(a_task());
+  ASSERT_TRUE(waits->ready() && waits->value()) << "and no time has passed";
+  EXPECT_EQ(ids(*waits->value()), std::vector{id});
+}
+
+TEST_F(a_queue, moves_what_becomes_due_at_once_a_part_at_a_time) {
+  auto t = a_task();
+  t.due_at_ms = (s.now() + 1s).time_since_epoch().count();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(q.enqueue(std::vector<new_task>(400, t)));
+  const auto ready = [&] { return storage::find_ready(*s.durable(), s.queue()->part, "work", {}, 5'000)->size(); };
+  ASSERT_EQ(ready(), 0U);
+  s.advance(1s);
+  s.run();
+  EXPECT_GT(ready(), 0U);
+  EXPECT_LT(ready(), 2'000U) << "others are served between";
+  s.pass(500ms);
+  EXPECT_EQ(ready(), 2'000U);
 }
 
 // -- workers that wait ------------------------------------------------------------------------------------------------
@@ -747,6 +830,21 @@ TEST_F(a_queue, purges_more_than_fits_one_write) {
   EXPECT_EQ(q.counts().purged_total, 450U);
 }
 
+TEST_F(a_queue, goes_on_purging_while_its_writes_are_on_their_way) {
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(q.enqueue(std::vector<new_task>(400, a_task())));
+  for (int i = 0; i < 12; ++i)
+    for (const auto& one : q.lease("work", 100)) (void)q.send_end(one, done);
+  s.run();
+  ASSERT_EQ(q.counts().of(task_state::completed), 1'200U);
+  s.advance(1h);
+  for (int i = 0; i < 3; ++i) {
+    s.advance(20ms);
+    s.run_actors(); // nothing that it writes settles
+  }
+  s.pass(500ms);
+  EXPECT_EQ(q.counts().purged_total, 1'200U) << "and not the rest ten seconds later";
+}
+
 TEST_F(a_queue, purges_nothing_while_the_clock_is_not_to_be_believed) {
   const auto id = q.enqueue_one(a_task());
   (void)try_once(done);
@@ -882,6 +980,7 @@ TEST_F(a_queue, keeps_the_tasks_of_a_type_that_is_no_longer_configured) {
   EXPECT_EQ(refusal(q.answer(q.send_lease("few"))), errc::invalid_argument);
   EXPECT_EQ(q.report("few").counts.of(task_state::pending), 1U);
   EXPECT_TRUE(q.cancel(id));
+  EXPECT_EQ(refusal(q.retry(id)), errc::invalid_argument) << "nobody would do it";
 }
 
 // -- more than is in memory -------------------------------------------------------------------------------------------

@@ -577,7 +577,7 @@ public:
     if (what.task.payload == R"({"throw":1})") throw std::runtime_error("a mood");
     if (what.task.payload == R"({"then":1})") {
       auto end = actors::task_end::done();
-      end.then.push_back({"unheard_of", "{}", {}, 4, 0, 0});
+      end.then.push_back({"unheard_of", {}, "{}", {}, 4, 0, 0});
       return done(std::move(end));
     }
     if (what.task.payload == R"({"hold":1})") {

@@ -23,6 +23,7 @@ protected:
         task_world({"basic",  "unique",    "failing", "patient",    "hopeless", "lapsing", "lively", "twice",
                     "chain",  "cancelled", "redone",  "redone_too", "paused",   "polled",  "urgent", "timed",
                     "listed", "batched",   "audited", "measured",   "paged",    "reported"},
+                   "[tasks.types.blocked]\nmax_attempts = 5\nbackoff_first_ms = 3600000\nbackoff_max_ms = 3600000\n"
                    "[tasks.types.narrow]\nrunning_max = 2\n[tasks.types.slow]\nstarts_per_s = 3\n"
                    "[tasks.types.off]\nenabled = false\n"));
     node_->start();
@@ -202,7 +203,7 @@ TEST_F(tasks, are_kept_by_a_worker_that_is_heard_of) {
   auto& c = node_client_;
   c.enqueue("lively");
   c.enqueue("lively");
-  const auto both = c.lease("lively", {{"count", 2}, {"lease_seconds", 1}});
+  const auto both = c.lease("lively", {{"count", 2}, {"lease_seconds", 2}});
   ASSERT_EQ(both.size(), 2U);
   const auto renewed = c.act(both.at(0), "heartbeat", {{"token", both.at(0).at("token")}, {"lease_seconds", 60}});
   ASSERT_EQ(renewed.status, 200) << renewed.shown();
@@ -387,7 +388,9 @@ TEST_F(tasks, that_failed_by_the_thousand_are_all_tried_again_in_one_request) {
                            "matricula_tasks_next_ready_age_seconds{worker_type=\"basic\"} 0\n"})
     EXPECT_THAT(numbers, testing::HasSubstr(line));
   EXPECT_THAT(numbers, testing::ContainsRegex(
-                           "matricula_tasks_next_ready_age_seconds\\{worker_type=\"measured\"\\} [0-9]*\\.[0-9]"));
+                           "matricula_tasks_next_ready_age_seconds\\{worker_type=\"measured\"\\} [0-9.]*[1-9]"));
+  EXPECT_THAT(numbers, testing::ContainsRegex(
+                           "matricula_tasks_next_queued_age_seconds\\{worker_type=\"measured\"\\} [0-9.]*[1-9]"));
 }
 
 TEST_F(tasks, wait_while_their_queue_is_paused) {
@@ -414,16 +417,54 @@ TEST_F(tasks, reach_a_worker_that_waits_within_a_moment) {
   const auto began = steady_clock::now();
   EXPECT_EQ(c.lease("polled", {{"wait_seconds", 1}}), json::array());
   EXPECT_GE(steady_clock::now() - began, std::chrono::milliseconds(990));
-  auto worker = std::async(std::launch::async, [] {
-    auto item = task_client(*node_).lease("polled", {{"wait_seconds", 60}});
-    return std::pair(std::move(item), steady_clock::now());
-  });
-  until_workers_wait("polled", 1);
-  const auto queued_at = steady_clock::now();
-  const auto task = c.enqueue("polled");
-  const auto [items, had_at] = worker.get();
-  ASSERT_EQ(ids_of(items), ids_of(json::array({task})));
-  EXPECT_LT(had_at - queued_at, std::chrono::seconds(1));
+  constexpr std::size_t rounds = 20;
+  std::vector<steady_clock::duration> took;
+  while (took.size() < rounds) {
+    auto worker = std::async(std::launch::async, [] {
+      auto item = task_client(*node_).lease("polled", {{"wait_seconds", 60}});
+      return std::pair(std::move(item), steady_clock::now());
+    });
+    until_workers_wait("polled", 1);
+    const auto queued_at = steady_clock::now();
+    const auto task = c.enqueue("polled");
+    const auto [items, had_at] = worker.get();
+    ASSERT_EQ(ids_of(items), ids_of(json::array({task})));
+    took.push_back(had_at - queued_at);
+  }
+  // Of a queue that looked now and then, few would come so soon; of this one most do, on a machine that is busy, too.
+  std::ranges::sort(took);
+  EXPECT_LT(took[rounds / 4], std::chrono::milliseconds(50));
+}
+
+TEST_F(tasks, start_within_a_second_behind_ten_thousand_that_are_blocked_and_ten_thousand_that_failed) {
+  using std::chrono::steady_clock;
+  auto& c = node_client_;
+  constexpr unsigned many = 10'000, of_a_list = 500, of_a_lease = 100;
+  for (unsigned i = 0; i < 2 * many; i += of_a_list) {
+    json one = {{"worker_type", "blocked"}, {"worker_payload", json::object()}};
+    if (i < many) one["max_attempts"] = 1;
+    ASSERT_EQ(c.http().post("/v1/tasks", {{"tasks", json(of_a_list, one)}}).status, 201);
+  }
+  // A worker that dies with all of them: what has no attempt left FAILED, the others wait for a time within an hour.
+  for (unsigned i = 0; i < 2 * many; i += of_a_lease)
+    ASSERT_EQ(c.lease("blocked", {{"count", of_a_lease}, {"lease_seconds", 1}}).size(), of_a_lease);
+  ASSERT_TRUE(eventually([&] {
+    const auto now = c.queue("blocked");
+    return now.at("failed") == many && now.at("running") == 0;
+  }));
+  auto least = steady_clock::duration::max();
+  for (int round = 0; round < 5; ++round) {
+    const auto began = steady_clock::now();
+    const auto id = task_client::id_of(c.enqueue("blocked"));
+    // The few others whose wait is over come with it.
+    std::vector<std::uint64_t> leased;
+    while (std::ranges::find(leased, id) == leased.end() && steady_clock::now() - began < std::chrono::seconds(10))
+      leased = ids_of(c.lease("blocked", {{"count", of_a_lease}, {"lease_seconds", 600}, {"wait_seconds", 4}}));
+    EXPECT_NE(std::ranges::find(leased, id), leased.end());
+    least = std::min(least, steady_clock::now() - began);
+  }
+  EXPECT_LT(least, std::chrono::seconds(1));
+  EXPECT_GE(c.queue("blocked").at("pending").get<unsigned>(), many - 1'000) << "they are still there";
 }
 
 TEST_F(tasks, that_are_more_urgent_go_first) {
@@ -582,6 +623,24 @@ TEST_F(tasks, are_changed_by_operators_on_record) {
                    one.value("reason", ""));
   EXPECT_THAT(acts, ElementsAre("queue.resume audited ", "queue.pause audited repairs", "task.retry_failed audited ",
                                 "task.retry " + id + " ", "task.cancel " + id + " a mistake"));
+}
+
+TEST(tasks_of_registrants, that_need_a_unique_id_are_not_completed_in_a_list) {
+  node_process node(task_world({}, "[tasks.types.id_generation_request_worker]\nworkers = 0\n"));
+  node.start();
+  task_client c(node);
+  ASSERT_EQ(c.http().post("/v1/registrants", {{"kind", "individual"}}).status, 201);
+  c.enqueue("example");
+  const auto of_registrant = c.lease_one("id_generation_request_worker"), plain = c.lease_one("example");
+  const auto item = [](const json& leased) { return json{{"id", leased.at("id")}, {"token", leased.at("token")}}; };
+  const auto answer = c.http().post("/v1/tasks/complete", {{"items", {item(of_registrant), item(plain)}}});
+  ASSERT_EQ(answer.status, 200) << answer.shown();
+  const auto& items = answer().at("items");
+  EXPECT_EQ(items.at(0).at("error").at("code"), "invalid_argument");
+  EXPECT_THAT(items.at(0).at("error").at("detail").get<std::string>(), testing::HasSubstr("unique_id"));
+  EXPECT_EQ(items.at(1).at("task_status"), "COMPLETED") << "it is judged by itself";
+  EXPECT_EQ(c.look(of_registrant).at("task_status"), "RUNNING") << "its lease holds";
+  EXPECT_EQ(c.complete(of_registrant, {{"unique_id", "5164721753"}}).status, 200);
 }
 
 TEST_F(tasks, have_a_queue_that_comes_back_when_it_is_killed) {

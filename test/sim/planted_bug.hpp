@@ -31,6 +31,7 @@ enum class planted_bug : std::uint8_t {
   tries_twice,        ///< the try that runs is counted again when the queue is loaded
   task_key_apart,     ///< a task's unique key is written in a batch of its own, behind the task
   unwritten_lease,    ///< that a task was leased is not written down
+  untold_lapse,       ///< a try whose lease ran out leaves no trace: its task waits again as if it had not been begun
   unwritten_call,     ///< that a generator is about to be called is said to be durable and is not written
   id_apart,           ///< a registrant's ID is written in a batch of its own, behind the end of its task
   count_
@@ -59,6 +60,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(planted_b
     "tries_twice",
     "task_key_apart",
     "unwritten_lease",
+    "untold_lapse",
     "unwritten_call",
     "id_apart",
 };

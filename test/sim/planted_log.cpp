@@ -45,7 +45,7 @@ private:
     auto t = tasks::decode_task(row);
     if (!t) return;
     const task_partition part{{static_cast<std::uint8_t>(key.front())}};
-    const auto held = real_->get(column::task_index, part.running_key(t->worker_type, t->id));
+    const auto held = real_->get(column::task_index, part.running_key(tasks::queue_of(*t), t->id));
     if (!held || !*held) return;
     ++t->tries;
     row = tasks::encode(*t);
@@ -86,6 +86,9 @@ void planted_log::append(permit room, batch what, completion<verdict, position> 
     break;
   case planted_bug::unwritten_lease:
     real_.append(std::move(room), without_leases(what), std::move(settled));
+    break;
+  case planted_bug::untold_lapse:
+    real_.append(std::move(room), without_lost_tries(what), std::move(settled));
     break;
   case planted_bug::reply_before_write:
     apart_.emplace_back([done = std::move(settled)]() mutable noexcept { done(verdict::durable, position{}); });
@@ -229,6 +232,26 @@ batch planted_log::without_leases(const batch& what) {
           [&](column c, std::string_view k) {
             if (!leases || !is_task_row(c, k, ready_task)) out.erase(c, k);
           });
+  require(well_formed, "a batch decodes");
+  return out;
+}
+
+/// A task whose latest try was lost is written as it was before that.
+batch planted_log::without_lost_tries(const batch& what) {
+  batch out(what.shard());
+  const bool well_formed = batch::decode(
+      what.encoded(),
+      [&](column c, std::string_view k, std::string_view v) {
+        if (c != column::tasks) return out.put(c, k, v);
+        auto t = tasks::decode_task(v);
+        if (!t || t->state != tasks::task_state::pending || t->history.empty() ||
+            t->history.back().ended != tasks::outcome_kind::lost)
+          return out.put(c, k, v);
+        t->history.pop_back();
+        --t->tries;
+        out.put(c, k, tasks::encode(*t));
+      },
+      [&](column c, std::string_view k) { out.erase(c, k); });
   require(well_formed, "a batch decodes");
   return out;
 }

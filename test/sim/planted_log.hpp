@@ -57,6 +57,7 @@ private:
   [[nodiscard]] storage::batch without_some_due_rows(const storage::batch& what);
   [[nodiscard]] static storage::batch without_taken_grants(const storage::batch& what);
   [[nodiscard]] static storage::batch without_leases(const storage::batch& what);
+  [[nodiscard]] static storage::batch without_lost_tries(const storage::batch& what);
   [[nodiscard]] static storage::batch purging_early(const storage::batch& what);
   [[nodiscard]] static bool begins_a_call(const storage::batch& what);
   /// Whether the bug is to answer `durable` and to write nothing of this batch.

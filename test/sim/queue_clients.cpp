@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 namespace matricula::sim {
 
@@ -17,6 +18,7 @@ namespace {
 constexpr std::array<std::string_view, 2> type_names{"errand", "chore"};
 constexpr std::size_t held_max = 60; ///< leases that workers remember
 constexpr std::uint64_t keys_in_use = 12;
+constexpr std::string_view follows_from = R"({"follows_from":)"; ///< and a token: the payload of what follows
 
 std::uint64_t code_of(errc code) { return 100 + static_cast<std::uint64_t>(code); }
 
@@ -58,7 +60,7 @@ void queue_clients::ask(node& to, const moment& now) {
                                      outcome_kind::transient, outcome_kind::permanent, outcome_kind::not_yet};
     const auto how = hows[random_.below(hows.size())];
     if (random_.below(4) == 0) return finish_some(to);
-    return end(to, held, held.told && random_.below(4) != 0 ? *held.told : how);
+    return end(to, held, held.told && random_.below(4) != 0 ? *held.told : how, sent_ % 6 == 0);
   }
   if (what < 95) {
     if (!tasks_.empty()) change(to);
@@ -71,7 +73,7 @@ void queue_clients::ask(node& to, const moment& now) {
 void queue_clients::work_off(node& to, const moment& now) {
   for (const auto type : type_names) pause(to, std::string(type), false);
   for (auto& held : held_)
-    if (!held.told) end(to, held, outcome_kind::done);
+    if (!held.told) end(to, held, outcome_kind::done, false);
   for (std::size_t i = 0; i < type_names.size(); ++i) lease(to, now, 20, milliseconds{0});
 }
 
@@ -124,8 +126,9 @@ void queue_clients::renew(node& to, const moment& now) {
   renewed_.push_back(std::move(asked));
 }
 
-void queue_clients::end(node& to, held_lease& held, outcome_kind how) {
+void queue_clients::end(node& to, held_lease& held, outcome_kind how, bool follows) {
   ++sent_;
+  const bool first_word = !held.told;
   held.two_words = held.two_words || (held.told && *held.told != how);
   held.told = how;
   actors::end_task m;
@@ -133,8 +136,14 @@ void queue_clients::end(node& to, held_lease& held, outcome_kind how) {
   m.token = held.token;
   m.kind = static_cast<std::uint8_t>(how);
   if (how != outcome_kind::done) m.text = "as the simulation wants it";
+  if (follows) {
+    actors::new_task t;
+    t.worker_type = type_names.front();
+    t.payload = fmt::format("{}{}}}", follows_from, held.token);
+    m.then.push_back(std::move(t));
+  }
   to.plant(m);
-  ended_.push_back({held.id, held.token, how, to.send_to_queue<task>(std::move(m))});
+  ended_.push_back({held.id, held.token, how, follows && first_word, to.send_to_queue<task>(std::move(m))});
 }
 
 void queue_clients::finish_some(node& to) {
@@ -228,6 +237,7 @@ std::uint64_t queue_clients::collect(const moment& now, bool storage_failed) {
     if (take("end a task", answer, {errc::lease_lost})) {
       learn_end(what.id, *answer);
       endings_.try_emplace(what.token, what.id, what.how);
+      if (what.followed) followed_.try_emplace(what.token, now.decided);
       if (what.how == outcome_kind::done) learn_done(what.id, what.token);
     } else if (answer.error().code == errc::lease_lost) {
       learn_refusal(what.id, what.token, now);
@@ -315,7 +325,7 @@ void queue_clients::learn(const asked_lease& what, moment now) {
     if (lost_tokens_.contains(given.token))
       found_.add(symptom::number_given_again,
                  fmt::format("the token {} is that of a lease that was given after the backup", given.token));
-    if (!tokens_.insert(given.token).second)
+    if (!leases_.emplace(given.token, of.id).second)
       found_.add(symptom::leased_twice, fmt::format("the token {} was given out twice", given.token));
     if (of.state != task_state::running || of.tries == 0) found_.add("a task is leased and does not run");
     if (done_by_.contains(of.id))
@@ -347,8 +357,8 @@ void queue_clients::restored_after(const queue_clients& lost) {
   lost_tokens_ = lost.lost_tokens_;
   for (const auto& [id, known] : lost.tasks_)
     if (!tasks_.contains(id)) lost_tasks_.insert(id);
-  for (const auto token : lost.tokens_)
-    if (!tokens_.contains(token)) lost_tokens_.insert(token);
+  for (const auto& [token, id] : lost.leases_)
+    if (!leases_.contains(token)) lost_tokens_.insert(token);
 }
 
 void queue_clients::learn_end(std::uint64_t id, const task& t) {
@@ -378,7 +388,7 @@ std::uint64_t queue_clients::open_tasks(const storage::view& durable) {
 
 void queue_clients::check(const storage::view& durable, timestamp now) {
   const auto part = storage::tasks_of_node();
-  std::map<std::uint64_t, storage::found_task> rows;
+  rows_by_id rows;
   std::map<name_of_key, std::uint64_t> keys;
   std::string cursor;
   for (bool more = true; more;) {
@@ -414,14 +424,8 @@ void queue_clients::check(const storage::view& durable, timestamp now) {
                                                        to_string(*known.ended_as), to_string(t.state)));
     learn_end(id, t);
   }
-  for (const auto& [id, row] : rows) {
-    const auto& t = row.task;
-    std::uint32_t real = row.held ? 1 : 0;
-    for (const auto& a : t.history) real += a.ended != outcome_kind::not_yet ? 1 : 0;
-    if (t.history.size() < task::history_max && t.tries != real)
-      found_.add(symptom::tries_miscounted,
-                 fmt::format("task {} counts {} tries, and there were {}", id, t.tries, real));
-  }
+  check_tries(rows);
+  check_what_followed(rows, now);
   for (const auto& [token, ending] : endings_) {
     const auto row = rows.find(ending.first);
     if (row == rows.end() || row->second.task.history.size() >= task::history_max) continue;
@@ -431,6 +435,40 @@ void queue_clients::check(const storage::view& durable, timestamp now) {
                  fmt::format("the end of task {} under the lease {} was acknowledged, and is not in its history",
                              ending.first, token));
   }
+}
+
+void queue_clients::check_tries(const rows_by_id& rows) {
+  for (const auto& [id, row] : rows) {
+    const auto& t = row.task;
+    std::uint32_t real = row.held ? 1 : 0;
+    for (const auto& a : t.history) real += a.ended != outcome_kind::not_yet ? 1 : 0;
+    if (t.history.size() < task::history_max && t.tries != real)
+      found_.add(symptom::tries_miscounted,
+                 fmt::format("task {} counts {} tries, and there were {}", id, t.tries, real));
+  }
+  for (const auto& [token, id] : leases_) {
+    const auto row = rows.find(id);
+    if (row == rows.end() || row->second.task.history.size() >= task::history_max) continue;
+    const bool runs = row->second.held && row->second.held->token == token;
+    if (!runs && std::ranges::find(row->second.task.history, token, &attempt::token) == row->second.task.history.end())
+      found_.add(symptom::tries_miscounted,
+                 fmt::format("the try under the lease {} of task {} is not in its history", token, id));
+  }
+}
+
+void queue_clients::check_what_followed(const rows_by_id& rows, timestamp now) {
+  std::map<std::uint64_t, std::uint64_t> following; // by the token that their payload names
+  for (const auto& [id, row] : rows) {
+    if (!row.task.payload.starts_with(follows_from)) continue;
+    const auto token = std::strtoull(row.task.payload.c_str() + follows_from.size(), nullptr, 10);
+    const auto [at, fresh] = following.emplace(token, id);
+    if (!fresh)
+      found_.add(symptom::ended_twice,
+                 fmt::format("tasks {} and {} follow from the end under the lease {}", at->second, id, token));
+  }
+  for (const auto& [token, at] : followed_)
+    if (!following.contains(token) && now < at + task_retention)
+      found_.add(symptom::task_lost, fmt::format("nothing follows from the end under the lease {}", token));
 }
 
 } // namespace matricula::sim

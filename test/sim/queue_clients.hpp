@@ -2,6 +2,7 @@
 /// has which lease, and what must therefore be true of the rows.
 #pragma once
 #include "foundation/random.hpp"
+#include "storage/tasks.hpp"
 #include "test/sim/findings.hpp"
 #include "test/sim/node.hpp"
 
@@ -101,6 +102,7 @@ private:
   struct asked_end {
     std::uint64_t id, token;
     tasks::outcome_kind how;
+    bool followed; ///< a task was to follow in the same write, and no other end of this try was told before
     cell<tasks::task> answer;
   };
   struct asked_finish {
@@ -118,7 +120,8 @@ private:
   void enqueue(node& to, const moment& now);
   void lease(node& to, const moment& now, std::uint32_t count, milliseconds wait);
   void renew(node& to, const moment& now);
-  void end(node& to, held_lease& held, tasks::outcome_kind how);
+  /// @param follows a task is to be queued with it, which names the lease
+  void end(node& to, held_lease& held, tasks::outcome_kind how, bool follows);
   void finish_some(node& to);
   void change(node& to);
   void retry_failed(node& to);
@@ -132,6 +135,11 @@ private:
   void learn_refusal(std::uint64_t id, std::uint64_t token, const moment& now);
   void refused(std::string_view what, const error& why, bool storage_failed, std::initializer_list<errc> also = {});
   /// Whether the lease cannot have run out, whatever clock one asks.
+  using rows_by_id = std::map<std::uint64_t, storage::found_task>;
+  /// Each lease that was answered was a real try, and the task's row tells of it.
+  void check_tries(const rows_by_id& rows);
+  /// What was to follow from the end of a task is there, and once.
+  void check_what_followed(const rows_by_id& rows, timestamp now);
   [[nodiscard]] bool surely_valid(const held_lease& held, const moment& now) const;
   [[nodiscard]] held_lease* find(std::uint64_t token);
   [[nodiscard]] std::uint64_t some_task();
@@ -149,8 +157,9 @@ private:
   std::map<name_of_key, std::uint64_t> keys_;
   std::vector<held_lease> held_;
   std::map<std::uint64_t, std::pair<std::uint64_t, tasks::outcome_kind>> endings_; ///< acknowledged, by token
+  std::map<std::uint64_t, std::uint64_t> leases_; ///< the task of each lease that was answered, by token
+  std::map<std::uint64_t, timestamp> followed_;   ///< the tokens whose end was acknowledged with what follows, and when
   std::map<std::uint64_t, std::uint64_t> done_by_;   ///< the token under which a task was acknowledged as done
-  std::set<std::uint64_t> tokens_;                   ///< of every lease that was answered
   std::set<std::uint64_t> lost_tasks_, lost_tokens_; ///< those that were given out after the backup
   std::uint64_t sent_ = 0, acknowledged_ = 0, number_queued_ = 0, keys_repeated_ = 0, begun_ = 0, completed_ = 0,
                 late_workers_ = 0;

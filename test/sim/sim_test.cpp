@@ -170,6 +170,12 @@ TEST(sim, finds_a_planted_bug_try_that_a_restart_counts_again_as_tries_that_neve
 TEST(sim, finds_a_planted_bug_unique_key_behind_its_task_as_two_tasks_with_one_key) {
   expect_found(planted_bug::task_key_apart, symptom::key_doubled);
 }
+TEST(sim, finds_a_planted_bug_lapse_without_a_trace_as_a_try_that_nobody_counts) {
+  expect_found(planted_bug::untold_lapse, symptom::tries_miscounted);
+}
+TEST(sim, finds_a_planted_bug_two_queues_without_tenure_as_a_task_leased_twice) {
+  expect_found(planted_bug::no_tenure, symptom::leased_twice);
+}
 TEST(sim, finds_a_planted_bug_lease_that_is_not_written_as_a_task_that_two_workers_have) {
   expect_found(planted_bug::unwritten_lease, symptom::leased_twice);
 }

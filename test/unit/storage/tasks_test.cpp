@@ -28,7 +28,8 @@ struct task_rows_test : ::testing::Test {
   task make(const std::string& type, const std::string& key = {}) {
     task t;
     t.id = numbers.next_id++;
-    t.worker_type = type;
+    t.worker_type = worker_type_of(type);
+    if (is_lane(type)) t.lane = type.substr(type.find('.') + 1);
     t.payload = payload;
     t.unique_key = key;
     t.queued_at = t.due_at = noon;
@@ -36,7 +37,7 @@ struct task_rows_test : ::testing::Test {
     ++counts[type].queued_total;
     return t;
   }
-  void count(const task& t, task_state as) { ++counts[t.worker_type].of(as); }
+  void count(const task& t, task_state as) { ++counts[queue_of(t)].of(as); }
   void put_row(batch& rows, const task& t) {
     rows.put(column::tasks, part.task_key(t.id), encode(t));
     if (!t.unique_key.empty())
@@ -281,6 +282,26 @@ TEST_F(task_rows_test, are_listed_page_by_page_for_every_state_and_type) {
   }
   EXPECT_THAT(list(task_state::pending, "unheard_of", 10), IsEmpty());
   EXPECT_THAT(list({}, "unheard_of", 10), IsEmpty());
+}
+
+TEST_F(task_rows_test, in_a_lane_are_a_queue_of_their_own_and_of_their_worker_type) {
+  const auto plain = add_ready("work"), in_lane = add_ready("work.far", 4, "key"), other = add_ready("workers");
+  const auto waiting = add_waiting("work.far", milliseconds{5}), running = add_running("work.far");
+  const auto ended = add_ended("work.far", task_state::failed, milliseconds{1});
+  const auto v = open->snapshot();
+  EXPECT_EQ(find_ready(*v, part, "work", {}, 10).value().size(), 1U);
+  EXPECT_EQ(find_ready(*v, part, "work.far", {}, 10).value().front().id, in_lane);
+  EXPECT_EQ(find_task(*v, part, running).value()->task.state, task_state::running);
+  EXPECT_EQ(find_task(*v, part, running).value()->task.lane, "far");
+  EXPECT_THAT(list(task_state::pending, "work", 1), ElementsAre(plain, in_lane, waiting));
+  EXPECT_THAT(list(task_state::pending, "work.far", 1), ElementsAre(in_lane, waiting));
+  EXPECT_THAT(list(task_state::running, "work", 1), ElementsAre(running));
+  EXPECT_THAT(list(task_state::failed, "work.far", 1), ElementsAre(ended));
+  EXPECT_THAT(list({}, "work", 10), ElementsAre(ended, running, waiting, in_lane, plain));
+  EXPECT_THAT(list({}, "workers", 10), ElementsAre(other));
+  EXPECT_THAT(problems(), IsEmpty());
+  const std::string longest = std::string(28, 'x') + '.' + std::string(64, 'y');
+  EXPECT_LT(part.ready_key(longest, 1, 1).size(), 128U);
 }
 
 TEST_F(task_rows_test, are_not_listed_for_a_cursor_that_is_none) {

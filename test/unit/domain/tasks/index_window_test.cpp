@@ -94,6 +94,8 @@ TEST(a_window_on_an_index, knows_the_first_row_or_that_it_must_read) {
         window.settled(noticed);
         break;
       default:
+        // Now and then it is read afresh when nothing is on the way.
+        if (disk.on_the_way.empty() && random.below(4) == 0) window.forget(random.below(2) == 0);
         if (window.hungry()) disk.feed(window);
       }
       ASSERT_LE(window.size(), window.rows_max());
@@ -133,6 +135,16 @@ TEST(a_window_on_an_index, begins_hungry_and_reads_from_the_beginning) {
   EXPECT_TRUE(window.hungry());
   EXPECT_EQ(window.from(), index_place{});
   EXPECT_FALSE(window.first());
+}
+
+TEST(a_window_on_an_index, is_read_afresh_from_where_it_began_or_from_the_beginning) {
+  index_window window(2);
+  window.feed(std::vector<index_place>{{5, 1}, {6, 2}});
+  window.forget(false);
+  EXPECT_TRUE(window.hungry());
+  EXPECT_EQ(window.from(), (index_place{5, 1}));
+  window.forget(true);
+  EXPECT_EQ(window.from(), index_place{});
 }
 
 TEST(a_window_on_an_index, reads_on_from_where_it_has_erased) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <tuple>
 
 namespace matricula::tasks {
 namespace {
@@ -69,6 +70,23 @@ TEST(the_pause_of_what_is_not_yet_there, is_spread_around_what_the_policy_says) 
   EXPECT_LE(most, milliseconds{1'500});
   EXPECT_GE(most, milliseconds{1'495});
   EXPECT_NEAR(sum / draws, 1'000, 10);
+}
+
+TEST(the_pause_of_what_is_not_yet_there, doubles_up_to_a_bound_and_is_never_below_the_first) {
+  seeded_random random(9);
+  const retry_policy p{.backoff_max = milliseconds{300'000}, .not_yet = milliseconds{1'000}};
+  const retry_policy capped{.backoff_max = milliseconds{3'000}, .not_yet = milliseconds{1'000}};
+  const retry_policy long_first{.backoff_max = milliseconds{10}, .not_yet = milliseconds{1'000}};
+  for (const auto& [policy, in_a_row, mean] : {std::tuple{p, 2U, 2'000},
+                                               {p, 5U, 16'000},
+                                               {p, 4'000'000'000U, 16'000},
+                                               {capped, 3U, 3'000},
+                                               {long_first, 9U, 1'000}})
+    for (int i = 0; i < 1'000; ++i) {
+      const auto delay = pause_for_not_yet(policy, random, in_a_row);
+      ASSERT_GE(delay, milliseconds{mean / 2}) << in_a_row;
+      ASSERT_LE(delay, milliseconds{mean / 2 * 3}) << in_a_row;
+    }
 }
 
 } // namespace

@@ -131,6 +131,49 @@ TEST(a_task, keeps_its_latest_tries_with_their_tokens_and_what_a_person_can_read
   EXPECT_TRUE(t.last_error.empty()) << "not a character anywhere";
 }
 
+TEST(a_task, remembers_what_failed_however_long_it_waits_afterwards) {
+  world w;
+  auto t = w.fresh(100);
+  for (int i = 0; i < 25; ++i) w.try_once(t, {outcome_kind::transient, "no", {}});
+  for (int i = 0; i < 50; ++i) w.try_once(t, {outcome_kind::not_yet, "empty", {}});
+  ASSERT_EQ(t.history.size(), task::history_max);
+  EXPECT_EQ(t.history.front().number, 7U);
+  EXPECT_EQ(t.history.back().ended, outcome_kind::not_yet);
+  EXPECT_EQ(t.history.back().token, 7U + 74U) << "the latest";
+  EXPECT_EQ(t.history[task::history_max - 2].ended, outcome_kind::transient);
+  EXPECT_EQ(t.tries, 25U);
+}
+
+TEST(a_task, waits_longer_for_what_is_not_there_each_time_in_a_row) {
+  world w;
+  auto t = w.fresh(100);
+  const auto pause = [&] {
+    w.try_once(t, {outcome_kind::not_yet, "empty", {}});
+    return t.due_at - noon - milliseconds{5};
+  };
+  for (const int mean_ms : {1'000, 2'000, 4'000, 4'000, 4'000}) {
+    const auto waits = pause();
+    EXPECT_GE(waits, milliseconds{mean_ms / 2});
+    EXPECT_LE(waits, milliseconds{mean_ms / 2 * 3}) << "up to the cap of the policy";
+  }
+  w.try_once(t, {outcome_kind::transient, "no", {}});
+  EXPECT_LE(pause(), milliseconds{1'500}) << "something happened: anew";
+}
+
+TEST(a_task, stands_in_the_queue_of_its_type_or_of_its_lane) {
+  auto t = world::fresh();
+  EXPECT_EQ(queue_of(t), "work");
+  EXPECT_TRUE(is_of(t, "work"));
+  t.lane = "far";
+  EXPECT_EQ(queue_of(t), "work.far");
+  EXPECT_TRUE(is_of(t, "work") && is_of(t, "work.far"));
+  EXPECT_FALSE(is_of(t, "far") || is_of(t, "work.fa"));
+  EXPECT_EQ(worker_type_of("work.far"), "work");
+  EXPECT_EQ(worker_type_of("work"), "work");
+  EXPECT_TRUE(is_lane("work.far"));
+  EXPECT_FALSE(is_lane("work"));
+}
+
 TEST(a_task, forgets_its_last_error_when_it_is_done) {
   world w;
   auto t = w.fresh();
@@ -227,6 +270,8 @@ std::vector<task> various() {
   }
   auto failed = w.fresh();
   w.try_once(failed, {outcome_kind::permanent, "never", {}});
+  all.push_back(failed);
+  failed.lane = "far";
   all.push_back(failed);
   auto running = w.fresh();
   (void)w.begin(running);
