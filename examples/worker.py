@@ -148,13 +148,24 @@ class Worker:
         self.giving_back = False
         self.program = None
 
-    def on_signal(self, _number, _frame):
-        if self.stopping.is_set():
-            self.giving_back = True
-            self.stop_program()
-            return
-        self.stopping.set()
-        os.write(1, b"ending; what runs is finished first\n")  # not by print, which may be at work just now
+    def listen(self):
+        """Signals are obeyed by a thread of their own: a handler would run in the main thread, which may hold the very
+        lock that the handler needs."""
+        heard, told = os.pipe()
+        os.set_blocking(told, False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)
+        signal.set_wakeup_fd(told)
+        threading.Thread(target=self.obey, args=(heard,), daemon=True).start()
+
+    def obey(self, heard):
+        while os.read(heard, 1):
+            if self.stopping.is_set():
+                self.giving_back = True
+                self.stop_program()
+            else:
+                self.stopping.set()
+                log("ending; what runs is finished first")
 
     def stop_program(self):
         program = self.program
@@ -255,8 +266,7 @@ def main():
     if not token:
         raise SystemExit("MATRICULA_TOKEN is not set.")
     worker = Worker(Node(options.url, token, options.ca_file), options)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, worker.on_signal)
+    worker.listen()
     log(f"{options.name} asks for tasks of {options.type}")
     worker.run()
     log("stopped")

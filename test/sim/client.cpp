@@ -71,6 +71,8 @@ void client::ask_for_ids(node& to, timestamp now, std::int64_t now_ns) {
   auto call = new_issue(type, now);
   call.deadline_ns = some_deadline(now_ns);
   if (random_.below(2) == 0) {
+    // Often for several, which end one after the other: the key is to be kept until the last one's time.
+    if (call.count == 1 && random_.below(2) == 0) call.count = static_cast<std::uint32_t>(2 + random_.below(3));
     call.key = fmt::format("k{}.{}", type, used.size());
     used.push_back(call);
   }

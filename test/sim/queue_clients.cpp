@@ -205,6 +205,10 @@ void queue_clients::forget() {
 
 std::uint64_t queue_clients::collect(const moment& now, bool storage_failed) {
   std::uint64_t seen = 0;
+  // Answers that have come together say nothing of the order in which they were decided.
+  const bool retrying = !others_.empty();
+  std::map<std::uint64_t, std::uint32_t> changing;
+  for (const auto& what : changed_) ++changing[what.id];
   const auto take = [&](std::string_view what, const auto& answer, std::initializer_list<errc> also = {}) {
     seen = seen * 31 + (answer ? 1 : code_of(answer.error().code));
     if (answer)
@@ -235,7 +239,7 @@ std::uint64_t queue_clients::collect(const moment& now, bool storage_failed) {
   });
   each_answer(ended_, [&](const asked_end& what, const auto& answer) {
     if (take("end a task", answer, {errc::lease_lost})) {
-      learn_end(what.id, *answer);
+      learn_end(what.id, *answer, retrying || changing.contains(what.id));
       endings_.try_emplace(what.token, what.id, what.how);
       if (what.followed) followed_.try_emplace(what.token, now.decided);
       if (what.how == outcome_kind::done) learn_done(what.id, what.token);
@@ -261,7 +265,8 @@ std::uint64_t queue_clients::collect(const moment& now, bool storage_failed) {
     }
   });
   each_answer(changed_, [&](const asked_change& what, const auto& answer) {
-    if (take("cancel or retry a task", answer, {errc::conflict, errc::not_found})) learn_end(what.id, *answer);
+    if (take("cancel or retry a task", answer, {errc::conflict, errc::not_found}))
+      learn_end(what.id, *answer, retrying || changing.at(what.id) > 1);
   });
   each_answer(others_, [&](const asked_otherwise&, const auto& answer) { (void)take("retry what failed", answer); });
   return seen;
@@ -361,11 +366,10 @@ void queue_clients::restored_after(const queue_clients& lost) {
     if (!leases_.contains(token)) lost_tokens_.insert(token);
 }
 
-void queue_clients::learn_end(std::uint64_t id, const task& t) {
+void queue_clients::learn_end(std::uint64_t id, const task& t, bool may_be_changing) {
   if (!is_final(t.state)) return;
   auto& known = tasks_[id];
-  // It may be on its way to another try already.
-  if (!others_.empty() || std::ranges::find(changed_, id, &asked_change::id) != changed_.end()) {
+  if (may_be_changing) {
     known.ended_as.reset();
     return;
   }
@@ -422,7 +426,7 @@ void queue_clients::check(const storage::view& durable, timestamp now) {
         (t.state != *known.ended_as || t.finished_at != known.ended_at))
       found_.add(symptom::outcome_changed, fmt::format("task {} was {} and is {}, and nobody asked to try it again", id,
                                                        to_string(*known.ended_as), to_string(t.state)));
-    learn_end(id, t);
+    learn_end(id, t, !others_.empty() || std::ranges::find(changed_, id, &asked_change::id) != changed_.end());
   }
   check_tries(rows);
   check_what_followed(rows, now);

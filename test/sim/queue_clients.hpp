@@ -129,7 +129,8 @@ private:
 
   void learn(const asked_tasks& what, moment now);
   void learn(const asked_lease& what, moment now);
-  void learn_end(std::uint64_t id, const tasks::task& t);
+  /// @param may_be_changing it may be on its way to another try already
+  void learn_end(std::uint64_t id, const tasks::task& t, bool may_be_changing);
   void learn_done(std::uint64_t id, std::uint64_t token);
   /// A worker was told that its lease does not hold.
   void learn_refusal(std::uint64_t id, std::uint64_t token, const moment& now);
