@@ -40,9 +40,10 @@ void call_line::let_in() {
 }
 
 void handler_in_line::run(const leased_task& what, done_callback done) {
-  const auto over = [line = line_, done](task_end end) {
+  // Weak: who waits in the line must not keep it.
+  const auto over = [line = std::weak_ptr(line_), done](task_end end) {
     done(std::move(end));
-    line->leave();
+    if (const auto still = line.lock()) still->leave();
   };
   const bool waits = line_->enter(
       [inner = inner_, what, over, elsewhere = elsewhere_] {
