@@ -1,6 +1,7 @@
 #include "domain/alerts/sink_line.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace matricula::alerts {
@@ -38,11 +39,10 @@ void sink_line::shrink() {
     });
     if (over == waiting_.end()) return; // of open alerts, of which there are only so many
     const auto id = over->about.id;
-    const auto gone = std::stable_partition(from, waiting_.end(), [id](const notice& w) { return w.about.id != id; });
-    for (auto w = gone; w != waiting_.end(); ++w) {
-      dropped_.push_back(std::move(*w));
-      ++state_.dropped;
-    }
+    const auto of_it = [id](const notice& w) { return w.about.id == id; };
+    std::copy_if(from, waiting_.end(), std::back_inserter(dropped_), of_it);
+    const auto gone = std::remove_if(from, waiting_.end(), of_it);
+    state_.dropped += static_cast<std::uint64_t>(waiting_.end() - gone);
     waiting_.erase(gone, waiting_.end());
   }
 }
