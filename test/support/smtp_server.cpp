@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cctype>
+#include <csignal>
 #include <memory>
 #include <netinet/in.h>
 #include <poll.h>
@@ -203,6 +204,8 @@ private:
 };
 
 smtp_server::smtp_server(smtp_server_options options) : options_(std::move(options)) {
+  // OpenSSL writes without MSG_NOSIGNAL.
+  std::signal(SIGPIPE, SIG_IGN);
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in at{};
   at.sin_family = AF_INET;
