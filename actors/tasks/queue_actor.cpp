@@ -493,16 +493,16 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
   if (!queued) throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
   // All known: the answer rests on writes that may still be on their way.
   const bool all_known = batch.empty();
-  if (request.whole && !all_known) {
-    // What was queued now is in no row yet.
-    write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
-  }
-  if (request.whole)
+  if (request.whole) {
+    // What was queued now is in no row before it is written.
+    if (!all_known) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
     if (const auto shown = show(*queued); !shown) return refuse(shown.error());
-  if (all_known || request.whole)
     part_->after_settled(answering(request.reply, std::move(*queued)));
-  else
+  } else if (all_known) {
+    part_->after_settled(answering(request.reply, std::move(*queued)));
+  } else {
     write(std::move(*room), std::move(batch), answering(request.reply, std::move(*queued)));
+  }
   after_message();
   return caf::unit;
 }
@@ -1108,7 +1108,7 @@ void queue_actor::tell_gauge() {
     const std::pair next{now.next_ready, now.next_waiting};
     if (std::exchange(at.told, true) && at.told_next == next) continue;
     at.told_next = next;
-    cx_->gauge->set(name, std::move(now));
+    cx_->gauge->set(name, now);
   }
 }
 
