@@ -8,7 +8,6 @@
 namespace matricula::actor_test {
 namespace {
 
-using registrants::call_outcome;
 using registrants::id_progress;
 using tasks::task_state;
 

@@ -40,7 +40,7 @@ TEST(back_off, is_spread_evenly) {
   std::array<int, 8> found{};
   for (int i = 0; i < draws; ++i) // up to 3,999 ms, and now and then one more
     ++found[static_cast<std::size_t>(std::min<std::int64_t>(backoff(p, 3, random).count() / 500, 7))];
-  for (const auto n : found) EXPECT_NEAR(n, draws / 8, draws / 8 * 0.05);
+  for (const auto n : found) EXPECT_NEAR(n, draws / 8.0, draws / 8.0 * 0.05);
 }
 
 TEST(back_off, never_exceeds_a_cap_below_its_beginning_and_may_be_none) {

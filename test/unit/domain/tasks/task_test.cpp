@@ -39,14 +39,13 @@ struct world {
 TEST(a_task, ends_as_its_try_ended) {
   struct {
     outcome_kind how;
-    std::uint32_t tries_max;
     task_state state;
-    std::uint32_t tries;
+    std::uint32_t tries_max, tries;
   } const cases[] = {
-      {outcome_kind::done, 1, task_state::completed, 1},   {outcome_kind::permanent, 5, task_state::failed, 1},
-      {outcome_kind::transient, 1, task_state::failed, 1}, {outcome_kind::transient, 2, task_state::pending, 1},
-      {outcome_kind::lost, 1, task_state::failed, 1},      {outcome_kind::lost, 2, task_state::pending, 1},
-      {outcome_kind::not_yet, 1, task_state::pending, 0},
+      {outcome_kind::done, task_state::completed, 1, 1},   {outcome_kind::permanent, task_state::failed, 5, 1},
+      {outcome_kind::transient, task_state::failed, 1, 1}, {outcome_kind::transient, task_state::pending, 2, 1},
+      {outcome_kind::lost, task_state::failed, 1, 1},      {outcome_kind::lost, task_state::pending, 2, 1},
+      {outcome_kind::not_yet, task_state::pending, 1, 0},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(to_string(c.how));
