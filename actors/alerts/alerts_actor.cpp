@@ -4,8 +4,6 @@
 #include "foundation/log.hpp"
 
 #include <caf/behavior.hpp>
-#include <caf/sec.hpp>
-#include <caf/send.hpp>
 #include <caf/skip.hpp>
 #include <fmt/format.h>
 
@@ -34,25 +32,17 @@ void hand_to(const std::vector<std::shared_ptr<alert_sink>>& sinks, const notice
 
 alerts_actor::alerts_actor(caf::actor_config& cfg, runtime::child_context context,
                            std::shared_ptr<const alerts_context> shared)
-    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)), rules_(cx_->rules) {}
+    : tenured_actor(cfg, std::move(context)), cx_(std::move(shared)), rules_(cx_->rules) {}
 
 caf::behavior alerts_actor::make_behavior() {
-  cx_->log->acquire(
-      cx_->part.shard, "alerts",
-      [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
-        tenure_granted granted{generation, 0, 0, 0};
-        if (t) granted = {generation, t->shard.value, t->partition, t->token};
-        caf::send_as(self, self, granted);
-      });
+  acquire(*cx_->log, cx_->part.shard, "alerts");
   return loading();
 }
 
 caf::behavior alerts_actor::loading() {
   const auto later = [] { return caf::result<void>(caf::skip()); };
   return {
-      [this](const tenure_granted& granted) {
-        if (granted.generation == generation()) load(granted);
-      },
+      [this](const tenure_granted& granted) { begin_tenure(granted); },
       [later](const observe_condition&) { return later(); },
       [later](const acknowledge_alert&) { return later(); },
       [later](const notice_settled&) { return later(); },
@@ -60,10 +50,7 @@ caf::behavior alerts_actor::loading() {
   };
 }
 
-void alerts_actor::load(const tenure_granted& granted) {
-  const auto give_up = [this](const std::string& why) { quit(caf::make_error(caf::sec::runtime_error, why)); };
-  if (granted.token == 0) return give_up("the commit log granted no tenure");
-  part_.emplace(*cx_->log, storage::tenure{{granted.shard}, granted.partition, granted.token});
+void alerts_actor::load() {
   const auto durable = part_->durable();
   if (!durable) return give_up("the alerts: " + durable.error().message);
   auto known = storage::find_alerts(**durable, cx_->part);
@@ -98,17 +85,6 @@ caf::behavior alerts_actor::serving() {
 }
 
 moment alerts_actor::now() const { return {cx_->time->now(), cx_->monotonic->monotonic()}; }
-
-bool alerts_actor::stand_down() {
-  if (part_->trustworthy() && !standing_down_) return false;
-  if (!standing_down_)
-    caf::anon_send<caf::message_priority::high>(
-        caf::actor_cast<caf::actor>(this),
-        caf::exit_msg{address(),
-                      caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again")});
-  standing_down_ = true;
-  return true;
-}
 
 void alerts_actor::on_beat() {
   delayed_send(this, cx_->beat, tick{++beat_});

@@ -2,9 +2,7 @@
 /// open and what was said of it, and only then hands notices to the sinks.
 #pragma once
 #include "actors/alerts/alerts_context.hpp"
-#include "actors/messages.hpp"
-#include "runtime/supervised_actor.hpp"
-#include "storage/partition.hpp"
+#include "actors/tenured_actor.hpp"
 
 #include <caf/result.hpp>
 
@@ -16,7 +14,7 @@
 
 namespace matricula::actors {
 
-class alerts_actor final : public runtime::supervised_actor {
+class alerts_actor final : public tenured_actor {
 public:
   alerts_actor(caf::actor_config& cfg, runtime::child_context context, std::shared_ptr<const alerts_context> shared);
 
@@ -28,7 +26,7 @@ private:
 
   caf::behavior loading();
   caf::behavior serving();
-  void load(const tenure_granted& granted);
+  void load() override;
   void on_beat();
   void on_observation(const observe_condition& seen);
   caf::result<void> on_acknowledge(const acknowledge_alert& request);
@@ -38,17 +36,14 @@ private:
   [[nodiscard]] bool write_rows(const std::set<std::uint64_t>& ids, std::vector<told_to> notices);
   void hand_out(const std::vector<told_to>& notices) const;
   void show();
-  [[nodiscard]] bool stand_down();
   [[nodiscard]] alerts::moment now() const;
 
   std::shared_ptr<const alerts_context> cx_;
-  std::optional<storage::partition> part_;
   std::optional<alerts::alert_book> book_;
   alerts::rule_book rules_;
   std::set<std::uint64_t> unwritten_; ///< the store took no writes when they changed
   std::uint64_t written_next_ = 0;    ///< the next number, as it was last written
   std::uint64_t beat_ = 0;
-  bool standing_down_ = false;
   bool refusing_ = false; ///< the store, so that it is said once
 };
 

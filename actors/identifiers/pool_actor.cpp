@@ -5,7 +5,6 @@
 #include "storage/idempotency.hpp"
 
 #include <caf/behavior.hpp>
-#include <caf/sec.hpp>
 #include <caf/send.hpp>
 #include <caf/skip.hpp>
 #include <fmt/format.h>
@@ -41,19 +40,11 @@ std::size_t due_bytes(const apply_due& order, lifecycle of) {
 
 pool_actor::pool_actor(caf::actor_config& cfg, runtime::child_context context,
                        std::shared_ptr<const type_context> shared)
-    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
+    : tenured_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
 
 caf::behavior pool_actor::make_behavior() {
   random_ = cx_->make_random();
-  // The tenure comes when every write of the predecessor has settled; only then does the store tell the truth.
-  cx_->log->acquire(
-      cx_->part.shard, "ids/" + cx_->name(),
-      [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
-        tenure_granted granted{generation, 0, 0, 0};
-        if (t) granted = {generation, t->shard.value, t->partition, t->token};
-        // From itself: it passes even a full mailbox, and dies with this incarnation.
-        caf::send_as(self, self, granted);
-      });
+  acquire(*cx_->log, cx_->part.shard, "ids/" + cx_->name());
   return loading();
 }
 
@@ -63,10 +54,7 @@ void pool_actor::on_exit() { cx_->level->stop_serving(cx_->monotonic->monotonic(
 caf::behavior pool_actor::loading() {
   const auto later = [] { return caf::result<void>(caf::skip()); };
   return {
-      [this](const tenure_granted& granted) {
-        if (granted.generation != generation()) return;
-        load(granted);
-      },
+      [this](const tenure_granted& granted) { begin_tenure(granted); },
       [later](const issue_ids&) { return later(); },
       [later](const change_id&) { return later(); },
       [later](const change_vids&) { return later(); },
@@ -83,21 +71,17 @@ caf::behavior pool_actor::loading() {
   };
 }
 
-void pool_actor::load(const tenure_granted& granted) {
-  if (granted.token == 0) return quit(caf::make_error(caf::sec::runtime_error, "the commit log granted no tenure"));
-  part_.emplace(*cx_->log, storage::tenure{{granted.shard}, granted.partition, granted.token});
+void pool_actor::load() {
   const auto durable = part_->durable();
   auto counters = durable ? storage::find_pool(**durable, cx_->part) : std::unexpected(durable.error());
-  if (!counters)
-    return quit(caf::make_error(caf::sec::runtime_error, "the pool's counters: " + counters.error().message));
+  if (!counters) return give_up("the pool's counters: " + counters.error().message);
   auto ledger = storage::id_ledger::resume(**durable, cx_->part);
-  if (!ledger)
-    return quit(caf::make_error(caf::sec::runtime_error, "the end of the audit trail: " + ledger.error().message));
+  if (!ledger) return give_up("the end of the audit trail: " + ledger.error().message);
   pool_.emplace(cx_->rules(), *counters);
   ledger_.emplace(std::move(*ledger));
   cx_->level->set_imports_exist(counters->imported > 0);
   if (const auto loaded = load_grants(**durable); !loaded)
-    return quit(caf::make_error(caf::sec::runtime_error, "the pool's grants: " + loaded.error().message));
+    return give_up("the pool's grants: " + loaded.error().message);
   tell_level();
   become(serving());
 }
@@ -153,19 +137,6 @@ result<std::uint64_t> pool_actor::released_at(std::uint64_t slot) {
   const auto counter = in.varint();
   if (!in.done()) return fail(errc::corrupt, fmt::format("the released list's place {} is malformed", slot));
   return counter;
-}
-
-bool pool_actor::stand_down() {
-  if (part_->trustworthy() && !standing_down_) return false;
-  // Memory may be ahead of the store: the next incarnation loads again, and takes what waits here. By a message,
-  // because the one at hand is skipped: CAF never finishes an actor that quits while it skips.
-  if (!standing_down_)
-    caf::anon_send<caf::message_priority::high>(
-        caf::actor_cast<caf::actor>(this),
-        caf::exit_msg{address(),
-                      caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again")});
-  standing_down_ = true;
-  return true;
 }
 
 bool pool_actor::deadline_passed(const request_context& context) const {

@@ -1,13 +1,11 @@
 /// The only writer of its identifier type: hands out, confirms, takes back, revokes, expires.
 #pragma once
 #include "actors/identifiers/type_context.hpp"
-#include "actors/messages.hpp"
+#include "actors/tenured_actor.hpp"
 #include "actors/verdict_error.hpp"
 #include "domain/identifiers/pool.hpp"
-#include "runtime/supervised_actor.hpp"
 #include "storage/id_ledger.hpp"
 #include "storage/idempotency.hpp"
-#include "storage/partition.hpp"
 
 #include <caf/result.hpp>
 
@@ -21,7 +19,7 @@
 
 namespace matricula::actors {
 
-class pool_actor final : public runtime::supervised_actor, private identifiers::pool_rows {
+class pool_actor final : public tenured_actor, private identifiers::pool_rows {
 public:
   pool_actor(caf::actor_config& cfg, runtime::child_context context, std::shared_ptr<const type_context> shared);
 
@@ -37,7 +35,7 @@ private:
 
   caf::behavior loading();
   caf::behavior serving();
-  void load(const tenure_granted& granted);
+  void load() override;
 
   caf::result<void> on_issue(const issue_ids& request);
   caf::result<void> on_change(const change_id& request);
@@ -109,8 +107,6 @@ private:
   /// From now on and until the last write has settled, the key is running.
   void note_running(const std::string& ref, const std::string& fingerprint);
 
-  /// Whether to leave the message for a later incarnation because this one must not write any more.
-  [[nodiscard]] bool stand_down();
   /// Whether the request should wait for the refill that is on its way.
   [[nodiscard]] bool should_wait(std::uint32_t count);
   void tell_level(std::uint64_t wanted = 0);
@@ -132,7 +128,6 @@ private:
 
   std::shared_ptr<const type_context> cx_;
   std::unique_ptr<random_source> random_;
-  std::optional<storage::partition> part_;
   std::optional<identifiers::pool> pool_;
   std::optional<storage::id_ledger> ledger_;
   /// Keys whose first request has not settled, with their fingerprints.
@@ -143,7 +138,6 @@ private:
   timestamp decided_looked_at_{};
   std::optional<std::chrono::nanoseconds> dry_since_;
   std::uint64_t patience_ = 0;
-  bool standing_down_ = false;
   struct outgoing_grant {
     identifiers::given_grant grant;
     std::uint64_t ticket = 0; ///< of the write that gives it

@@ -4,8 +4,6 @@
 #include "foundation/log.hpp"
 
 #include <caf/behavior.hpp>
-#include <caf/sec.hpp>
-#include <caf/send.hpp>
 #include <caf/skip.hpp>
 #include <fmt/format.h>
 
@@ -104,17 +102,11 @@ std::chrono::nanoseconds lease_time(const worker_type& type, std::int64_t asked_
 
 queue_actor::queue_actor(caf::actor_config& cfg, runtime::child_context context,
                          std::shared_ptr<const queue_context> shared)
-    : supervised_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
+    : tenured_actor(cfg, std::move(context)), cx_(std::move(shared)) {}
 
 caf::behavior queue_actor::make_behavior() {
   random_ = cx_->make_random();
-  cx_->log->acquire(
-      cx_->part.shard, "tasks",
-      [self = caf::actor_cast<caf::actor>(this), generation = generation()](result<storage::tenure> t) noexcept {
-        tenure_granted granted{generation, 0, 0, 0};
-        if (t) granted = {generation, t->shard.value, t->partition, t->token};
-        caf::send_as(self, self, granted);
-      });
+  acquire(*cx_->log, cx_->part.shard, "tasks");
   return loading();
 }
 
@@ -126,9 +118,7 @@ void queue_actor::on_exit() {
 caf::behavior queue_actor::loading() {
   const auto later = [] { return caf::result<void>(caf::skip()); };
   return {
-      [this](const tenure_granted& granted) {
-        if (granted.generation == generation()) load(granted);
-      },
+      [this](const tenure_granted& granted) { begin_tenure(granted); },
       [later](const enqueue_tasks&) { return later(); },
       [later](const lease_tasks&) { return later(); },
       [later](const renew_lease&) { return later(); },
@@ -147,10 +137,7 @@ caf::behavior queue_actor::loading() {
   };
 }
 
-void queue_actor::load(const tenure_granted& granted) {
-  const auto give_up = [this](const std::string& why) { quit(caf::make_error(caf::sec::runtime_error, why)); };
-  if (granted.token == 0) return give_up("the commit log granted no tenure");
-  part_.emplace(*cx_->log, storage::tenure{{granted.shard}, granted.partition, granted.token});
+void queue_actor::load() {
   const auto durable = part_->durable();
   if (!durable) return give_up("the tasks: " + durable.error().message);
   const auto numbers = storage::find_numbers(**durable, cx_->part);
@@ -260,17 +247,6 @@ queue_actor::line& queue_actor::line_for(const new_task& wanted) {
 
 bool queue_actor::deadline_passed(const request_context& context) const {
   return context.deadline_ns != 0 && cx_->monotonic->monotonic().count() >= context.deadline_ns;
-}
-
-bool queue_actor::stand_down() {
-  if (part_->trustworthy() && !standing_down_) return false;
-  if (!standing_down_)
-    caf::anon_send<caf::message_priority::high>(
-        caf::actor_cast<caf::actor>(this),
-        caf::exit_msg{address(),
-                      caf::make_error(caf::sec::runtime_error, "a write did not become durable; loading again")});
-  standing_down_ = true;
-  return true;
 }
 
 result<std::optional<task>> queue_actor::row_of(std::uint64_t id) {

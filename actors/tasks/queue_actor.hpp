@@ -2,13 +2,11 @@
 /// is due, what a worker lost, and what is over. It is the beat of the queue: what waits for its time is in an index
 /// that it walks when the time has come, and whoever waits for work is served as soon as there is some.
 #pragma once
-#include "actors/messages.hpp"
 #include "actors/registrants/registrant_ledger.hpp"
 #include "actors/tasks/queue_context.hpp"
+#include "actors/tenured_actor.hpp"
 #include "domain/tasks/index_window.hpp"
 #include "domain/tasks/pauses.hpp"
-#include "runtime/supervised_actor.hpp"
-#include "storage/partition.hpp"
 
 #include <caf/result.hpp>
 
@@ -25,7 +23,7 @@
 
 namespace matricula::actors {
 
-class queue_actor final : public runtime::supervised_actor {
+class queue_actor final : public tenured_actor {
 public:
   queue_actor(caf::actor_config& cfg, runtime::child_context context, std::shared_ptr<const queue_context> shared);
 
@@ -65,7 +63,7 @@ private:
 
   caf::behavior loading();
   caf::behavior serving();
-  void load(const tenure_granted& granted);
+  void load() override;
   result<void> load_line(const storage::view& durable, const worker_type& type);
 
   caf::result<void> on_enqueue(const enqueue_tasks& request);
@@ -153,7 +151,6 @@ private:
 
   /// Tells operators of a row that cannot be used.
   void pass_over(std::uint64_t id, const std::string& why);
-  [[nodiscard]] bool stand_down();
   [[nodiscard]] bool deadline_passed(const request_context& context) const;
   [[nodiscard]] line* find(std::string_view type) noexcept;
   /// By the name of the queue. Errors: invalid_argument: it is not configured.
@@ -166,7 +163,6 @@ private:
 
   std::shared_ptr<const queue_context> cx_;
   std::unique_ptr<random_source> random_;
-  std::optional<storage::partition> part_;
   std::optional<registrant_ledger> registrants_;
   std::map<std::string, line, std::less<>> lines_;
   storage::task_numbers numbers_;
@@ -180,7 +176,6 @@ private:
   std::array<storage::place_in_index, 3> purged_to_{}; ///< by state, from COMPLETED on: nothing is left before it
   std::uint64_t settled_to_ = 0;                       ///< the last write whose rows any new view shows
   std::optional<timestamp> beat_at_;                   ///< the last one
-  bool standing_down_ = false;
 };
 
 } // namespace matricula::actors
