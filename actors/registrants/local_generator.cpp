@@ -1,10 +1,8 @@
 #include "actors/registrants/local_generator.hpp"
 
-#include "foundation/digest.hpp"
-#include "storage/idempotency.hpp"
+#include "actors/registrants/pool_call.hpp"
 
-#include <fmt/format.h>
-
+#include <optional>
 #include <utility>
 
 namespace matricula::actors {
@@ -16,30 +14,11 @@ using registrants::generator_answer;
 
 namespace {
 
-constexpr std::uint32_t rounds_max = 100;
-constexpr milliseconds exhausted_again{60'000};
-
-/// A call that failed midway is repeated with the same request and has its effect once: nothing here is unknown.
 generator_answer answer_for(const error& why) {
-  switch (why.code) {
-  case errc::refilling:
-  case errc::overloaded:
-  case errc::unavailable:
-  case errc::idempotency_running:
-  case errc::deadline_exceeded:
-  case errc::storage_full:
-    return {call_outcome::none_available, {}, why.message, why.retry_after};
-  case errc::exhausted:
-    return {call_outcome::none_available, {}, why.message, exhausted_again};
-  case errc::conflict:
-  case errc::stale_assignment:
-  case errc::invalid_argument:
-  case errc::idempotency_mismatch:
-  case errc::not_found:
-    return {call_outcome::refused, {}, why.message, {}};
-  default:
-    return {call_outcome::failed, {}, why.message, why.retry_after};
-  }
+  return {outcome_of_refusal(why.code),
+          {},
+          why.message,
+          why.code == errc::exhausted ? std::optional(exhausted_again) : why.retry_after};
 }
 
 } // namespace
@@ -57,17 +36,13 @@ caller local_generator::caller_for(std::string_view request) const {
 }
 
 generator_answer local_generator::issue(std::string_view request) {
-  issue_call call;
-  call.holder = request;
-  call.fingerprint = sha256(fmt::format("generator.issue\n{}\n{}", request, type_.name));
   for (std::uint32_t round = 1;; ++round) {
     if (stopped_) return {call_outcome::failed, {}, "The node is stopping.", {}};
-    call.idempotency_ref =
-        storage::idempotency::hash_of({{}, name_, "generator.issue", fmt::format("{}/{}", request, round)});
+    const auto call = pool_call({{}, name_, "generator.issue", request}, type_, round);
     auto issued = pools_->issue(type_, call, caller_for(request));
     if (issued) return {call_outcome::done, std::move(issued->issued.ids.front()), {}, {}};
     // Its identifier was taken back before anybody had it: another one is due.
-    if (issued.error().code == errc::assignment_ended && round < rounds_max) continue;
+    if (issued.error().code == errc::assignment_ended && round < pool_rounds_max) continue;
     return answer_for(issued.error());
   }
 }

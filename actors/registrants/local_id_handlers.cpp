@@ -1,43 +1,31 @@
 #include "actors/registrants/local_id_handlers.hpp"
 
+#include "actors/registrants/pool_call.hpp"
 #include "actors/registrants/registrant_task.hpp"
-#include "foundation/digest.hpp"
 #include "runtime/answer.hpp"
-#include "storage/idempotency.hpp"
 #include "storage/registrants.hpp"
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 namespace matricula::actors {
 
 using identifiers::id_event;
 using identifiers::id_state;
+using registrants::call_outcome;
 using registrants::registrant;
 
 namespace {
 
-constexpr std::uint32_t rounds_max = 100;
-constexpr milliseconds exhausted_again{60'000};
-
 /// What a refusal of a pool means for the try.
 task_end end_for(const error& why) {
-  switch (why.code) {
-  case errc::refilling:
-  case errc::overloaded:
-  case errc::unavailable:
-  case errc::idempotency_running:
-  case errc::deadline_exceeded:
-  case errc::storage_full:
-    return task_end::not_yet(why.message); // when again says the worker type: many may wait, for long
-  case errc::exhausted:
-    return task_end::not_yet(why.message, exhausted_again);
-  case errc::conflict:
-  case errc::stale_assignment:
-  case errc::invalid_argument:
-  case errc::idempotency_mismatch:
-  case errc::not_found:
+  switch (outcome_of_refusal(why.code)) {
+  case call_outcome::none_available:
+    // When again says the worker type, unless the pool has no more: many may wait, for long.
+    return task_end::not_yet(why.message, why.code == errc::exhausted ? std::optional(exhausted_again) : std::nullopt);
+  case call_outcome::refused:
     return task_end::permanent(why.message);
   default:
     return task_end::transient(why.message);
@@ -81,23 +69,19 @@ void local_request_handler::run(const leased_task& what, done_callback done) {
 
 void local_request_handler::issue(const wish& of, std::uint32_t round, done_callback done) {
   const auto name = registrants::task_key_of(of.who.id);
-  issue_call call;
-  call.holder = name;
-  call.idempotency_ref = storage::idempotency::hash_of(
-      {of.who.tenant, registrants::request_worker, "registrants.id", fmt::format("{}/{}", name, round)});
-  call.fingerprint = sha256(fmt::format("registrants.id\n{}\n{}", name, of.type.name));
+  const auto call = pool_call({of.who.tenant, registrants::request_worker, "registrants.id", name}, of.type, round);
   const auto met =
       std::make_shared<runtime::answer_meeting<issue_result>>([of, round, done](result<issue_result> issued) {
         if (issued) {
           auto end = task_end::done();
           end.effect.unique_id = issued->issued.ids.front();
           end.effect.assignment = issued->issued.assignments.front();
-          if (of.tried_before && round < rounds_max && is_of_another(*of.queue, end.effect.unique_id, of.who.id))
+          if (of.tried_before && round < pool_rounds_max && is_of_another(*of.queue, end.effect.unique_id, of.who.id))
             return issue(of, round + 1, done);
           return done(std::move(end));
         }
         // Nobody had it, so nobody misses it; the registrant gets another one.
-        if (issued.error().code == errc::assignment_ended && round < rounds_max) return issue(of, round + 1, done);
+        if (issued.error().code == errc::assignment_ended && round < pool_rounds_max) return issue(of, round + 1, done);
         done(end_for(issued.error()));
       });
   met->give_by(of.pools->begin_issue(of.type, call, caller_for(of.who, registrants::request_worker), {met, 0}));
