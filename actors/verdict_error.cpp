@@ -17,4 +17,8 @@ error no_answer_in_time(std::string_view advice) {
           std::chrono::seconds(1)};
 }
 
+error too_late() {
+  return {errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}};
+}
+
 } // namespace matricula::actors

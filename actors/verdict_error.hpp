@@ -1,4 +1,4 @@
-/// What a caller is told of a write that did not become durable, or not in time.
+/// What a caller is told of a write that did not become durable, or not in time, or was not begun.
 #pragma once
 #include "storage/commit_log.hpp"
 
@@ -18,5 +18,6 @@ inline constexpr std::string_view advice_on_alerts = "Asking again is safe.";
 /// @pre it is not `durable`
 [[nodiscard]] error verdict_error(storage::verdict v, std::string_view advice);
 [[nodiscard]] error no_answer_in_time(std::string_view advice);
+[[nodiscard]] error too_late();
 
 } // namespace matricula::actors

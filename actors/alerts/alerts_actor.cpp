@@ -1,6 +1,6 @@
 #include "actors/alerts/alerts_actor.hpp"
 
-#include "actors/verdict_error.hpp"
+#include "actors/answers.hpp"
 #include "foundation/log.hpp"
 
 #include <caf/behavior.hpp>
@@ -113,25 +113,14 @@ void alerts_actor::on_observation(const observe_condition& seen) {
 
 caf::result<void> alerts_actor::on_acknowledge(const acknowledge_alert& request) {
   if (stand_down()) return caf::skip();
-  if (const auto room = part_->reserve(row_bytes); !room) {
-    request.reply.deliver(std::unexpected(room.error()));
-    return caf::unit;
-  }
+  if (const auto room = part_->reserve(row_bytes); !room) return refuse(request.reply, room.error());
   auto quieted =
       book_->acknowledge(request.id,
                          request.context.tenant.empty() ? request.context.principal
                                                         : request.context.tenant + "/" + request.context.principal,
                          now());
-  if (!quieted) {
-    request.reply.deliver(std::unexpected(quieted.error()));
-    return caf::unit;
-  }
-  settle([reply = request.reply, answer = std::move(*quieted)](storage::verdict v) mutable noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(std::move(answer));
-    else
-      reply.deliver(std::unexpected(verdict_error(v, advice_on_alerts)));
-  });
+  if (!quieted) return refuse(request.reply, quieted.error());
+  settle(when_durable(request.reply, std::move(*quieted), advice_on_alerts));
   return caf::unit;
 }
 

@@ -184,11 +184,7 @@ void pool_actor::tell_level(std::uint64_t wanted) {
 
 caf::result<void> pool_actor::on_issue(const issue_ids& request) {
   if (stand_down()) return caf::skip();
-  if (deadline_passed(request.context)) {
-    request.reply.deliver(
-        fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
-    return caf::unit;
-  }
+  if (deadline_passed(request.context)) return refuse(request.reply, too_late());
   if (request.idempotency_ref.empty() && should_wait(request.count)) return caf::skip();
   asked_ = false;
   if (const auto outcome = issue(request, cx_->time->now()); !outcome) {
@@ -257,12 +253,7 @@ result<void> pool_actor::issue(const issue_ids& request, const timestamp now) {
               storage::idempotency::encode(kept));
   }
   part_->write(std::move(*room), std::move(batch),
-               [reply = request.reply, answer = std::move(issued->answer)](storage::verdict v) mutable noexcept {
-                 if (v == storage::verdict::durable)
-                   reply.deliver(issue_answer{std::move(answer), false});
-                 else
-                   reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
-               });
+               when_durable(request.reply, issue_answer{std::move(issued->answer), false}, advice_on_identifiers));
   if (!request.idempotency_ref.empty()) note_running(request.idempotency_ref, request.fingerprint);
   return {};
 }
@@ -297,11 +288,7 @@ result<issue_answer> pool_actor::replay(const issue_ids& request, std::string_vi
 
 caf::result<void> pool_actor::on_change(const change_id& request) {
   if (stand_down()) return caf::skip();
-  if (deadline_passed(request.context)) {
-    request.reply.deliver(
-        fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
-    return caf::unit;
-  }
+  if (deadline_passed(request.context)) return refuse(request.reply, too_late());
   asked_ = false;
   if (const auto outcome = change(request, cx_->time->now()); !outcome) {
     // A policy owes the holder a fresh VID for the one that ends, and the pool is about to have some.
@@ -333,12 +320,7 @@ result<void> pool_actor::change(const change_id& request, timestamp now) {
   storage::batch batch(cx_->part.shard);
   put(batch, outcome->changes, {request.context.tenant, request.trace.request_id});
   part_->write(std::move(*room), std::move(batch),
-               [reply = request.reply, record = std::move(outcome->record)](storage::verdict v) mutable noexcept {
-                 if (v == storage::verdict::durable)
-                   reply.deliver(std::move(record));
-                 else
-                   reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
-               });
+               when_durable(request.reply, std::move(outcome->record), advice_on_identifiers));
   return {};
 }
 

@@ -1,8 +1,8 @@
 /// The only writer of its identifier type: hands out, confirms, takes back, revokes, expires.
 #pragma once
+#include "actors/answers.hpp"
 #include "actors/identifiers/type_context.hpp"
 #include "actors/tenured_actor.hpp"
-#include "actors/verdict_error.hpp"
 #include "domain/identifiers/pool.hpp"
 #include "storage/id_ledger.hpp"
 #include "storage/idempotency.hpp"
@@ -116,12 +116,7 @@ private:
   /// Answers what may rest on writes that have not settled yet: after them.
   template <class T>
   void answer_settled(const runtime::reply_to<T>& reply, result<T> answer) {
-    part_->after_settled([reply, answer = std::move(answer)](storage::verdict v) mutable noexcept {
-      if (v == storage::verdict::durable)
-        reply.deliver(std::move(answer));
-      else
-        reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
-    });
+    part_->after_settled(when_durable(reply, std::move(answer), advice_on_identifiers));
   }
   [[nodiscard]] std::string idempotency_key(std::string_view ref) const;
   [[nodiscard]] bool deadline_passed(const request_context& context) const;

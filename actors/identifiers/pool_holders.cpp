@@ -88,11 +88,7 @@ result<issued_ids> pool_actor::answered_with(const storage::idempotency::record&
 
 caf::result<void> pool_actor::on_vids(const change_vids& request) {
   if (stand_down()) return caf::skip();
-  if (deadline_passed(request.context)) {
-    request.reply.deliver(
-        fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
-    return caf::unit;
-  }
+  if (deadline_passed(request.context)) return refuse(request.reply, too_late());
   asked_ = false;
   if (const auto outcome = change_held(request, cx_->time->now()); !outcome) {
     const auto code = outcome.error().code;
@@ -201,12 +197,7 @@ result<void> pool_actor::change_held(const change_vids& request, timestamp now) 
                       storage::idempotency::encode(kept));
   }
   part_->write(std::move(change->room), std::move(change->batch),
-               [reply = request.reply, answer = std::move(answer)](storage::verdict v) mutable noexcept {
-                 if (v == storage::verdict::durable)
-                   reply.deliver(std::move(answer));
-                 else
-                   reply.deliver(std::unexpected(verdict_error(v, advice_on_identifiers)));
-               });
+               when_durable(request.reply, std::move(answer), advice_on_identifiers));
   if (keyed) note_running(request.idempotency_ref, request.fingerprint);
   return {};
 }

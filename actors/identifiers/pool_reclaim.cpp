@@ -31,11 +31,7 @@ void pool_actor::put(storage::batch& batch, pool_changes& changes, const storage
 
 caf::result<void> pool_actor::on_reclaim(const reclaim_ids& order) {
   if (stand_down()) return caf::skip();
-  if (deadline_passed(order.context)) {
-    order.reply.deliver(
-        fail(errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done."));
-    return caf::unit;
-  }
+  if (deadline_passed(order.context)) return refuse(order.reply, too_late());
   if (auto outcome = reclaim(order, cx_->time->now()); !outcome) {
     // One damaged record must not keep all others from being taken back.
     const bool unreadable = outcome.error().code == errc::corrupt;

@@ -1,6 +1,6 @@
 #include "actors/tasks/queue_actor.hpp"
 
-#include "actors/verdict_error.hpp"
+#include "actors/answers.hpp"
 #include "foundation/log.hpp"
 
 #include <caf/behavior.hpp>
@@ -47,17 +47,6 @@ std::size_t bytes_of_outcome(const outcome& how) {
   return how.kind == outcome_kind::done ? how.text.size() : 2 * std::min(how.text.size(), task::error_bytes_max);
 }
 
-/// Gives `answer` when the write that it rests on is durable.
-template <class T>
-storage::completion<storage::verdict> answering(runtime::reply_to<T> reply, T answer) {
-  return [reply = std::move(reply), answer = std::move(answer)](storage::verdict v) mutable noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(std::move(answer));
-    else
-      reply.deliver(std::unexpected(verdict_error(v, advice_on_tasks)));
-  };
-}
-
 /// What tasks that somebody queues may change of the registrants that they are for.
 std::size_t bytes_of_registrants(const std::vector<new_task>& wanted) {
   const auto of =
@@ -80,10 +69,6 @@ error unknown_type(std::string_view type, const std::vector<worker_type>& known)
                       "settings.",
                       type, names.empty() ? "none" : names, type),
           std::nullopt};
-}
-
-error too_late() {
-  return {errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}};
 }
 
 error lease_gone(std::uint64_t id) {
@@ -348,6 +333,16 @@ void queue_actor::write(storage::permit room, storage::batch batch, storage::com
   part_->write(std::move(room), std::move(batch), std::move(settled));
 }
 
+caf::result<void> queue_actor::conclude(storage::permit room, storage::batch batch,
+                                        storage::completion<storage::verdict> answer) {
+  if (batch.empty())
+    part_->after_settled(std::move(answer));
+  else
+    write(std::move(room), std::move(batch), std::move(answer));
+  after_message();
+  return caf::unit;
+}
+
 // -- what is asked
 // -----------------------------------------------------------------------------------------------------
 
@@ -453,32 +448,24 @@ result<void> queue_actor::show(std::vector<queued_task>& queued) {
 
 caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
-  if (deadline_passed(request.context)) return refuse(too_late());
-  if (const auto known = check(request.tasks); !known) return refuse(known.error());
+  if (deadline_passed(request.context)) return refuse(request.reply, too_late());
+  if (const auto known = check(request.tasks); !known) return refuse(request.reply, known.error());
   const auto bytes = bytes_of(request.tasks, request.context.principal) + bytes_of_registrants(request.tasks);
   if (bytes > storage::batch::bytes_max)
-    return refuse({errc::payload_too_large, "These tasks are too large together. Send fewer at once.", {}});
+    return refuse(request.reply,
+                  {errc::payload_too_large, "These tasks are too large together. Send fewer at once.", {}});
   auto room = part_->reserve(bytes);
-  if (!room) return refuse(room.error());
+  if (!room) return refuse(request.reply, room.error());
   storage::batch batch(cx_->part.shard);
   auto queued = queue_up(request.tasks, request.context.principal, cx_->time->now(), batch);
   if (!queued) throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
-  // All known: the answer rests on writes that may still be on their way.
-  const bool all_known = batch.empty();
-  if (request.whole) {
-    // What was queued now is in no row before it is written.
-    if (!all_known) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
-    if (const auto shown = show(*queued); !shown) return refuse(shown.error());
-    part_->after_settled(answering(request.reply, std::move(*queued)));
-  } else if (all_known) {
-    part_->after_settled(answering(request.reply, std::move(*queued)));
-  } else {
-    write(std::move(*room), std::move(batch), answering(request.reply, std::move(*queued)));
-  }
+  if (!request.whole)
+    return conclude(std::move(*room), std::move(batch),
+                    when_durable(request.reply, std::move(*queued), advice_on_tasks));
+  // What was queued now is in no row before it is written.
+  if (!batch.empty()) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
+  if (const auto shown = show(*queued); !shown) return refuse(request.reply, shown.error());
+  part_->after_settled(when_durable(request.reply, std::move(*queued), advice_on_tasks));
   after_message();
   return caf::unit;
 }
@@ -486,14 +473,9 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
 caf::result<void> queue_actor::on_lease(const lease_tasks& request) {
   if (stand_down()) return caf::skip();
   auto at = line_of(request.worker_type);
-  if (!at) {
-    request.reply.deliver(std::unexpected(at.error()));
-    return caf::unit;
-  }
-  if ((*at)->workers.size() >= workers_waiting_max) {
-    request.reply.deliver(fail(errc::overloaded, "Too many workers wait for tasks of this type.", again_soon));
-    return caf::unit;
-  }
+  if (!at) return refuse(request.reply, at.error());
+  if ((*at)->workers.size() >= workers_waiting_max)
+    return refuse(request.reply, {errc::overloaded, "Too many workers wait for tasks of this type.", again_soon});
   (*at)->workers.push_back({request});
   after_message();
   return caf::unit;
@@ -501,14 +483,10 @@ caf::result<void> queue_actor::on_lease(const lease_tasks& request) {
 
 caf::result<void> queue_actor::on_renew(const renew_lease& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
   auto* at = held(request.id, request.token);
-  if (at == nullptr) return refuse(lease_gone(request.id));
+  if (at == nullptr) return refuse(request.reply, lease_gone(request.id));
   auto room = part_->reserve(rows_of_a_task);
-  if (!room) return refuse(room.error());
+  if (!room) return refuse(request.reply, room.error());
   auto& r = at->running.at(request.id);
   const auto time = lease_time(at->type, request.lease_ms);
   r.held.until = cx_->time->now() + std::chrono::duration_cast<milliseconds>(time);
@@ -517,9 +495,7 @@ caf::result<void> queue_actor::on_renew(const renew_lease& request) {
   at->lapses.emplace(r.lapses, request.id);
   storage::batch batch(cx_->part.shard);
   batch.put(storage::column::task_index, cx_->part.running_key(at->type.name, request.id), encode(r.held));
-  write(std::move(*room), std::move(batch), answering(request.reply, r.held));
-  after_message();
-  return caf::unit;
+  return conclude(std::move(*room), std::move(batch), when_durable(request.reply, r.held, advice_on_tasks));
 }
 
 result<task> queue_actor::said_before(std::uint64_t id, std::uint64_t token, outcome_kind how) {
@@ -532,24 +508,20 @@ result<task> queue_actor::said_before(std::uint64_t id, std::uint64_t token, out
 
 caf::result<void> queue_actor::on_end(const end_task& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
   const auto kind = static_cast<outcome_kind>(request.kind);
   if (kind < outcome_kind::done || kind > outcome_kind::not_yet)
-    return refuse({errc::invalid_argument, "A try ends as done, transient, permanent or not_yet.", {}});
-  if (const auto known = check(request.then); !known) return refuse(known.error());
+    return refuse(request.reply, {errc::invalid_argument, "A try ends as done, transient, permanent or not_yet.", {}});
+  if (const auto known = check(request.then); !known) return refuse(request.reply, known.error());
   auto* at = held(request.id, request.token);
   if (at == nullptr) {
     auto before = said_before(request.id, request.token, kind);
-    if (!before) return refuse(before.error());
-    part_->after_settled(answering(request.reply, std::move(*before)));
+    if (!before) return refuse(request.reply, before.error());
+    part_->after_settled(when_durable(request.reply, std::move(*before), advice_on_tasks));
     return caf::unit;
   }
   ending e{{kind, request.text, std::nullopt}, request.then, request.effect, request.context.principal};
   if (request.try_again_ms >= 0) e.how.try_again = milliseconds{request.try_again_ms};
-  if (const auto ended = end(*at, request.id, e, request.reply); !ended) return refuse(ended.error());
+  if (const auto ended = end(*at, request.id, e, request.reply); !ended) return refuse(request.reply, ended.error());
   after_message();
   return caf::unit;
 }
@@ -569,7 +541,7 @@ result<void> queue_actor::end(line& at, std::uint64_t id, const ending& e, runti
   storage::batch batch(cx_->part.shard);
   auto ended = end_into(batch, at, id, e, cx_->time->now());
   if (!ended) return std::unexpected(ended.error());
-  write(std::move(*room), std::move(batch), answering(std::move(reply), std::move(*ended)));
+  write(std::move(*room), std::move(batch), when_durable(std::move(reply), std::move(*ended), advice_on_tasks));
   return {};
 }
 
@@ -604,10 +576,7 @@ result<task> queue_actor::end_into(storage::batch& into, line& at, std::uint64_t
 
 caf::result<void> queue_actor::on_finish(const finish_tasks& request) {
   if (stand_down()) return caf::skip();
-  if (deadline_passed(request.context)) {
-    request.reply.deliver(std::unexpected(too_late()));
-    return caf::unit;
-  }
+  if (deadline_passed(request.context)) return refuse(request.reply, too_late());
   finished_tries answers;
   const auto now = cx_->time->now();
   std::optional<storage::permit> room;
@@ -639,32 +608,30 @@ caf::result<void> queue_actor::on_finish(const finish_tasks& request) {
     answers.push_back(ended ? result<task_state>(ended->state) : std::unexpected(ended.error()));
   }
   flush();
-  part_->after_settled(answering(request.reply, std::move(answers)));
+  part_->after_settled(when_durable(request.reply, std::move(answers), advice_on_tasks));
   after_message();
   return caf::unit;
 }
 
 caf::result<void> queue_actor::on_change(const change_task& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
   auto row = row_of(request.id);
-  if (!row) return refuse(row.error());
-  if (!*row) return refuse({errc::not_found, fmt::format("There is no task {}, or no longer.", request.id), {}});
+  if (!row) return refuse(request.reply, row.error());
+  if (!*row)
+    return refuse(request.reply, {errc::not_found, fmt::format("There is no task {}, or no longer.", request.id), {}});
   const auto queue = queue_of(**row);
   auto* at = find(queue);
   const bool cancels = static_cast<task_action>(request.action) == task_action::cancel;
   // Whoever tries it again wants it done, and nobody would.
-  if (at == nullptr || (!cancels && cx_->find(queue) == nullptr)) return refuse(unknown_type(queue, cx_->types));
+  if (at == nullptr || (!cancels && cx_->find(queue) == nullptr))
+    return refuse(request.reply, unknown_type(queue, cx_->types));
   auto room = part_->reserve(bytes_of_row(**row) + registrant_ledger::bytes_of_a_change);
-  if (!room) return refuse(room.error());
+  if (!room) return refuse(request.reply, room.error());
   const auto now = cx_->time->now();
   storage::batch batch(cx_->part.shard);
   auto& t = **row;
   if (static_cast<task_action>(request.action) == task_action::retry)
-    if (const auto may = may_try_again(t); !may) return refuse(may.error());
+    if (const auto may = may_try_again(t); !may) return refuse(request.reply, may.error());
   const auto running = at->running.find(request.id);
   std::optional<lease> taken_away;
   if (running != at->running.end()) {
@@ -674,7 +641,8 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
   const auto before = t.state;
   if (cancels) {
     if (!cancel(t, taken_away ? &*taken_away : nullptr, now))
-      return refuse({errc::conflict, fmt::format("The task has ended: it is {}.", to_string(t.state)), {}});
+      return refuse(request.reply,
+                    {errc::conflict, fmt::format("The task has ended: it is {}.", to_string(t.state)), {}});
     if (before == task_state::running) {
       batch.erase(storage::column::task_index, cx_->part.running_key(at->type.name, t.id));
       (void)stop_running(*at, t.id);
@@ -687,17 +655,16 @@ caf::result<void> queue_actor::on_change(const change_task& request) {
     registrants_->changed(t, before == task_state::running, now, batch);
   } else {
     if (before != task_state::failed && before != task_state::cancelled)
-      return refuse(
-          {errc::conflict,
-           fmt::format("Only what FAILED or was CANCELLED is tried again; the task is {}.", to_string(t.state)),
-           {}});
+      return refuse(request.reply, {errc::conflict,
+                                    fmt::format("Only what FAILED or was CANCELLED is tried again; the task is {}.",
+                                                to_string(t.state)),
+                                    {}});
     if (const auto later = under_way_instead(t))
-      return refuse({errc::conflict, fmt::format("Task {} is under way for the same registrant.", *later), {}});
+      return refuse(request.reply,
+                    {errc::conflict, fmt::format("Task {} is under way for the same registrant.", *later), {}});
     try_again(*at, t, now, batch);
   }
-  write(std::move(*room), std::move(batch), answering(request.reply, std::move(t)));
-  after_message();
-  return caf::unit;
+  return conclude(std::move(*room), std::move(batch), when_durable(request.reply, std::move(t), advice_on_tasks));
 }
 
 caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
@@ -720,7 +687,7 @@ caf::result<void> queue_actor::on_retry_failed(const retry_failed& request) {
   } else {
     retried_tasks answer{rest.done, std::nullopt};
     if (goes_on || !more) answer.next = rest.from;
-    part_->after_settled(answering(rest.reply, answer));
+    part_->after_settled(when_durable(rest.reply, answer, advice_on_tasks));
   }
   after_message();
   return caf::unit;
@@ -776,20 +743,14 @@ result<bool> queue_actor::retry_some(retry_failed& rest, timestamp now) {
 caf::result<void> queue_actor::on_pause(const pause_queue& request) {
   if (stand_down()) return caf::skip();
   auto at = line_of(request.worker_type);
-  if (!at) {
-    request.reply.deliver(std::unexpected(at.error()));
-    return caf::unit;
-  }
+  if (!at) return refuse(request.reply, at.error());
   auto room = part_->reserve(rows_of_a_task);
-  if (!room) {
-    request.reply.deliver(std::unexpected(room.error()));
-    return caf::unit;
-  }
+  if (!room) return refuse(request.reply, room.error());
   (*at)->counts.paused = request.paused;
   (*at)->changed = true;
   (*at)->told = false;
   storage::batch batch(cx_->part.shard);
-  write(std::move(*room), std::move(batch), answering(request.reply, request.paused));
+  write(std::move(*room), std::move(batch), when_durable(request.reply, request.paused, advice_on_tasks));
   after_message();
   return caf::unit;
 }
@@ -892,7 +853,7 @@ result<std::size_t> queue_actor::lease_some(line& at, const lease_tasks& to, std
   }
   const auto count = given.size();
   if (count == 0) return count;
-  write(std::move(*room), std::move(batch), answering(to.reply, std::move(given)));
+  write(std::move(*room), std::move(batch), when_durable(to.reply, std::move(given), advice_on_tasks));
   return count;
 }
 

@@ -133,6 +133,9 @@ private:
   void count_new(line& at);
   /// The counters and numbers that the batch changes, then writes it. What `settled` does it does on the log's thread.
   void write(storage::permit room, storage::batch batch, storage::completion<storage::verdict> settled);
+  /// The end of a handler: writes and answers when that is durable. With an empty batch: when what was written before
+  /// is, for the answer rests on it.
+  caf::result<void> conclude(storage::permit room, storage::batch batch, storage::completion<storage::verdict> answer);
 
   /// Gives the waiting workers of a type what there is.
   void serve(line& at);

@@ -1,6 +1,6 @@
 // What the task queue does for registrants: it is their writer, too.
+#include "actors/answers.hpp"
 #include "actors/tasks/queue_actor.hpp"
-#include "actors/verdict_error.hpp"
 #include "foundation/bytes.hpp"
 
 #include <caf/skip.hpp>
@@ -12,25 +12,6 @@
 namespace matricula::actors {
 
 using namespace tasks;
-
-namespace {
-
-error too_late() {
-  return {errc::deadline_exceeded, "The deadline passed before the request was begun. Nothing was done.", {}};
-}
-
-/// Delivers `answer` once the write is durable.
-template <class T>
-auto when_durable(const runtime::reply_to<T>& reply, T answer) {
-  return [reply, answer = std::move(answer)](storage::verdict v) mutable noexcept {
-    if (v == storage::verdict::durable)
-      reply.deliver(std::move(answer));
-    else
-      reply.deliver(std::unexpected(verdict_error(v, advice_on_registrants)));
-  };
-}
-
-} // namespace
 
 queued_task queue_actor::queue_for_registrant(const new_task& wanted, const std::string& principal, timestamp now,
                                               storage::batch& into) {
@@ -70,12 +51,8 @@ result<void> queue_actor::may_try_again(const task& t) {
 
 caf::result<void> queue_actor::on_create(const create_registrants& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
-  if (deadline_passed(request.context)) return refuse(too_late());
-  if (const auto at = line_of(registrants::request_worker); !at) return refuse(at.error());
+  if (deadline_passed(request.context)) return refuse(request.reply, too_late());
+  if (const auto at = line_of(registrants::request_worker); !at) return refuse(request.reply, at.error());
   const auto& principal = request.context.principal;
   new_task usual;
   usual.worker_type = registrants::request_worker;
@@ -85,50 +62,42 @@ caf::result<void> queue_actor::on_create(const create_registrants& request) {
   for (std::size_t i = 0; i < follow.size(); ++i) follow[i].lane = request.registrants[i].generator;
   const auto bytes = registrant_ledger::bytes_of(request) + bytes_of(follow, principal);
   if (bytes > storage::batch::bytes_max)
-    return refuse({errc::payload_too_large, "These registrants are too large together. Send fewer at once.", {}});
+    return refuse(request.reply,
+                  {errc::payload_too_large, "These registrants are too large together. Send fewer at once.", {}});
   auto room = part_->reserve(bytes);
-  if (!room) return refuse(room.error());
+  if (!room) return refuse(request.reply, room.error());
   const auto now = cx_->time->now();
   storage::batch batch(cx_->part.shard);
   auto made = registrants_->create(request, now, batch,
                                    [&](const new_task& t) { return queue_for_registrant(t, principal, now, batch); });
-  if (!made) return refuse(made.error());
-  auto answer = when_durable(request.reply, std::move(*made));
-  // All known: the answer rests on writes that may still be on their way.
-  if (batch.empty())
-    part_->after_settled(std::move(answer));
-  else
-    write(std::move(*room), std::move(batch), std::move(answer));
-  after_message();
-  return caf::unit;
+  if (!made) return refuse(request.reply, made.error());
+  return conclude(std::move(*room), std::move(batch),
+                  when_durable(request.reply, std::move(*made), advice_on_registrants));
 }
 
 caf::result<void> queue_actor::on_request_id(const request_registrant_id& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
-  if (deadline_passed(request.context)) return refuse(too_late());
+  if (deadline_passed(request.context)) return refuse(request.reply, too_late());
   auto found = registrants_->find(request.id);
-  if (!found) return refuse(found.error());
-  if (!*found) return refuse({errc::not_found, fmt::format("There is no registrant {}.", request.id), {}});
+  if (!found) return refuse(request.reply, found.error());
+  if (!*found)
+    return refuse(request.reply, {errc::not_found, fmt::format("There is no registrant {}.", request.id), {}});
   // What is still missing: its ID, or that it is confirmed.
   const auto& r = **found;
   const bool has_id = !r.unique_id.empty();
   const auto type = has_id ? registrants::update_worker : registrants::request_worker;
-  if (const auto known = line_of(type); !known) return refuse(known.error());
+  if (const auto known = line_of(type); !known) return refuse(request.reply, known.error());
   auto row = row_of(has_id ? r.update_task : r.request_task);
-  if (!row) return refuse(row.error());
+  if (!row) return refuse(request.reply, row.error());
   auto room =
       part_->reserve(storage::batch::bytes_max / 8 + (*row ? (*row)->payload.size() : 0) + task::payload_bytes_max);
-  if (!room) return refuse(room.error());
+  if (!room) return refuse(request.reply, room.error());
   const auto now = cx_->time->now();
   storage::batch batch(cx_->part.shard);
   if (r.progress != registrants::id_progress::confirmed) {
     if (*row && ((*row)->state == task_state::failed || (*row)->state == task_state::cancelled)) {
       const auto stands_in = line_of(queue_of(**row));
-      if (!stands_in) return refuse(stands_in.error());
+      if (!stands_in) return refuse(request.reply, stands_in.error());
       try_again(**stands_in, **row, now, batch);
     } else if (!*row || is_final((*row)->state)) {
       new_task t;
@@ -139,79 +108,54 @@ caf::result<void> queue_actor::on_request_id(const request_registrant_id& reques
       (void)queue_for_registrant(t, request.context.principal, now, batch);
     }
   }
-  if (batch.empty()) {
-    part_->after_settled(when_durable(request.reply, std::move(**found)));
-  } else {
+  auto as_it_is = std::move(**found);
+  if (!batch.empty()) {
     // As `changed` has written it: the last word on it is in the batch.
-    auto as_it_is = std::move(**found);
     write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
     if (auto now_there = registrants_->find(request.id); now_there && *now_there) as_it_is = std::move(**now_there);
-    part_->after_settled(when_durable(request.reply, std::move(as_it_is)));
   }
+  part_->after_settled(when_durable(request.reply, std::move(as_it_is), advice_on_registrants));
   after_message();
   return caf::unit;
 }
 
 caf::result<void> queue_actor::on_begin_call(const begin_generator_call& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
   const auto* at = held(request.task, request.token);
   if (at == nullptr)
-    return refuse({errc::lease_lost, fmt::format("The lease of task {} is over: call nobody.", request.task), {}});
+    return refuse(request.reply,
+                  {errc::lease_lost, fmt::format("The lease of task {} is over: call nobody.", request.task), {}});
   const auto t = running_now(request.task, at->running.at(request.task));
-  if (!t) return refuse(t.error());
+  if (!t) return refuse(request.reply, t.error());
   auto room = part_->reserve(registrant_ledger::bytes_of_a_change);
-  if (!room) return refuse(room.error());
+  if (!room) return refuse(request.reply, room.error());
   storage::batch batch(cx_->part.shard);
   auto permit = registrants_->begin_call(*t, request.generator, cx_->time->now(), batch);
-  if (!permit) return refuse(permit.error());
-  auto answer = when_durable(request.reply, std::move(*permit));
-  if (batch.empty())
-    part_->after_settled(std::move(answer));
-  else
-    write(std::move(*room), std::move(batch), std::move(answer));
-  after_message();
-  return caf::unit;
+  if (!permit) return refuse(request.reply, permit.error());
+  return conclude(std::move(*room), std::move(batch),
+                  when_durable(request.reply, std::move(*permit), advice_on_registrants));
 }
 
 caf::result<void> queue_actor::on_answer(const note_generator_answer& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
   auto room = part_->reserve(registrant_ledger::bytes_of_a_change);
-  if (!room) return refuse(room.error());
+  if (!room) return refuse(request.reply, room.error());
   storage::batch batch(cx_->part.shard);
   const auto noted = registrants_->answered(request, cx_->time->now(), batch);
-  if (!noted) return refuse(noted.error());
-  auto answer = when_durable(request.reply, *noted);
-  if (batch.empty())
-    part_->after_settled(std::move(answer));
-  else
-    write(std::move(*room), std::move(batch), std::move(answer));
-  after_message();
-  return caf::unit;
+  if (!noted) return refuse(request.reply, noted.error());
+  return conclude(std::move(*room), std::move(batch), when_durable(request.reply, *noted, advice_on_registrants));
 }
 
 caf::result<void> queue_actor::on_resolve(const resolve_generator_call& request) {
   if (stand_down()) return caf::skip();
-  const auto refuse = [&](error why) {
-    request.reply.deliver(std::unexpected(std::move(why)));
-    return caf::unit;
-  };
-  if (deadline_passed(request.context)) return refuse(too_late());
+  if (deadline_passed(request.context)) return refuse(request.reply, too_late());
   auto room = part_->reserve(registrant_ledger::bytes_of_a_change);
-  if (!room) return refuse(room.error());
+  if (!room) return refuse(request.reply, room.error());
   storage::batch batch(cx_->part.shard);
   auto resolved = registrants_->resolve(request, cx_->time->now(), batch);
-  if (!resolved) return refuse(resolved.error());
-  write(std::move(*room), std::move(batch), when_durable(request.reply, std::move(*resolved)));
-  after_message();
-  return caf::unit;
+  if (!resolved) return refuse(request.reply, resolved.error());
+  return conclude(std::move(*room), std::move(batch),
+                  when_durable(request.reply, std::move(*resolved), advice_on_registrants));
 }
 
 } // namespace matricula::actors
