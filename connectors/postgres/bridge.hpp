@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace matricula::connectors::postgres {
@@ -102,6 +103,11 @@ public:
   [[nodiscard]] bridge_report report() const;
 
 private:
+  static constexpr milliseconds busy_pause{500}; ///< another has the registrant or the row
+  static constexpr milliseconds refused_pause{5'000};
+  static constexpr milliseconds probe_pause{200}; ///< between new tasks while the generator has none
+  static constexpr std::string_view ended_during_call = "The bridge ended during the call.";
+
   struct claim {
     task_step what;
     std::int64_t task;
@@ -126,6 +132,15 @@ private:
     bool trying = false;
     std::int64_t attempts_seen = 0;
   };
+  /// What was read of a task that can be begun, in the transaction that begins it.
+  struct beginning {
+    claim of;
+    own_row own;
+    std::int64_t attempts;
+    std::int64_t registrant;
+    call_row last;
+    std::optional<std::string> identifier; ///< empty: it has none; nothing: there is no such registrant
+  };
 
   [[nodiscard]] bool connect(const stop_signal& until);
   [[nodiscard]] sql_result<void> prepare();
@@ -142,10 +157,10 @@ private:
   [[nodiscard]] sql_result<void> count();
 
   [[nodiscard]] sql_result<std::optional<ticket>> begin(const claim& c);
-  [[nodiscard]] sql_result<std::optional<ticket>> begin_request(transaction tx, const claim& c, const own_row& own,
-                                                                std::int64_t attempts, std::int64_t registrant);
-  [[nodiscard]] sql_result<std::optional<ticket>> begin_update(transaction tx, const claim& c, const own_row& own,
-                                                               std::int64_t attempts, std::int64_t registrant);
+  [[nodiscard]] sql_result<std::optional<ticket>> begin_request(transaction& tx, const beginning& b);
+  [[nodiscard]] sql_result<std::optional<ticket>> begin_update(transaction& tx, const beginning& b);
+  [[nodiscard]] static sql_result<std::optional<ticket>> no_call(transaction& tx, sql_result<void> done);
+  [[nodiscard]] sql_result<std::optional<ticket>> note_call(transaction& tx, const beginning& b, ticket t);
   [[nodiscard]] registrants::generator_answer call(const ticket& t);
   [[nodiscard]] sql_result<void> finish(ticket& t);
   [[nodiscard]] sql_result<void> finish_request(ticket& t);
