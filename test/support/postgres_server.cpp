@@ -7,11 +7,13 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <poll.h>
 #include <pwd.h>
 #include <sstream>
 #include <stdexcept>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -122,7 +124,24 @@ void postgres_server::end_by(int signal) {
 }
 
 void postgres_server::stop() { end_by(SIGINT); }
-void postgres_server::kill() { end_by(SIGKILL); }
+
+void postgres_server::kill() {
+  if (pid_ < 0) return;
+  // The sessions' processes outlive their parent for a moment, in which they still answer: they die with it here.
+  ::kill(pid_, SIGSTOP);
+  std::vector<int> sessions;
+  std::ifstream children("/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children");
+  for (pid_t child = 0; children >> child;)
+    if (const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, child, 0)); fd >= 0) sessions.push_back(fd);
+  for (const auto fd : sessions) ::syscall(SYS_pidfd_send_signal, fd, SIGKILL, nullptr, 0);
+  end_by(SIGKILL);
+  for (const auto fd : sessions) {
+    pollfd gone{.fd = fd, .events = POLLIN, .revents = 0};
+    while (::poll(&gone, 1, -1) < 0 && errno == EINTR) {
+    }
+    ::close(fd);
+  }
+}
 
 std::string postgres_server::connection(std::string_view user) const {
   return "host=" + scratch_.path().string() + " dbname=postgres user=" + std::string(user);

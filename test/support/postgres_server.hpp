@@ -21,7 +21,7 @@ public:
   void start();
   /// Sessions are ended, what they were about is rolled back.
   void stop();
-  /// SIGKILL: it recovers from its log when it starts again.
+  /// SIGKILL to all of its processes, gone when this returns: it recovers from its log when it starts again.
   void kill();
 
   /// For libpq. @param user "postgres" may do everything; nobody needs a password.
