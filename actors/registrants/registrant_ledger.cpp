@@ -239,14 +239,14 @@ void registrant_ledger::changed(const task& t, bool broken_off, timestamp now, s
     r.update_task = t.id;
     return storage::put_registrant(into, part_, r);
   }
-  if (broken_off) {
-    auto open = value_or_throw(call_of(r.id));
-    if (open && open->state == call_state::open)
-      doubt(std::move(*open), "Its task was cancelled while the call may have been on its way.", now, into);
-  }
+  const auto live = value_or_throw(call_of(r.id));
+  if (broken_off && live && live->state == call_state::open)
+    doubt(*live, "Its task was cancelled while the call may have been on its way.", now, into);
   if (!r.unique_id.empty()) return;
   const auto before = r;
   r.progress = progress_of(t.state);
+  if (live && live->state == call_state::answered && r.progress != id_progress::requested)
+    list(*live, "Its task was cancelled before its registrant got the identifier.", now, into);
   r.request_task = t.id;
   if (r == before) return;
   r.changed_at = now;
@@ -267,12 +267,16 @@ void registrant_ledger::forget(const generator_call& c, storage::batch& into) co
   into.erase(storage::column::registrants, part_.call_key(c.registrant));
 }
 
-void registrant_ledger::doubt(generator_call c, std::string why, timestamp now, storage::batch& into) {
+void registrant_ledger::doubt(const generator_call& c, std::string why, timestamp now, storage::batch& into) {
+  into.erase(storage::column::registrants, part_.call_key(c.registrant));
+  list(c, std::move(why), now, into);
+}
+
+void registrant_ledger::list(generator_call c, std::string why, timestamp now, storage::batch& into) {
   c.state = call_state::in_doubt;
   c.doubted_at = now;
   c.reason = cut(std::move(why), generator_call::text_bytes_max);
   ++numbers_.in_doubt;
-  into.erase(storage::column::registrants, part_.call_key(c.registrant));
   into.put(storage::column::registrants, part_.doubt_key(c.number), {});
   storage::put_call(into, part_, c);
   storage::put_registrant_numbers(into, part_, numbers_);
@@ -285,6 +289,7 @@ void registrant_ledger::settle_call(const verdict_of_end& judged, const registra
   auto& c = *live;
   const bool named = effect.call == c.number;
   if (judged.assigns && (named || c.unique_id == effect.unique_id)) {
+    if (c.state == call_state::in_doubt) no_doubt(c, into);
     if (c.note.empty()) return forget(c, into);
     // An operator said what it got: that stays on record.
     c.state = call_state::resolved;
@@ -292,14 +297,24 @@ void registrant_ledger::settle_call(const verdict_of_end& judged, const registra
     return storage::put_call(into, part_, c);
   }
   const bool its_id = !effect.unique_id.empty() && (named || c.unique_id == effect.unique_id);
+  if (c.state == call_state::in_doubt) {
+    // It stays on the list; the next try uses it, unless there is none or it cannot be used.
+    if (judged.assigns || its_id) into.erase(storage::column::registrants, part_.call_key(c.registrant));
+    return;
+  }
   if (its_id && effect.unique_id != judged.of->unique_id) {
     c.unique_id = effect.unique_id;
-    return doubt(std::move(c), "It got an identifier that cannot be used: " + judged.how.text, now, into);
+    return doubt(c, "It got an identifier that cannot be used: " + judged.how.text, now, into);
   }
-  if (c.state == call_state::answered && !its_id) return; // the next try uses it
-  if (named && effect.call_in_doubt) return doubt(std::move(c), judged.how.text, now, into);
+  if (c.state == call_state::answered && !its_id) {
+    if (judged.assigns) return doubt(c, "Its registrant got another identifier.", now, into);
+    // The next try uses it; should there be none, it is on the list until there is one.
+    if (tasks::is_final(t.state)) list(c, "Its task ended before its registrant got the identifier.", now, into);
+    return;
+  }
+  if (named && effect.call_in_doubt) return doubt(c, judged.how.text, now, into);
   if (named || its_id) return forget(c, into);
-  doubt(std::move(c), fmt::format("Task {} ended without an answer: {}", t.id, judged.how.text), now, into);
+  doubt(c, fmt::format("Task {} ended without an answer: {}", t.id, judged.how.text), now, into);
 }
 
 void registrant_ledger::no_doubt(const generator_call& c, storage::batch& into) {
@@ -318,8 +333,10 @@ result<call_permit> registrant_ledger::begin_call(const task& t, const std::stri
   if (!(*r)->unique_id.empty()) return call_permit{0, (*r)->unique_id, 0};
   auto live = call_of(*id);
   if (!live) return std::unexpected(live.error());
+  if (*live && (*live)->state == call_state::in_doubt) came_late(**live, now, into);
   if (*live && (*live)->state == call_state::answered) return call_permit{0, (*live)->unique_id, (*live)->number};
-  if (*live) doubt(std::move(**live), "The next try began, and nobody had said how it ended.", now, into);
+  if (*live && (*live)->state == call_state::open)
+    doubt(**live, "The next try began, and nobody had said how it ended.", now, into);
   generator_call c;
   c.number = numbers_.next_call++;
   c.registrant = *id;
@@ -337,11 +354,19 @@ void registrant_ledger::adopt(generator_call& c, timestamp now, storage::batch& 
   const auto live = value_or_throw(call_of(c.registrant));
   const bool wanted = r && r->unique_id.empty() && (!live || live->number == c.number) && !c.unique_id.empty();
   c.state = wanted ? call_state::answered : call_state::resolved;
-  if (wanted)
+  if (wanted) {
     storage::put_number(into, part_.call_key(c.registrant), c.number);
-  else
+  } else {
     c.resolved_at = now;
+    if (live && live->number == c.number) into.erase(storage::column::registrants, part_.call_key(c.registrant));
+  }
   storage::put_call(into, part_, c);
+}
+
+void registrant_ledger::came_late(generator_call& c, timestamp now, storage::batch& into) {
+  no_doubt(c, into);
+  if (c.note.empty()) c.note = "Its answer came late.";
+  adopt(c, now, into);
 }
 
 result<bool> registrant_ledger::answered(const note_generator_answer& what, timestamp now, storage::batch& into) {
@@ -349,31 +374,48 @@ result<bool> registrant_ledger::answered(const note_generator_answer& what, time
   if (!found) return std::unexpected(found.error());
   if (!*found) return false;
   auto& c = **found;
-  if (c.state != call_state::open && c.state != call_state::in_doubt) return false;
-  if (c.state == call_state::open) {
-    if (what.unique_id.empty()) {
+  const bool nothing = what.unique_id.empty();
+  const bool said = c.state == call_state::answered || c.state == call_state::resolved;
+  if (said && (nothing || what.unique_id == c.unique_id)) return false;
+  if (nothing) {
+    if (c.state == call_state::open)
       forget(c, into);
-      return true;
-    }
-    c.unique_id = what.unique_id;
-    adopt(c, now, into);
+    else
+      came_late(c, now, into);
     return true;
   }
   const auto r = find(c.registrant);
   if (!r) return std::unexpected(r.error());
   const auto live = call_of(c.registrant);
   if (!live) return std::unexpected(live.error());
-  if (!what.unique_id.empty() && (!*r || !(*r)->unique_id.empty() || *live)) {
-    // Nobody needs it any more: it stays on the list, and what it got is known.
-    c.unique_id = what.unique_id;
-    storage::put_call(into, part_, c);
+  const bool missing = *r && (*r)->unique_id.empty() && (!*live || (*live)->number == c.number);
+  std::string why = "Its answer came when its task was over.";
+  if (said)
+    why = fmt::format("{} said that it got {}; its answer came after that, and says otherwise.", c.resolved_by,
+                      c.unique_id.empty() ? "nothing" : c.unique_id);
+  c.unique_id = what.unique_id;
+  if (missing && (*r)->progress == id_progress::requested) {
+    if (c.state == call_state::in_doubt) {
+      came_late(c, now, into);
+    } else {
+      if (said) c.note = cut(std::move(why), generator_call::text_bytes_max);
+      adopt(c, now, into);
+    }
     return true;
   }
-  no_doubt(c, into);
-  c.unique_id = what.unique_id;
-  c.resolved_by = what.context.principal;
-  c.note = "Its answer came late.";
-  adopt(c, now, into);
+  // Nobody needs it now: it is on the list, with what it got. Should its registrant ask again, it gets that.
+  if (c.state == call_state::in_doubt) {
+    storage::put_call(into, part_, c);
+  } else {
+    c.resolved_at.reset();
+    c.resolved_by.clear();
+    c.note.clear();
+    list(c, std::move(why), now, into);
+  }
+  if (missing)
+    storage::put_number(into, part_.call_key(c.registrant), c.number);
+  else if (*live && (*live)->number == c.number)
+    into.erase(storage::column::registrants, part_.call_key(c.registrant));
   return true;
 }
 

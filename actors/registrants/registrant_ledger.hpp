@@ -65,13 +65,18 @@ private:
   registrant_ledger(storage::registrant_partition part, storage::row_reader reader, storage::registrant_numbers numbers)
       : part_(part), rows_(std::move(reader)), numbers_(numbers) {}
   [[nodiscard]] result<std::optional<registrants::generator_call>> call_of(std::uint64_t registrant) const;
-  void doubt(registrants::generator_call c, std::string why, timestamp now, storage::batch& into);
+  /// The live call of its registrant is none any more, and on the list.
+  void doubt(const registrants::generator_call& c, std::string why, timestamp now, storage::batch& into);
+  /// Puts a call on the list of those in doubt.
+  void list(registrants::generator_call c, std::string why, timestamp now, storage::batch& into);
   void forget(const registrants::generator_call& c, storage::batch& into) const;
   /// What becomes of the registrant's call when a try has ended.
   void settle_call(const verdict_of_end& judged, const registrant_effect& effect, const tasks::task& t, timestamp now,
                    storage::batch& into);
   /// Takes a call off the list; its own row is the caller's to write.
   void no_doubt(const registrants::generator_call& c, storage::batch& into);
+  /// One in doubt is so no longer: it said what it got.
+  void came_late(registrants::generator_call& c, timestamp now, storage::batch& into);
   /// A call whose identifier is known is used by the next try, if its registrant still needs one.
   void adopt(registrants::generator_call& c, timestamp now, storage::batch& into);
 

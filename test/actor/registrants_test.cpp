@@ -482,6 +482,71 @@ TEST_F(foreign_registrants, have_one_call_under_way_whatever_becomes_of_their_ta
   EXPECT_TRUE(r.calls().empty()) << "its answer came late";
 }
 
+TEST_F(foreign_registrants, whose_task_was_cancelled_leave_an_answer_on_the_list_until_they_ask_again) {
+  const auto id = r.create();
+  until_a_call();
+  ASSERT_TRUE(r.queue().cancel(r.find(id).request_task));
+  go_on(5s);
+  ASSERT_EQ(r.calls().size(), 1U) << "it consumed an identifier, and nobody has it";
+  EXPECT_EQ(r.calls().front().unique_id, "F000001");
+  EXPECT_EQ(r.verified(), "");
+  ASSERT_TRUE(r.request_id(id));
+  go_on(5s);
+  EXPECT_EQ(r.find(id).unique_id, "F000001") << "no second one is consumed";
+  EXPECT_EQ(r.find(id).progress, id_progress::confirmed);
+  EXPECT_EQ(generator->calls, 1U);
+  EXPECT_TRUE(r.calls().empty());
+}
+
+TEST_F(foreign_registrants, whose_task_is_cancelled_before_a_late_answer_is_used_leave_it_on_the_list) {
+  const auto id = r.create();
+  until_a_call();
+  ASSERT_TRUE(r.queue().cancel(r.find(id).request_task));
+  ASSERT_TRUE(r.queue().pause(std::string(registrants::request_worker), true));
+  ASSERT_TRUE(r.request_id(id));
+  go_on(5s);
+  EXPECT_TRUE(r.calls().empty()) << "the next try uses it";
+  ASSERT_TRUE(r.queue().cancel(r.find(id).request_task));
+  s.run();
+  ASSERT_EQ(r.calls().size(), 1U);
+  EXPECT_EQ(r.calls().front().unique_id, "F000001");
+  const auto resolved = r.resolve(r.calls().front().number, "");
+  ASSERT_TRUE(resolved) << resolved.error().message;
+  EXPECT_TRUE(r.calls().empty()) << "given back at its generator";
+}
+
+TEST_F(foreign_registrants, whose_call_was_resolved_before_its_answer_came_are_told_of_again) {
+  const auto id = r.create();
+  until_a_call();
+  ASSERT_TRUE(r.queue().cancel(r.find(id).request_task));
+  ASSERT_EQ(r.calls().size(), 1U);
+  const auto call = r.calls().front().number;
+  ASSERT_TRUE(r.resolve(call, ""));
+  EXPECT_TRUE(r.calls().empty());
+  go_on(5s);
+  ASSERT_EQ(r.calls().size(), 1U) << "it got something after all";
+  EXPECT_EQ(r.calls().front().number, call);
+  EXPECT_EQ(r.calls().front().unique_id, "F000001");
+  EXPECT_THAT(r.calls().front().reason, testing::HasSubstr("got nothing; its answer came after that"));
+  EXPECT_EQ(r.verified(), "");
+  ASSERT_TRUE(r.request_id(id));
+  go_on(5s);
+  EXPECT_EQ(r.find(id).unique_id, "F000001");
+  EXPECT_TRUE(r.calls().empty());
+}
+
+TEST_F(foreign_registrants, whose_call_was_resolved_use_its_answer_when_they_still_need_it) {
+  const auto id = r.create();
+  until_a_call();
+  ASSERT_TRUE(r.queue().cancel(r.find(id).request_task));
+  ASSERT_TRUE(r.resolve(r.calls().front().number, ""));
+  ASSERT_TRUE(r.request_id(id));
+  go_on(10s);
+  EXPECT_EQ(r.find(id).unique_id, "F000001");
+  EXPECT_EQ(generator->calls, 1U);
+  EXPECT_TRUE(r.calls().empty());
+}
+
 TEST_F(foreign_registrants, are_not_given_what_is_no_identifier_or_another_ones) {
   generator->script = {answer(call_outcome::unknown)};
   const auto first = r.create();

@@ -13,6 +13,7 @@ using namespace registrants;
 namespace {
 storage::registrant_partition part() { return storage::registrants_of(storage::tasks_of_node()); }
 constexpr std::size_t rows_max = 100'000;
+constexpr auto looked_up = "the generator's list was looked at";
 } // namespace
 
 generator_answer sim_generator::issue(std::string_view request) {
@@ -54,7 +55,7 @@ void registrant_clients::ask(node& to) {
     const auto& call = (*doubts)[random_.below(doubts->size())];
     actors::resolve_generator_call m;
     m.call = call.number;
-    m.note = "the generator's list was looked at";
+    m.note = looked_up;
     // What it gave for the registrant and nobody has.
     for (const auto& id : generator_->given[task_key_of(call.registrant)])
       if (!unique_ids_.contains(call.registrant) || unique_ids_.at(call.registrant) != id) m.unique_id = id;
@@ -111,8 +112,12 @@ void registrant_clients::check(const storage::view& durable) {
   if (!rows || !calls) return found_.add("the registrants cannot be listed");
   std::map<std::uint64_t, std::uint64_t> listed; ///< calls by registrant
   std::uint64_t in_doubt = 0;
+  std::map<std::uint64_t, id_progress> progress;
+  for (const auto& r : *rows) progress[r.id] = r.progress;
   for (const auto& c : *calls) {
-    ++listed[c.registrant];
+    // What came late is its registrant's next, or it is to be on the list of those in doubt.
+    const bool late = c.state == call_state::answered && c.note != looked_up;
+    if (!late || progress[c.registrant] == id_progress::requested) ++listed[c.registrant];
     if (c.state == call_state::in_doubt) ++in_doubt;
   }
   most_in_doubt_ = std::max(most_in_doubt_, in_doubt);
