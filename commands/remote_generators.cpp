@@ -1,7 +1,6 @@
 #include "commands/remote_generators.hpp"
 
 #include "actors/registrants/chosen_id_handler.hpp"
-#include "actors/registrants/remote_id_handlers.hpp"
 #include "actors/tasks/call_line.hpp"
 #include "commands/outside_systems.hpp"
 
@@ -22,32 +21,32 @@ remote_generators::make(const config::settings& s, const clock& time,
     auto made = make_generator(s, name, time);
     if (!made) return std::unexpected(made.error());
     out->all_.emplace(
-        name, one{.generator = std::move(*made),
+        name, one{.from = {.name = name, .generator = std::move(*made)},
                   .line = std::make_shared<actors::call_line>(of.calls_max, waiting_per_place * of.calls_max, closing),
-                  .threads = std::make_unique<runtime::blocking_threads>(of.calls_max)});
+                  .threads = std::make_shared<runtime::blocking_threads>(of.calls_max)});
   }
   return out;
 }
 
 registrants::id_generator* remote_generators::find(std::string_view name) const {
   const auto found = all_.find(name);
-  return found == all_.end() ? nullptr : found->second.generator.get();
+  return found == all_.end() ? nullptr : found->second.from.generator.get();
 }
 
 void remote_generators::stop() const noexcept {
-  for (const auto& [name, of] : all_) of.generator->stop();
+  for (const auto& [name, of] : all_) of.from.generator->stop();
 }
 
 template <class Handler>
 remote_generators::by_name remote_generators::in_line(const std::shared_ptr<const actors::queue_context>& queue) const {
   by_name made;
   for (const auto& [name, of] : all_) {
-    const actors::blocking_work work = [threads = of.threads.get()](std::function<void()> f) {
-      threads->post(std::move(f));
+    // A permit may become durable when these are gone: the log ends last. Then nobody is called.
+    const actors::blocking_work work = [threads = std::weak_ptr(of.threads)](std::function<void()> f) {
+      if (const auto there = threads.lock()) there->post(std::move(f));
     };
-    made.emplace(
-        name, std::make_shared<actors::handler_in_line>(
-                  std::make_shared<Handler>(queue, actors::remote_generator{name, of.generator}, work), of.line, work));
+    made.emplace(name, std::make_shared<actors::handler_in_line>(std::make_shared<Handler>(queue, of.from, work),
+                                                                 of.line, work));
   }
   return made;
 }

@@ -1,6 +1,7 @@
 /// The generators of other systems that the settings name: made once, each with threads for the calls of workers inside
 /// of the node. Bridges call them from threads of their own.
 #pragma once
+#include "actors/registrants/remote_id_handlers.hpp"
 #include "actors/tasks/queue_context.hpp"
 #include "actors/tasks/task_handler.hpp"
 #include "config/settings.hpp"
@@ -46,9 +47,9 @@ public:
 
 private:
   struct one {
-    std::shared_ptr<registrants::id_generator> generator;
+    actors::remote_generator from;
     std::shared_ptr<actors::call_line> line; ///< as many places as there are threads: who has his turn calls at once
-    std::unique_ptr<runtime::blocking_threads> threads;
+    std::shared_ptr<runtime::blocking_threads> threads;
   };
   template <class Handler>
   [[nodiscard]] by_name in_line(const std::shared_ptr<const actors::queue_context>& queue) const;

@@ -63,9 +63,9 @@ void remote_request_handler::run(const leased_task& what, done_callback done) {
     work([from, name, number, then] { then(end_of_issue(ask([&] { return from.generator->issue(name); }), number)); });
   };
   if (from_.generator->knows_requests()) return call(0, done);
-  if (!under_way_->begin(found->id))
+  if (!from_.under_way->begin(found->id))
     return done(task_end::not_yet("An earlier call for this registrant has not come back yet.", again_soon));
-  const auto over = [done, under_way = under_way_, id = found->id](task_end end) {
+  const auto over = [done, under_way = from_.under_way, id = found->id](task_end end) {
     done(std::move(end));
     under_way->end(id);
   };

@@ -14,11 +14,6 @@
 
 namespace matricula::actors {
 
-struct remote_generator {
-  std::string name; ///< as the settings have it
-  std::shared_ptr<registrants::id_generator> generator;
-};
-
 /// Registrants for whom a call is under way in this process. A lease that is over, or a task that was cancelled, does
 /// not end the call itself: another one beside it would consume a second identifier. Thread safe.
 class calls_under_way {
@@ -38,6 +33,13 @@ private:
   std::set<std::uint64_t> who_;
 };
 
+struct remote_generator {
+  std::string name; ///< as the settings have it
+  std::shared_ptr<registrants::id_generator> generator;
+  /// Of all handlers that ask it: there is one value of this for each generator, and they have copies.
+  std::shared_ptr<calls_under_way> under_way = std::make_shared<calls_under_way>();
+};
+
 class remote_request_handler final : public task_handler {
 public:
   remote_request_handler(std::shared_ptr<const queue_context> queue, remote_generator from, blocking_work work)
@@ -49,7 +51,6 @@ private:
   std::shared_ptr<const queue_context> queue_;
   remote_generator from_;
   blocking_work work_;
-  std::shared_ptr<calls_under_way> under_way_ = std::make_shared<calls_under_way>();
 };
 
 class remote_update_handler final : public task_handler {

@@ -37,10 +37,15 @@ stage_options workers_in_lanes(const std::shared_ptr<foreign_generator>& generat
     const actors::remote_generator from{"foreign", generator};
     const actors::blocking_work later = [work](std::function<void()> f) { work->items.push_back(std::move(f)); };
     const auto line = std::make_shared<actors::call_line>(calls_max, 4 * calls_max, queue->closing);
-    const auto request = std::make_shared<actors::handler_in_line>(
-        std::make_shared<actors::remote_request_handler>(queue, from, later), line, later);
-    const auto update = std::make_shared<actors::handler_in_line>(
-        std::make_shared<actors::remote_update_handler>(queue, from, later), line, later);
+    // As in the node: the lane and the type's own workers have a handler each, of one generator.
+    const auto request = [&] {
+      return std::make_shared<actors::handler_in_line>(
+          std::make_shared<actors::remote_request_handler>(queue, from, later), line, later);
+    };
+    const auto update = [&] {
+      return std::make_shared<actors::handler_in_line>(
+          std::make_shared<actors::remote_update_handler>(queue, from, later), line, later);
+    };
     const auto chosen = [&](std::shared_ptr<actors::task_handler> local, std::shared_ptr<actors::task_handler> remote) {
       return std::make_shared<actors::chosen_id_handler>(
           queue, std::move(local), actors::chosen_id_handler::by_generator{{"foreign", std::move(remote)}});
@@ -50,10 +55,10 @@ stage_options workers_in_lanes(const std::shared_ptr<foreign_generator>& generat
       if (const auto* of = queue->find(type))
         made.push_back(actors::make_worker_pool(queue, *of, std::move(handler), 1, system, {}));
     };
-    add(registrants::request_worker, chosen(std::make_shared<actors::local_request_handler>(queue, pools), request));
-    add(registrants::update_worker, chosen(std::make_shared<actors::local_update_handler>(queue, pools), update));
-    add(request_lane, request);
-    add(update_lane, update);
+    add(registrants::request_worker, chosen(std::make_shared<actors::local_request_handler>(queue, pools), request()));
+    add(registrants::update_worker, chosen(std::make_shared<actors::local_update_handler>(queue, pools), update()));
+    add(request_lane, request());
+    add(update_lane, update());
     return made;
   };
   return o;
@@ -134,6 +139,33 @@ TEST_F(a_generator_that_answers_nothing, has_the_tasks_that_others_queue_for_its
   EXPECT_EQ(r.task(r.queue().enqueue_one(early)).lane, "foreign");
   auto in_words = queue_of_a_stage::a_task(request_lane);
   EXPECT_EQ(refusal(r.queue().enqueue({in_words})), errc::invalid_argument) << "a lane is no worker type";
+}
+
+TEST_F(a_generator_that_answers_nothing, is_asked_once_at_a_time_for_a_registrant_from_whichever_queue) {
+  const auto early = r.queue().enqueue_one(
+      queue_of_a_stage::a_task(std::string(registrants::request_worker), registrants::task_key_of(1)));
+  s.pass(5s);
+  ASSERT_EQ(r.task(early).state, task_state::failed) << "there is no such registrant yet";
+  EXPECT_EQ(r.task(early).lane, "");
+  const auto id = create(1, "foreign").front();
+  ASSERT_EQ(id, 1U);
+  s.pass(1s);
+  ASSERT_TRUE(work->do_one()) << "its turn";
+  s.run();
+  ASSERT_EQ(work->items.size(), 1U);
+  const auto on_its_way = std::move(work->items.front());
+  work->items.clear();
+  ASSERT_TRUE(r.queue().cancel(r.find(id).request_task));
+  ASSERT_TRUE(r.queue().retry(early));
+  settle();
+  EXPECT_EQ(generator->calls, 0U) << "no second one beside it";
+  on_its_way();
+  s.run(); // its answer is known before the next try begins
+  settle();
+  s.pass(5s);
+  settle();
+  EXPECT_EQ(r.find(id).progress, id_progress::confirmed);
+  EXPECT_EQ(generator->calls, 1U);
 }
 
 TEST_F(a_generator_that_answers_nothing, that_is_no_longer_configured_keeps_its_tasks_until_it_is_again) {
