@@ -249,12 +249,20 @@ result<task> queue_actor::end_into(storage::batch& into, line& at, std::uint64_t
     at.pauses.add({to_unix_ms(t->due_at), id}, cx_->monotonic->monotonic() + (t->due_at - now) + milliseconds{1});
   count(at, task_state::running, t->state);
   ++at.counts.tries_total;
-  if (!e.then.empty())
-    if (const auto queued = queue_up(e.then, e.principal, now, into); !queued)
-      throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
+  std::vector<queued_task> then;
+  if (!e.then.empty()) {
+    auto queued = queue_up(e.then, e.principal, now, into);
+    if (!queued) throw std::runtime_error("tasks: " + queued.error().message); // memory may be ahead of the batch
+    then = std::move(*queued);
+  }
   if (concerns_registrants)
-    registrants_->ended(judged, e.effect, *t, now, into,
-                        [&](const new_task& next) { return queue_for_registrant(next, e.principal, now, into); });
+    registrants_->ended(judged, e.effect, *t, now, into, [&](const new_task& next) {
+      // The worker may have queued the same; that is in this batch alone.
+      for (std::size_t i = 0; i < then.size(); ++i)
+        if (!then[i].existed && e.then[i].worker_type == next.worker_type && e.then[i].unique_key == next.unique_key)
+          return then[i];
+      return queue_for_registrant(next, e.principal, now, into);
+    });
   if (!judged.alarm.empty()) shared().raise({"registrant_id", path(), judged.alarm});
   return t;
 }

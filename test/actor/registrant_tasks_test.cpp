@@ -82,6 +82,32 @@ TEST(tasks_of_registrants, find_room_in_a_write_with_all_that_they_change) {
   EXPECT_EQ(r.verified(), "");
 }
 
+TEST(tasks_of_registrants, are_one_also_when_a_worker_queues_itself_what_follows) {
+  auto o = local_workers();
+  o.workers = nullptr;
+  stage s(std::move(o));
+  registrants_of_a_stage r(s);
+  s.pass(200ms);
+  const auto who = r.create();
+  const auto held = r.queue().lease_one(std::string(registrants::request_worker));
+  actors::end_task m;
+  m.id = held.task.id;
+  m.token = held.lease.token;
+  m.kind = static_cast<std::uint8_t>(tasks::outcome_kind::done);
+  m.effect.unique_id = "X1";
+  for (int i = 0; i < 2; ++i) {
+    auto then = queue_of_a_stage::a_task(std::string(registrants::update_worker), registrants::task_key_of(who));
+    then.payload = registrants::task_payload_of(who);
+    m.then.push_back(std::move(then));
+  }
+  const auto ended = r.queue().answer(r.queue().ask<tasks::task>(std::move(m)));
+  ASSERT_TRUE(ended) << ended.error().message;
+  EXPECT_EQ(r.find(who).unique_id, "X1");
+  EXPECT_EQ(r.queue().counts(registrants::update_worker).queued_total, 1U) << "two would be confirmed side by side";
+  EXPECT_EQ(r.task(r.find(who).update_task).state, tasks::task_state::pending);
+  EXPECT_EQ(r.verified(), "");
+}
+
 TEST(tasks_of_registrants, are_not_tried_again_beside_a_later_one_for_the_same_registrant) {
   stage s(local_workers());
   registrants_of_a_stage r(s);
