@@ -40,10 +40,10 @@ caf::result<void> queue_actor::on_enqueue(const enqueue_tasks& request) {
                     when_durable(request.reply, std::move(*queued), advice_on_tasks));
   // What was queued now is in no row before it is written.
   if (!batch.empty()) write(std::move(*room), std::move(batch), [](storage::verdict) noexcept {});
-  if (const auto shown = show(*queued); !shown) return refuse(request.reply, shown.error());
-  part_->after_settled(when_durable(request.reply, std::move(*queued), advice_on_tasks));
-  after_message();
-  return caf::unit;
+  const auto shown = show(*queued);
+  if (shown) part_->after_settled(when_durable(request.reply, std::move(*queued), advice_on_tasks));
+  after_message(); // they are queued, also when they cannot be shown
+  return shown ? caf::result<void>{caf::unit} : refuse(request.reply, shown.error());
 }
 
 std::size_t queue_actor::bytes_of(const std::vector<new_task>& wanted, const std::string& principal) const {
