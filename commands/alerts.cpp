@@ -48,6 +48,15 @@ std::vector<alerts::rule> alert_rules(const config::settings& s) {
                               "not. Are there workers, is the queue paused (GET /v1/queues)?",
                               r.subject, r.value);
          }});
+  if (a.queue_age_seconds_max > 0)
+    rules.push_back({"tasks_put_off", "tasks_put_off_seconds", severity::warning, above(a.queue_age_seconds_max),
+                     [](const reading& r) {
+                       return fmt::format(
+                           "Tasks of worker type {} have been put off for {:.0f} s: what they need is not there, and "
+                           "each attempt ends with not_yet. Their history says why (GET "
+                           "/v1/tasks?worker_type={}): a generator that is away or has no identifiers, a pool?",
+                           r.subject, r.value, tasks::worker_type_of(r.subject));
+                     }});
   if (a.failed_tasks_max > 0)
     rules.push_back(
         {"tasks_failed", "tasks_failed", severity::warning, above(a.failed_tasks_max), [](const reading& r) {
@@ -80,6 +89,13 @@ std::vector<alerts::rule> alert_rules(const config::settings& s) {
                                             r.subject);
                        },
                    .after = a_minute});
+  if (a.queue_age_seconds_max > 0)
+    rules.push_back({"bridge_behind", "bridge_oldest_pending_seconds", severity::warning,
+                     above(a.queue_age_seconds_max), [](const reading& r) {
+                       return fmt::format("The oldest task of the bridge {} has been PENDING for {:.0f} s. Is its "
+                                          "generator there (log bridge), or is there more than it can do?",
+                                          r.subject, r.value);
+                     }});
   if (a.pool_percent_min > 0)
     rules.push_back({.name = "pool_low",
                      .reads = "pool_percent",
@@ -133,14 +149,23 @@ actors::reading_source readings_of_tasks(std::shared_ptr<const actors::queue_con
     const auto now = queue->time->now();
     for (const auto& [type, report] : queue->gauge->get()) {
       to.push_back({"tasks_failed", type, static_cast<double>(report.counts.of(tasks::task_state::failed))});
-      double age = 0;
-      if (report.next_ready != 0) {
-        if (!rows) continue;
-        const auto next = storage::find_task_row(storage::reader_of(**rows), queue->part, report.next_ready);
-        if (!next) continue;
-        if (*next) age = std::max(0.0, std::chrono::duration<double>(now - (*next)->due_at).count());
+      if (!rows) continue;
+      const auto seconds_since = [&](timestamp then) {
+        return std::max(0.0, std::chrono::duration<double>(now - then).count());
+      };
+      double age = 0, put_off = 0;
+      bool known = true;
+      for (const auto id : {report.next_ready, report.next_waiting}) {
+        if (id == 0) continue;
+        const auto next = storage::find_task_row(storage::reader_of(**rows), queue->part, id);
+        known = known && next;
+        if (!next || !*next) continue;
+        if (id == report.next_ready) age = seconds_since((*next)->due_at);
+        if (const auto since = tasks::put_off_since(**next)) put_off = std::max(put_off, seconds_since(*since));
       }
+      if (!known) continue;
       to.push_back({"queue_age_seconds", type, age});
+      to.push_back({"tasks_put_off_seconds", type, put_off});
     }
   };
 }
@@ -203,8 +228,9 @@ actors::reading_source readings_of_bridges(std::function<const bridges*()> runni
     for (const auto& report : all->reports()) {
       to.push_back({"bridge_works", report.name, report.connected && report.problem.empty() ? 1.0 : 0.0});
       // Until it has counted nobody knows, and an alert from before the start is not over.
-      if (report.counted)
-        to.push_back({"tasks_in_doubt", "bridge " + report.name, static_cast<double>(report.in_doubt)});
+      if (!report.counted) continue;
+      to.push_back({"bridge_oldest_pending_seconds", report.name, static_cast<double>(report.oldest_pending_s)});
+      to.push_back({"tasks_in_doubt", "bridge " + report.name, static_cast<double>(report.in_doubt)});
     }
   };
 }

@@ -530,9 +530,12 @@ std::vector<setting> worker_type_rows() {
       integer("tasks.types.<worker_type>.running_max", bound_in_worker_type<&S::running_max>(), 0, 0, 100'000, "tasks",
               when::restart,
               "Tasks that run at once, at all workers together. 0: 100000, the most there can be; each takes some 300 "
-              "bytes of memory, and all together up to 32 MiB more."),
+              "bytes of memory, and all together up to 32 MiB more. Each queue of a generator (TYPE.GENERATOR) may "
+              "have as many of its own."),
       integer("tasks.types.<worker_type>.starts_per_s", bound_in_worker_type<&S::starts_per_s>(), 0, 0, 1'000'000,
-              "attempts per second", when::restart, "Attempts that begin in a second. 0: no limit."),
+              "attempts per second", when::restart,
+              "Attempts that begin in a second. 0: no limit. Each queue of a generator (TYPE.GENERATOR) may begin as "
+              "many of its own."),
       integer("tasks.types.<worker_type>.workers", bound_in_worker_type<&S::workers>(), 0, 0, 64, "workers",
               when::restart,
               "Workers of the type inside of the node, where it has one: id_generation_request_worker, "
@@ -713,7 +716,9 @@ std::vector<setting> alert_rows() {
               "How long an alert that is over is kept; 500 of them at most."),
       integer("alerts.queue_age_seconds_max", bound<in, &S::queue_age_seconds_max>(), 300, 0, 30 * day_s, "seconds",
               when::restart,
-              "Alert queue_age: the next task of a worker type could have been begun for longer than this. 0: off."),
+              "Alert queue_age: the next task of a worker type could have been begun for longer than this. Also "
+              "tasks_put_off (what tasks need is not there for so long) and bridge_behind (the oldest PENDING task of "
+              "a bridge). 0: off."),
       integer("alerts.failed_tasks_max", bound<in, &S::failed_tasks_max>(), 100, 0, 1'000'000'000, "tasks",
               when::restart, "Alert tasks_failed: a worker type has more FAILED tasks than this. 0: off."),
       integer("alerts.pool_percent_min", bound<in, &S::pool_percent_min>(), 10, 0, 100, "per cent", when::restart,

@@ -136,6 +136,16 @@ bool retry(task& t, std::uint32_t more, timestamp now) {
   return true;
 }
 
+std::optional<timestamp> put_off_since(const task& t) {
+  std::optional<timestamp> since;
+  for (auto a = t.history.rbegin(); a != t.history.rend(); ++a) {
+    if (a->ended != outcome_kind::not_yet) return since;
+    since = a->ended_at;
+  }
+  // Earlier tries are not kept.
+  return t.history.size() >= task::history_max ? t.queued_at : since;
+}
+
 std::string encode(const task& t) {
   byte_writer out;
   out.reserve(96 + t.lane.size() + t.payload.size() + t.result.size() + t.history.size() * 48);

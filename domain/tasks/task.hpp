@@ -123,6 +123,9 @@ void end_try(task& t, const lease& held, const outcome& how, timestamp now, cons
 /// FAILED and CANCELLED become PENDING, due at once, with `more` further tries. False: it is in another state.
 [[nodiscard]] bool retry(task& t, std::uint32_t more, timestamp now);
 
+/// Since when each try has ended with `not_yet`, as far as the history tells; nothing when the last one did not.
+[[nodiscard]] std::optional<timestamp> put_off_since(const task& t);
+
 [[nodiscard]] std::string encode(const task& t);
 /// Errors: corrupt.
 [[nodiscard]] result<task> decode_task(std::string_view bytes);

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -238,6 +239,8 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& one) { return std::string(one.param.name); });
 
 TEST_F(other_systems, that_are_away_for_a_while_cost_no_attempt) {
+  *node_.options().config += "[alerts]\nbeat_seconds = 1\nqueue_age_seconds_max = 1\ndisk_free_mib_min = 0\n";
+  node_.write_config(*node_.options().config);
   other_.stop();
   node_.start();
   (void)create(3);
@@ -259,6 +262,12 @@ TEST_F(other_systems, that_are_away_for_a_while_cost_no_attempt) {
     EXPECT_LE(task.at("number_of_attempts"), 1) << "but for one that runs just now";
   }
   EXPECT_EQ(in_doubt(), 0U) << "nobody was called";
+  EXPECT_TRUE(eventually([&] {
+    const auto open = client.http().get("/v1/alerts?state=open&rule=tasks_put_off")();
+    return std::ranges::any_of(open.at("items"), [](const json& a) {
+      return a.at("subject").get<std::string>().starts_with("id_generation_request_worker.");
+    });
+  })) << "somebody is told that nothing comes of it";
 }
 
 TEST_F(other_systems, get_what_tasks_have_for_them_signed_and_once) {

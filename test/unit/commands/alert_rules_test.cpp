@@ -31,6 +31,28 @@ TEST(alert_rules, tell_a_bridge_that_cannot_work_for_a_minute) {
   EXPECT_FALSE(found.at("south").holds);
 }
 
+TEST(alert_rules, tell_what_is_tried_in_vain_and_a_bridge_that_is_behind) {
+  auto s = config::defaults();
+  s.alerts.queue_age_seconds_max = 60;
+  const std::vector<alerts::reading> now{{"tasks_put_off_seconds", "id_generation_request_worker.mosip", 61},
+                                         {"tasks_put_off_seconds", "mail", 59},
+                                         {"bridge_oldest_pending_seconds", "north", 61}};
+  const auto holding = [&] {
+    std::map<std::string, std::string> found;
+    alerts::rule_book rules(alert_rules(s));
+    for (auto& f : rules.apply(now))
+      if (f.holds) found.emplace(f.rule + " " + f.subject, f.text);
+    return found;
+  };
+  const auto found = holding();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_THAT(found.at("tasks_put_off id_generation_request_worker.mosip"),
+              HasSubstr("/v1/tasks?worker_type=id_generation_request_worker)"));
+  EXPECT_THAT(found.at("bridge_behind north"), HasSubstr("PENDING for 61 s"));
+  s.alerts.queue_age_seconds_max = 0;
+  EXPECT_TRUE(holding().empty());
+}
+
 TEST(readings_of_bridges, say_nothing_of_calls_in_doubt_while_nobody_knows) {
   config::settings s;
   auto& north = s.bridges["north"];

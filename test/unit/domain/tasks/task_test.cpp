@@ -370,5 +370,25 @@ TEST(the_row_of_a_lease, is_read_as_it_was_written_and_refused_otherwise) {
   EXPECT_FALSE(decode_lease(other));
 }
 
+TEST(a_task, has_been_put_off_since_its_attempts_began_to_end_with_not_yet) {
+  task t;
+  t.queued_at = noon;
+  const auto tried = [&](outcome_kind how) {
+    attempt a;
+    a.ended = how;
+    a.ended_at = noon + std::chrono::minutes(t.history.size() + 1);
+    t.history.push_back(a);
+  };
+  EXPECT_FALSE(put_off_since(t));
+  tried(outcome_kind::not_yet);
+  tried(outcome_kind::transient);
+  EXPECT_FALSE(put_off_since(t));
+  tried(outcome_kind::not_yet);
+  tried(outcome_kind::not_yet);
+  EXPECT_EQ(put_off_since(t), noon + std::chrono::minutes(3));
+  t.history.assign(task::history_max, t.history.back());
+  EXPECT_EQ(put_off_since(t), noon) << "those before are not kept";
+}
+
 } // namespace
 } // namespace matricula::tasks
