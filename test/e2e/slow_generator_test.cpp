@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace matricula::test {
 
@@ -41,15 +42,16 @@ TEST_F(a_slow_generator, keeps_nobody_of_another_kind_waiting) {
       {.method = "POST", .target = "/v1/registrants/bulk", .body = lines, .content_type = "application/x-ndjson"});
   ASSERT_EQ(answer.status, 200) << answer.shown();
   ASSERT_TRUE(eventually([&] { return client.queue(lane).at("running") == 8; })) << "two for each of calls_max";
-  auto least = steady_clock::duration::max();
+  std::vector<steady_clock::duration> took;
   for (int round = 0; round < 5; ++round) {
     const auto began = steady_clock::now();
     const auto ours = task_client::expect(client.http().post("/v1/registrants", {{"kind", "individual"}}), 201);
     const auto path = "/v1/registrants/" + std::to_string(ours.at("registrant_id").get<std::uint64_t>());
     ASSERT_TRUE(eventually([&] { return client.http().get(path)().at("id_state") == "confirmed"; }));
-    least = std::min(least, steady_clock::now() - began);
+    took.push_back(steady_clock::now() - began);
   }
-  EXPECT_LT(least, std::chrono::seconds(1));
+  std::ranges::sort(took);
+  EXPECT_LT(took[took.size() / 2], std::chrono::seconds(1)) << "most of them";
   const auto theirs = client.queue(lane);
   EXPECT_GT(theirs.at("pending").get<int>(), 900) << "they wait";
   EXPECT_LT(theirs.at("attempts_total").get<int>(), 100) << "and nobody takes them up to give them back";

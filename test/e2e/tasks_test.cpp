@@ -7,6 +7,7 @@
 #include <future>
 #include <set>
 #include <thread>
+#include <vector>
 
 namespace matricula::test {
 
@@ -452,7 +453,7 @@ TEST_F(tasks, start_within_a_second_behind_ten_thousand_that_are_blocked_and_ten
     const auto now = c.queue("blocked");
     return now.at("failed") == many && now.at("running") == 0;
   }));
-  auto least = steady_clock::duration::max();
+  std::vector<steady_clock::duration> took;
   for (int round = 0; round < 5; ++round) {
     const auto began = steady_clock::now();
     const auto id = task_client::id_of(c.enqueue("blocked"));
@@ -461,9 +462,10 @@ TEST_F(tasks, start_within_a_second_behind_ten_thousand_that_are_blocked_and_ten
     while (std::ranges::find(leased, id) == leased.end() && steady_clock::now() - began < std::chrono::seconds(10))
       leased = ids_of(c.lease("blocked", {{"count", of_a_lease}, {"lease_seconds", 600}, {"wait_seconds", 4}}));
     EXPECT_NE(std::ranges::find(leased, id), leased.end());
-    least = std::min(least, steady_clock::now() - began);
+    took.push_back(steady_clock::now() - began);
   }
-  EXPECT_LT(least, std::chrono::seconds(1));
+  std::ranges::sort(took);
+  EXPECT_LT(took[took.size() / 2], std::chrono::seconds(1)) << "most of them";
   EXPECT_GE(c.queue("blocked").at("pending").get<unsigned>(), many - 1'000) << "they are still there";
 }
 
