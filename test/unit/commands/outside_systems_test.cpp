@@ -1,12 +1,15 @@
 // From settings to generators and webhooks: where secrets come from, and what is wrong said with the setting's name.
 #include "commands/outside_systems.hpp"
+#include "commands/remote_generators.hpp"
 #include "test/support/fault_generator.hpp"
 #include "test/support/scratch_directory.hpp"
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 
 namespace matricula::commands {
 namespace {
@@ -109,6 +112,19 @@ TEST_F(outside_systems, over_tls_need_certificates_that_can_be_read) {
   EXPECT_THAT(problem(), HasSubstr("generators.mosip.ca_file: The certificates to trust, /nowhere/ca.pem"));
   s.webhooks.at("registry") = {.url = "https://registry.example", .timeout_ms = 100, .ca_file = "/nowhere/ca.pem"};
   EXPECT_THAT(webhook_problem(), HasSubstr("webhooks.registry.ca_file: "));
+}
+
+TEST_F(outside_systems, are_called_by_nobody_when_their_threads_have_gone) {
+  s.generators.at("mosip").calls_max = 1;
+  const auto closing = std::make_shared<const std::atomic<bool>>(false);
+  auto made = remote_generators::make(s, time, closing);
+  ASSERT_TRUE(made) << made.error().message;
+  auto handlers = (*made)->request_handlers(nullptr);
+  made->reset();
+  bool ended = false;
+  handlers.at("mosip")->run({}, [&](const actors::task_end&) { ended = true; });
+  EXPECT_FALSE(ended);
+  EXPECT_EQ(other.consumed(), 0U);
 }
 
 TEST_F(outside_systems, with_a_webhook_call_its_address) {
