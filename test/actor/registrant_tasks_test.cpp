@@ -108,6 +108,38 @@ TEST(tasks_of_registrants, are_one_also_when_a_worker_queues_itself_what_follows
   EXPECT_EQ(r.verified(), "");
 }
 
+TEST(tasks_of_registrants, put_a_call_on_the_list_when_its_registrant_got_another_identifier) {
+  auto o = local_workers();
+  o.workers = nullptr;
+  stage s(std::move(o));
+  registrants_of_a_stage r(s);
+  s.pass(200ms);
+  const std::string type(registrants::request_worker);
+  const auto who = r.create();
+  const auto first = r.queue().lease_one(type);
+  actors::begin_generator_call begin;
+  begin.task = first.task.id;
+  begin.token = first.lease.token;
+  begin.generator = "foreign";
+  const auto permit = r.queue().answer(r.queue().ask<actors::call_permit>(std::move(begin)));
+  ASSERT_TRUE(permit) << permit.error().message;
+  ASSERT_TRUE(r.queue().end(first, {tasks::outcome_kind::transient, "no answer", {}}));
+  ASSERT_TRUE(r.resolve(permit->call, "X1"));
+  EXPECT_TRUE(r.calls().empty()) << "the next try uses it";
+  s.pass(5s);
+  const auto second = r.queue().lease_one(type);
+  actors::end_task m;
+  m.id = second.task.id;
+  m.token = second.lease.token;
+  m.kind = static_cast<std::uint8_t>(tasks::outcome_kind::done);
+  m.effect.unique_id = "Y1";
+  ASSERT_TRUE(r.queue().answer(r.queue().ask<tasks::task>(std::move(m))));
+  EXPECT_EQ(r.find(who).unique_id, "Y1");
+  ASSERT_EQ(r.calls().size(), 1U) << "nobody has what it got";
+  EXPECT_EQ(r.calls().front().unique_id, "X1");
+  EXPECT_EQ(r.verified(), "");
+}
+
 TEST(tasks_of_registrants, are_not_tried_again_beside_a_later_one_for_the_same_registrant) {
   stage s(local_workers());
   registrants_of_a_stage r(s);
