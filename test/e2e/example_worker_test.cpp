@@ -99,6 +99,7 @@ protected:
   }
   void TearDown() override {
     let_go(); // whoever still waits there
+    if (gate_ >= 0) ::close(gate_);
     if (HasFailure()) std::fprintf(stderr, "%s\n", node_.log_tail().c_str());
   }
   /// The program's first run waits until it is let go, the others do not.
@@ -108,10 +109,11 @@ protected:
            "echo '{\"by\":\"'$MATRICULA_TASK_ID'\"}'";
   }
   [[nodiscard]] bool has_begun() const { return std::filesystem::exists(folder_ / "begun"); }
-  void let_go() const {
-    if (!has_begun()) return;
-    const int gate = ::open((folder_ / "gate").c_str(), O_WRONLY | O_NONBLOCK);
-    if (gate >= 0) ::close(gate); // the end of the file is enough for `read`
+  /// Also before it has come to the gate: the line waits there for as long as the gate is held open.
+  void let_go() {
+    if (!has_begun() || gate_ >= 0) return;
+    gate_ = ::open((folder_ / "gate").c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(::write(gate_, "\n", 1), 1);
   }
   json once(const std::string& state, const json& task) {
     json now;
@@ -120,6 +122,7 @@ protected:
   }
   [[nodiscard]] std::filesystem::path log_of(const std::string& worker) const { return folder_ / (worker + ".log"); }
 
+  int gate_ = -1;
   scratch_directory folder_;
   node_process node_{task_world({"example"})};
   task_client client_{started(node_)};
