@@ -74,7 +74,7 @@ bool is_mail_address(std::string_view text) noexcept {
 }
 
 std::string header_text(std::string_view text) {
-  const auto line = alerts::one_line(text, subject_bytes_max);
+  auto line = alerts::one_line(text, subject_bytes_max);
   constexpr std::size_t plain_bytes_max = 60;
   const bool plain = std::ranges::all_of(line, [](char c) { return c >= ' ' && c < 0x7F; }) &&
                      line.find("=?") == line.npos && !line.starts_with(' ') && !line.ends_with(' ');
